@@ -1,0 +1,75 @@
+#include "base/error.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <string.h>
+
+static void fill(struct error *error, enum status status, const char *format, va_list arguments)
+{
+	error->status = status;
+	error->hint[0] = '\0';
+	vsnprintf(error->message, sizeof error->message, format, arguments);
+}
+
+enum status error_set(struct error *error, enum status status, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	fill(error, status, format, arguments);
+	va_end(arguments);
+	return status;
+}
+
+enum status error_set_errno(struct error *error, const char *format, ...)
+{
+	int number = errno;
+	va_list arguments;
+	va_start(arguments, format);
+	bool full = number == ENOSPC || number == EDQUOT;
+	fill(error, full ? STATUS_NO_SPACE : number == EINTR ? STATUS_INTERRUPTED : STATUS_FAILED, format, arguments);
+	va_end(arguments);
+	size_t length = strlen(error->message);
+	snprintf(error->message + length, sizeof error->message - length, ": %s", strerror(number));
+	if (full) {
+		(void)error_hint(error, "free some space on that disk (./bot.sh backup cleanup DAYS removes old backups), or "
+		                        "set BACKUP_DIR to a folder on a larger one");
+	}
+	return error->status;
+}
+
+enum status error_hint(struct error *error, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(error->hint, sizeof error->hint, format, arguments);
+	va_end(arguments);
+	return error->status;
+}
+
+enum status error_prefix(struct error *error, const char *format, ...)
+{
+	char text[ERROR_MESSAGE_SIZE];
+	va_list arguments;
+	va_start(arguments, format);
+	vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	size_t used = strlen(text);
+	if (used + 2 < sizeof text) {
+		snprintf(text + used, sizeof text - used, ": %s", error->message);
+	}
+	memcpy(error->message, text, sizeof text);
+	return error->status;
+}
+
+void error_clear(struct error *error)
+{
+	error->status = STATUS_OK;
+	error->message[0] = '\0';
+	error->hint[0] = '\0';
+}
+
+enum status error_memory(struct error *error)
+{
+	return error_set(error, STATUS_FAILED, "out of memory");
+}

@@ -1,0 +1,25 @@
+/*
+ * files.h - small things about files and folders that more than one module needs.
+ */
+#ifndef WHISPERBACKUP_BASE_FILES_H
+#define WHISPERBACKUP_BASE_FILES_H
+
+#include "base/error.h"
+
+#include <stdint.h>
+
+enum { FILES_TEXT_LIMIT = 16 << 20 }; /* bytes of a small file that is read whole */
+
+/* Removes a file, or a folder with all it holds, never following a symbolic link. STATUS_OK if it is not there. */
+enum status files_remove(const char *path, struct error *error) MUST_CHECK;
+
+/* "FOLDER/NAME". Owned by the caller. */
+enum status files_join(const char *folder, const char *name, char **ret_path, struct error *error) MUST_CHECK;
+
+/* A small file's text. STATUS_NOT_FOUND if it is not there. Owned by the caller. */
+enum status files_read_text(const char *path, char **ret_text, struct error *error) MUST_CHECK;
+
+/* Makes a folder and its missing parents; one that exists is STATUS_OK. New ones get `mode`. */
+enum status files_make_folder(const char *path, unsigned mode, struct error *error) MUST_CHECK;
+
+#endif

@@ -1,0 +1,51 @@
+#include "base/interrupt.h"
+
+#include <signal.h>
+#include <string.h>
+
+static volatile sig_atomic_t received_signal;
+static unsigned held;
+
+static void remember(int number)
+{
+	received_signal = number;
+}
+
+void interrupt_install(void)
+{
+	/* No SA_RESTART: a blocking read at the question "Type yes" has to end. */
+	struct sigaction action = {.sa_handler = remember};
+	sigemptyset(&action.sa_mask);
+	sigaction(SIGINT, &action, NULL);
+	sigaction(SIGTERM, &action, NULL);
+	sigaction(SIGHUP, &action, NULL);
+	struct sigaction ignore = {.sa_handler = SIG_IGN};
+	sigemptyset(&ignore.sa_mask);
+	sigaction(SIGPIPE, &ignore, NULL);
+}
+
+enum status interrupt_check(struct error *error)
+{
+	if (received_signal == 0 || held > 0) {
+		return STATUS_OK;
+	}
+	return error_set(error, STATUS_INTERRUPTED, "interrupted by %s",
+	                 received_signal == SIGINT    ? "Ctrl-C"
+	                 : received_signal == SIGTERM ? "a request to terminate"
+	                                              : "the closing of the terminal");
+}
+
+void interrupt_hold(void)
+{
+	held++;
+}
+
+void interrupt_release(void)
+{
+	held--;
+}
+
+bool interrupt_pending(void)
+{
+	return received_signal != 0;
+}

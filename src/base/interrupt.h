@@ -1,0 +1,27 @@
+/*
+ * interrupt.h - Ctrl-C, SIGTERM and SIGHUP ask the program to stop; they never stop it in the middle of something.
+ *
+ * The handler only sets a flag. Long loops call interrupt_check, and unwinding thaws, restarts and removes as after any
+ * other failure. A second signal does not shorten that.
+ */
+#ifndef WHISPERBACKUP_BASE_INTERRUPT_H
+#define WHISPERBACKUP_BASE_INTERRUPT_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+
+/* Installs the handlers, and ignores SIGPIPE. Once, at the start of main. */
+void interrupt_install(void);
+
+/* STATUS_INTERRUPTED with a message if a signal has come and interrupts are not held off. */
+enum status interrupt_check(struct error *error) MUST_CHECK;
+
+/* While held, interrupt_check says STATUS_OK: for steps that have to be finished or undone whole. Calls nest. */
+void interrupt_hold(void);
+void interrupt_release(void);
+
+/* True if a signal has come, held or not. */
+bool interrupt_pending(void);
+
+#endif

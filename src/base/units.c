@@ -1,0 +1,33 @@
+#include "base/units.h"
+
+#include <stdio.h>
+
+const char *units_bytes(uint64_t bytes, char ret_text[UNITS_SIZE])
+{
+	static const char letters[] = "KMGTPE";
+	if (bytes < 1024) {
+		snprintf(ret_text, UNITS_SIZE, "%u", (unsigned)bytes);
+		return ret_text;
+	}
+	double number = (double)bytes / 1024;
+	int letter = 0;
+	while (number >= 1023.5) { /* what would be printed as 1024 is one of the next unit */
+		number /= 1024;
+		letter++;
+	}
+	snprintf(ret_text, UNITS_SIZE, number < 9.95 ? "%.1f%c" : "%.0f%c", number, letters[letter]);
+	return ret_text;
+}
+
+const char *units_seconds(double seconds, char ret_text[UNITS_SIZE])
+{
+	if (seconds < 9.95) {
+		snprintf(ret_text, UNITS_SIZE, "%.1f s", seconds);
+	} else if (seconds < 119.5) {
+		snprintf(ret_text, UNITS_SIZE, "%.0f s", seconds);
+	} else {
+		unsigned whole = (unsigned)(seconds + 0.5);
+		snprintf(ret_text, UNITS_SIZE, "%u min %u s", whole / 60 % 100000, whole % 60);
+	}
+	return ret_text;
+}

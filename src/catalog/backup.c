@@ -1,0 +1,195 @@
+/* One backup's folder: read from its manifest, or from its files if it has none. */
+#include "catalog/backup.h"
+
+#include "base/files.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+const char *backup_status_name(enum backup_status status)
+{
+	static const char *const names[] = {"complete", "partial", "damaged", "legacy"};
+	return names[status];
+}
+
+const char *store_status_name(enum store_status status)
+{
+	static const char *const names[] = {"absent", "ok", "skipped", "failed"};
+	return names[status];
+}
+
+void backup_free(struct backup *backup)
+{
+	if (backup != NULL) {
+		json_decref(backup->manifest);
+		free(backup->path);
+		free(backup);
+	}
+}
+
+const json_t *backup_store_manifest(const struct backup *backup, size_t store)
+{
+	size_t index = 0;
+	const json_t *object = NULL;
+	json_array_foreach(json_object_get(backup->manifest, "stores"), index, object)
+	{
+		const char *name = json_string_value(json_object_get(object, "name"));
+		if (name != NULL && strcmp(name, store_table[store]->name) == 0) {
+			return object;
+		}
+	}
+	return NULL;
+}
+
+static uint64_t size_of_folder(const char *path)
+{
+	uint64_t size = 0;
+	DIR *folder = opendir(path);
+	for (struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
+		struct stat attributes;
+		if (fstatat(dirfd(folder), entry->d_name, &attributes, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(attributes.st_mode)) {
+			size += (uint64_t)attributes.st_size;
+		}
+	}
+	if (folder != NULL) {
+		closedir(folder);
+	}
+	return size;
+}
+
+static bool file_size(const struct backup *backup, const char *name, uint64_t *ret_size)
+{
+	CLEANUP(cleanup_free) char *path = NULL;
+	struct stat attributes;
+	if (asprintf(&path, "%s/%s", backup->path, name) < 0 || lstat(path, &attributes) != 0 || !S_ISREG(attributes.st_mode)) {
+		return false;
+	}
+	*ret_size = (uint64_t)attributes.st_size;
+	return true;
+}
+
+static void damaged(struct backup *backup, const char *format, const char *name)
+{
+	if (backup->status != BACKUP_DAMAGED) {
+		backup->status = BACKUP_DAMAGED;
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+		snprintf(backup->problem, sizeof backup->problem, format, name);
+#pragma GCC diagnostic pop
+	}
+}
+
+static void copy_text(char *to, size_t size, const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+	snprintf(to, size, "%s", text != NULL ? text : "");
+}
+
+static void read_store(struct backup *backup, const json_t *object)
+{
+	const char *name = json_string_value(json_object_get(object, "name"));
+	const char *status = json_string_value(json_object_get(object, "status"));
+	for (size_t i = 0; i < STORE_COUNT; i++) {
+		struct backup_store *store = &backup->stores[i];
+		if (name == NULL || status == NULL || strcmp(store_table[i]->name, name) != 0) {
+			continue;
+		}
+		copy_text(store->reason, sizeof store->reason, object, "reason");
+		store->status = strcmp(status, "ok") == 0 ? STORE_OK : strcmp(status, "failed") == 0 ? STORE_FAILED : STORE_SKIPPED;
+		if (store->status != STORE_OK) {
+			return;
+		}
+		copy_text(store->file, sizeof store->file, object, "file");
+		copy_text(store->sha256, sizeof store->sha256, object, "sha256");
+		store->size = (uint64_t)json_integer_value(json_object_get(object, "size_bytes"));
+		uint64_t size = 0;
+		/* The name leads to a file that will be read: nothing but the store's own name may stand there. */
+		if (strcmp(store->file, store_table[i]->artefact) != 0) {
+			damaged(backup, "the manifest names a file that is not ours for %s", name);
+		} else if (!file_size(backup, store->file, &size)) {
+			damaged(backup, "%s is missing", store->file);
+		} else if (size != store->size) {
+			damaged(backup, "%s has not the size it was written with", store->file);
+		}
+		return;
+	}
+}
+
+static void read_manifest(struct backup *backup, const char *text)
+{
+	json_error_t failure;
+	backup->manifest = json_loads(text, JSON_REJECT_DUPLICATES, &failure);
+	const json_t *stores = json_object_get(backup->manifest, "stores");
+	const char *status = json_string_value(json_object_get(backup->manifest, "status"));
+	if (backup->manifest == NULL) {
+		damaged(backup, BACKUP_MANIFEST " cannot be read: %s", failure.text);
+		return;
+	}
+	if (json_integer_value(json_object_get(backup->manifest, "format")) != BACKUP_FORMAT) {
+		damaged(backup, BACKUP_MANIFEST " is of another format than %s", "1");
+		return;
+	}
+	if (!json_is_array(stores) || status == NULL) {
+		damaged(backup, BACKUP_MANIFEST " lacks its %s", "stores");
+		return;
+	}
+	backup->status = strcmp(status, "complete") == 0 ? BACKUP_COMPLETE : BACKUP_PARTIAL;
+	size_t index = 0;
+	const json_t *object = NULL;
+	json_array_foreach(stores, index, object)
+	{
+		read_store(backup, object);
+	}
+}
+
+/* False if the folder holds nothing that a backup is made of. */
+static bool read_legacy(struct backup *backup)
+{
+	bool any = false;
+	backup->status = BACKUP_LEGACY;
+	for (size_t i = 0; i < STORE_COUNT; i++) {
+		struct backup_store *store = &backup->stores[i];
+		const char *name = store_table[i]->artefact;
+		for (size_t next = 0; name != NULL && store->status != STORE_OK; name = store_table[i]->legacy_artefacts[next++]) {
+			if (file_size(backup, name, &store->size)) {
+				store->status = STORE_OK;
+				snprintf(store->file, sizeof store->file, "%s", name);
+			}
+		}
+		any = any || store->status == STORE_OK;
+	}
+	return any;
+}
+
+enum status backup_read(const char *folder, const char *timestamp, struct backup **ret_backup, struct error *error)
+{
+	CLEANUP(cleanup_backup) struct backup *backup = calloc(1, sizeof *backup);
+	if (backup == NULL || asprintf(&backup->path, "%s/" TIMESTAMP_FOLDER_PREFIX "%s", folder, timestamp) < 0) {
+		return error_memory(error);
+	}
+	snprintf(backup->timestamp, sizeof backup->timestamp, "%s", timestamp);
+	struct stat attributes;
+	if (lstat(backup->path, &attributes) != 0 || !S_ISDIR(attributes.st_mode)) {
+		return error_set(error, STATUS_NOT_FOUND, "there is no backup %s in %s", timestamp, folder);
+	}
+	CLEANUP(cleanup_free) char *manifest_path = NULL;
+	CLEANUP(cleanup_free) char *text = NULL;
+	enum status status = files_join(backup->path, BACKUP_MANIFEST, &manifest_path, error);
+	if (status == STATUS_OK) {
+		status = files_read_text(manifest_path, &text, error);
+	}
+	if (status == STATUS_OK) {
+		read_manifest(backup, text);
+	} else if (status == STATUS_NOT_FOUND && !read_legacy(backup)) {
+		return error_set(error, STATUS_NOT_FOUND, "%s holds no backup", backup->path);
+	} else if (status != STATUS_NOT_FOUND) {
+		damaged(backup, "%s", error->message);
+	}
+	backup->size = size_of_folder(backup->path);
+	*ret_backup = MOVE(backup);
+	return STATUS_OK;
+}

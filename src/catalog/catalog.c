@@ -1,0 +1,221 @@
+#include "catalog/catalog.h"
+
+#include "base/files.h"
+#include "catalog/backup.h"
+#include "pipeline/file.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#define DRAFT_PREFIX ".partial-"
+#define REMOVAL_PREFIX ".removing-"
+#define LOCK_NAME ".lock"
+
+void backup_list_free(struct backup_list *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		backup_free(list->items[i]);
+	}
+	free(list->items);
+	*list = (struct backup_list){0};
+}
+
+static int is_backup_folder(const struct dirent *entry)
+{
+	char timestamp[TIMESTAMP_SIZE];
+	return strncmp(entry->d_name, TIMESTAMP_FOLDER_PREFIX, strlen(TIMESTAMP_FOLDER_PREFIX)) == 0 && timestamp_parse(entry->d_name, timestamp);
+}
+
+static int by_bytes(const struct dirent **left, const struct dirent **right)
+{
+	return strcmp((*left)->d_name, (*right)->d_name);
+}
+
+enum status catalog_list(const char *folder, struct backup_list *ret_list, struct error *error)
+{
+	struct dirent **names = NULL;
+	int count = scandir(folder, &names, is_backup_folder, by_bytes);
+	if (count < 0 && errno == ENOENT) {
+		*ret_list = (struct backup_list){0};
+		return STATUS_OK;
+	}
+	if (count < 0) {
+		(void)error_set_errno(error, "cannot read the backup folder %s", folder);
+		return error_hint(error, "see who owns it (ls -ld %s), or set BACKUP_DIR", folder);
+	}
+	struct backup_list list = {.items = calloc((size_t)count + 1, sizeof(struct backup *))};
+	enum status status = list.items == NULL ? error_memory(error) : STATUS_OK;
+	for (int i = 0; i < count; i++) {
+		char timestamp[TIMESTAMP_SIZE];
+		if (status == STATUS_OK && timestamp_parse(names[i]->d_name, timestamp)) {
+			status = backup_read(folder, timestamp, &list.items[list.count], error);
+			list.count += status == STATUS_OK;
+			/* A folder of that name that holds no backup, or that has just been removed, is not ours to speak of. */
+			status = status == STATUS_NOT_FOUND ? STATUS_OK : status;
+		}
+		free(names[i]);
+	}
+	free(names);
+	if (status != STATUS_OK) {
+		backup_list_free(&list);
+		return status;
+	}
+	*ret_list = list;
+	return STATUS_OK;
+}
+
+static enum status find_latest(const char *folder, struct backup **ret_backup, struct error *error)
+{
+	CLEANUP(backup_list_free) struct backup_list list = {0};
+	enum status status = catalog_list(folder, &list, error);
+	for (size_t i = list.count; status == STATUS_OK && i > 0; i--) {
+		if (list.items[i - 1]->status != BACKUP_DAMAGED) {
+			*ret_backup = MOVE(list.items[i - 1]);
+			return STATUS_OK;
+		}
+	}
+	return status == STATUS_OK ? error_set(error, STATUS_NOT_FOUND, "there is no good backup in %s", folder) : status;
+}
+
+enum status catalog_find(const char *folder, const char *text, struct backup **ret_backup, struct error *error)
+{
+	char timestamp[TIMESTAMP_SIZE];
+	if (strcmp(text, "latest") == 0) {
+		return find_latest(folder, ret_backup, error);
+	}
+	if (!timestamp_parse(text, timestamp)) {
+		(void)error_set(error, STATUS_USAGE, "\"%s\" is not the timestamp of a backup", text);
+		return error_hint(error, "give one such as 20240912_143022, or latest; ./bot.sh backup list shows what there is");
+	}
+	enum status status = backup_read(folder, timestamp, ret_backup, error);
+	if (status == STATUS_NOT_FOUND) {
+		(void)error_hint(error, "./bot.sh backup list shows what there is");
+	}
+	return status;
+}
+
+/* Removes what a run that died has left: it held the lock that we hold now. */
+static enum status remove_leftovers(const char *folder, struct error *error)
+{
+	DIR *list = opendir(folder);
+	if (list == NULL) {
+		return error_set_errno(error, "cannot read the backup folder %s", folder);
+	}
+	enum status status = STATUS_OK;
+	for (struct dirent *entry; status == STATUS_OK && (entry = readdir(list)) != NULL;) {
+		const char *name = entry->d_name;
+		if (strncmp(name, DRAFT_PREFIX, strlen(DRAFT_PREFIX)) == 0 || strncmp(name, REMOVAL_PREFIX, strlen(REMOVAL_PREFIX)) == 0) {
+			CLEANUP(cleanup_free) char *path = NULL;
+			status = files_join(folder, name, &path, error);
+			if (status == STATUS_OK) {
+				status = files_remove(path, error);
+			}
+		}
+	}
+	closedir(list);
+	return status;
+}
+
+enum status catalog_lock(const char *folder, int *ret_lock, struct error *error)
+{
+	CLEANUP(cleanup_free) char *path = NULL;
+	enum status status = files_make_folder(folder, 0700, error);
+	if (status == STATUS_OK) {
+		status = files_join(folder, LOCK_NAME, &path, error);
+	}
+	if (status != STATUS_OK) {
+		(void)error_hint(error, "set BACKUP_DIR to a folder that you can write to");
+		return status;
+	}
+	CLEANUP(cleanup_close) int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (lock < 0) {
+		bool full = error_set_errno(error, "cannot write to the backup folder %s", folder) == STATUS_NO_SPACE;
+		return full ? error->status : error_hint(error, "see who owns it (ls -ld %s), or set BACKUP_DIR to another folder", folder);
+	}
+	if (flock(lock, LOCK_EX | LOCK_NB) != 0) {
+		if (errno != EWOULDBLOCK) {
+			return error_set_errno(error, "cannot lock the backup folder %s", folder);
+		}
+		(void)error_set(error, STATUS_LOCKED, "another backup, restore or cleanup is at work in %s", folder);
+		return error_hint(error, "wait until it has ended, then try again");
+	}
+	status = remove_leftovers(folder, error);
+	if (status == STATUS_OK) {
+		*ret_lock = lock;
+		lock = -1;
+	}
+	return status;
+}
+
+void catalog_unlock(const int *lock)
+{
+	cleanup_close(lock);
+}
+
+enum status catalog_draft(const char *folder, struct draft *ret_draft, struct error *error)
+{
+	struct draft draft = {0};
+	for (;;) {
+		timestamp_of(time(NULL), draft.timestamp);
+		if (asprintf(&draft.path, "%s/" DRAFT_PREFIX "%s", folder, draft.timestamp) < 0 ||
+		    asprintf(&draft.final_path, "%s/" TIMESTAMP_FOLDER_PREFIX "%s", folder, draft.timestamp) < 0) {
+			return error_memory(error);
+		}
+		if (access(draft.final_path, F_OK) != 0) {
+			break;
+		}
+		free(MOVE(draft.path)); /* the one before began within this second */
+		free(MOVE(draft.final_path));
+		nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+	}
+	if (mkdir(draft.path, 0700) != 0) {
+		(void)error_set_errno(error, "cannot make the folder %s", draft.path);
+		free(draft.path);
+		free(draft.final_path);
+		return error->status;
+	}
+	*ret_draft = draft;
+	return STATUS_OK;
+}
+
+enum status catalog_publish(const char *folder, struct draft *draft, struct error *error)
+{
+	enum status status = file_sync_folder(draft->path, error);
+	if (status == STATUS_OK && rename(draft->path, draft->final_path) != 0) {
+		status = error_set_errno(error, "cannot give the backup its name %s", draft->final_path);
+	}
+	if (status == STATUS_OK) {
+		free(MOVE(draft->path));
+		status = file_sync_folder(folder, error);
+	}
+	return status;
+}
+
+void catalog_discard(struct draft *draft)
+{
+	struct error ignored;
+	if (draft->path != NULL) {
+		(void)!files_remove(draft->path, &ignored); /* else the next run does */
+	}
+	free(draft->path);
+	free(draft->final_path);
+	*draft = (struct draft){0};
+}
+
+enum status catalog_remove(const char *folder, const struct backup *backup, struct error *error)
+{
+	CLEANUP(cleanup_free) char *path = NULL;
+	if (asprintf(&path, "%s/" REMOVAL_PREFIX "%s", folder, backup->timestamp) < 0) {
+		return error_memory(error);
+	}
+	enum status status = files_remove(path, error);
+	if (status == STATUS_OK && rename(backup->path, path) != 0) {
+		status = error_set_errno(error, "cannot remove %s", backup->path);
+	}
+	return status == STATUS_OK ? files_remove(path, error) : status;
+}

@@ -1,0 +1,99 @@
+/*
+ * catalog.h - the folder that holds the backups: what is there, what may be removed, and who may change it.
+ *
+ * A backup is a folder "whisperengine_backup_YYYYMMDD_HHMMSS". It is made under another name (".partial-...") and gets
+ * this one only when every byte of it is on disk, and loses it (".removing-...") before the first byte is removed: what
+ * is listed is whole. docs/FORMAT.md describes the files.
+ */
+#ifndef WHISPERBACKUP_CATALOG_CATALOG_H
+#define WHISPERBACKUP_CATALOG_CATALOG_H
+
+#include "base/cleanup.h"
+#include "base/error.h"
+#include "catalog/timestamp.h"
+#include "pipeline/digest.h"
+#include "stores/store.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum backup_status {
+	BACKUP_COMPLETE,
+	BACKUP_PARTIAL, /* good, but not of all stores */
+	BACKUP_DAMAGED, /* something that the manifest names is missing or has another size; or the manifest is broken */
+	BACKUP_LEGACY,  /* made by hand or by another program: no manifest */
+};
+
+enum store_status { STORE_ABSENT, STORE_OK, STORE_SKIPPED, STORE_FAILED };
+
+/* One store in one backup. */
+struct backup_store {
+	enum store_status status;
+	char file[64]; /* name in the backup's folder */
+	uint64_t size; /* bytes */
+	char sha256[DIGEST_TEXT_SIZE]; /* empty in a legacy backup */
+	char reason[512]; /* why it was skipped or has failed */
+};
+
+struct backup {
+	char timestamp[TIMESTAMP_SIZE];
+	char *path;
+	enum backup_status status;
+	uint64_t size;    /* bytes of all files in the folder */
+	char problem[512]; /* what is damaged */
+	struct backup_store stores[STORE_COUNT]; /* in the order of store_table */
+	json_t *manifest; /* NULL in a legacy backup */
+};
+
+struct backup_list {
+	struct backup **items; /* oldest first */
+	size_t count;
+};
+
+const char *backup_status_name(enum backup_status status); /* "complete", "partial", "damaged", "legacy" */
+const char *store_status_name(enum store_status status);   /* "ok", "skipped", "failed" */
+
+/* A store's part of the manifest, for what only that knows; NULL if there is none. Lent. */
+const json_t *backup_store_manifest(const struct backup *backup, size_t store);
+
+void backup_free(struct backup *backup);
+CLEANUP_DEFINE(backup, struct backup, backup_free)
+void backup_list_free(struct backup_list *list);
+
+/* All backups in `folder`; a folder that does not exist holds none. */
+enum status catalog_list(const char *folder, struct backup_list *ret_list, struct error *error) MUST_CHECK;
+
+/*
+ * The backup that `text` names: a timestamp, a backup folder's name, or "latest" (the newest that is not damaged).
+ * STATUS_USAGE for anything else - it is never taken for a path -, STATUS_NOT_FOUND if there is no such backup.
+ */
+enum status catalog_find(const char *folder, const char *text, struct backup **ret_backup, struct error *error) MUST_CHECK;
+
+/*
+ * Makes the folder if it is missing and locks it for this process; what runs that died have left is removed.
+ * STATUS_LOCKED if another run is at work. The lock ends with catalog_unlock or with the process.
+ */
+enum status catalog_lock(const char *folder, int *ret_lock, struct error *error) MUST_CHECK;
+void catalog_unlock(const int *lock);
+
+/* A backup in the making, in a folder that is not listed. */
+struct draft {
+	char timestamp[TIMESTAMP_SIZE];
+	char *path;       /* where it is made */
+	char *final_path; /* where it will be */
+};
+
+/* Makes the folder for a backup that begins now; the lock is held. */
+enum status catalog_draft(const char *folder, struct draft *ret_draft, struct error *error) MUST_CHECK;
+
+/* Flushes the folder, gives it its final name and flushes that. From then on it is listed. */
+enum status catalog_publish(const char *folder, struct draft *draft, struct error *error) MUST_CHECK;
+
+/* Removes it if it has not been published; frees the names. Safe on an empty draft. */
+void catalog_discard(struct draft *draft);
+
+/* Removes a backup; the lock is held. However this ends, the backup is whole and listed, or it is not listed. */
+enum status catalog_remove(const char *folder, const struct backup *backup, struct error *error) MUST_CHECK;
+
+#endif

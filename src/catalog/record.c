@@ -1,0 +1,163 @@
+#include "catalog/record.h"
+
+#include "base/buffer.h"
+#include "base/files.h"
+#include "base/units.h"
+#include "catalog/backup.h"
+#include "pipeline/file.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+	TEXT_LIMIT = 64 << 10, /* bytes of backup_info.txt and of SHA256SUMS */
+	TIME_SIZE = 40,
+	HOST_SIZE = 256,
+};
+
+bool record_is_complete(const struct backup_record *record)
+{
+	for (size_t i = 0; i < STORE_COUNT; i++) {
+		if (record->stores[i].status != STORE_OK) {
+			return false;
+		}
+	}
+	return true;
+}
+
+static enum status write_text(const char *folder, const char *name, const char *text, struct error *error)
+{
+	CLEANUP(cleanup_free) char *path = NULL;
+	enum status status = files_join(folder, name, &path, error);
+	return status == STATUS_OK ? file_write_text(path, text, error) : status;
+}
+
+static enum status write_information(const struct backup_record *record, const char *folder, struct error *error)
+{
+	CLEANUP(buffer_free) struct buffer text = BUFFER_INIT(TEXT_LIMIT);
+	struct tm calendar;
+	char date[TIME_SIZE];
+	localtime_r(&record->started.tv_sec, &calendar);
+	strftime(date, sizeof date, "%a %b %e %H:%M:%S %Z %Y", &calendar);
+	enum status status = buffer_printf(&text, error,
+	                                   "WhisperEngine Backup Information\n================================\nBackup Date: %s\n"
+	                                   "Backup Directory: %s\nBackup Type: %s System Backup\n\nServices Backed Up:\n",
+	                                   date, record->shown_path, record_is_complete(record) ? "Full" : "Partial");
+	for (size_t i = 0; status == STATUS_OK && i < STORE_COUNT; i++) {
+		const struct store_record *store = &record->stores[i];
+		const char *name = store_table[i]->name;
+		char size[UNITS_SIZE];
+		if (store->status == STORE_OK) {
+			status = buffer_printf(&text, error, "✅ %s: %s (%s)\n", name, store_table[i]->artefact, units_bytes(store->size, size));
+		} else {
+			status = buffer_printf(&text, error, "%s %s: %s (%s)\n", store->status == STORE_FAILED ? "❌" : "⚠️", name,
+			                       store_status_name(store->status), store->reason);
+		}
+	}
+	return status == STATUS_OK ? write_text(folder, BACKUP_INFORMATION, buffer_text(&text), error) : status;
+}
+
+static enum status write_sums(const struct backup_record *record, const char *folder, struct error *error)
+{
+	CLEANUP(buffer_free) struct buffer text = BUFFER_INIT(TEXT_LIMIT);
+	CLEANUP(cleanup_free) char *information = NULL;
+	char digest[DIGEST_TEXT_SIZE];
+	uint64_t size = 0;
+	enum status status = files_join(folder, BACKUP_INFORMATION, &information, error);
+	if (status == STATUS_OK) {
+		status = digest_file(information, NULL, digest, &size, error);
+	}
+	if (status == STATUS_OK) {
+		status = buffer_printf(&text, error, "%s  %s\n", digest, BACKUP_INFORMATION);
+	}
+	for (size_t i = 0; status == STATUS_OK && i < STORE_COUNT; i++) {
+		if (record->stores[i].status == STORE_OK) {
+			status = buffer_printf(&text, error, "%s  %s\n", record->stores[i].sha256, store_table[i]->artefact);
+		}
+	}
+	return status == STATUS_OK ? write_text(folder, BACKUP_SUMS, buffer_text(&text), error) : status;
+}
+
+/* RFC 3339 in UTC with milliseconds. */
+static json_t *json_time(const struct timespec *moment)
+{
+	struct tm calendar;
+	char text[TIME_SIZE];
+	gmtime_r(&moment->tv_sec, &calendar);
+	size_t length = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &calendar);
+	snprintf(text + length, sizeof text - length, ".%03dZ", (int)(moment->tv_nsec / 1000000));
+	return json_string(text);
+}
+
+/* A text that came from outside; null if it is empty or cannot be told in JSON. */
+static json_t *json_text(const char *text)
+{
+	json_t *string = text[0] != '\0' ? json_string(text) : NULL;
+	return string != NULL ? string : json_null();
+}
+
+static json_t *json_store(const struct store_ops *ops, const struct store_record *store)
+{
+	json_t *object = json_pack("{s:s, s:s}", "name", ops->name, "status", store_status_name(store->status));
+	if (object == NULL) {
+		return NULL;
+	}
+	int failed = 0;
+	if (store->container != NULL) {
+		failed |= json_object_set_new(object, "container", json_text(store->container->name));
+		failed |= json_object_set_new(object, "image", json_text(store->container->image));
+		failed |= json_object_set_new(object, "image_digest", json_text(store->container->image_digest));
+	}
+	if (store->status == STORE_OK) {
+		failed |= json_object_set_new(object, "file", json_string(ops->artefact));
+		failed |= json_object_set_new(object, "size_bytes", json_integer((json_int_t)store->size));
+		failed |= json_object_set_new(object, "raw_bytes", json_integer((json_int_t)store->saved.raw_bytes));
+		failed |= json_object_set_new(object, "sha256", json_string(store->sha256));
+		failed |= json_object_set_new(object, "method", json_text(store->saved.method));
+		failed |= json_object_set_new(object, "server_version", json_text(store->server_version));
+		failed |= json_object_set_new(object, "data_folder", json_text(store->data_folder));
+		failed |= json_object_set_new(object, "freeze_milliseconds", json_real(store->saved.freeze_milliseconds));
+		failed |= json_object_set_new(object, "fingerprint", json_null());
+	} else {
+		failed |= json_object_set_new(object, "reason", json_text(store->reason));
+	}
+	if (failed != 0) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
+}
+
+static enum status write_manifest(const struct backup_record *record, const char *folder, struct error *error)
+{
+	char host[HOST_SIZE] = "";
+	(void)gethostname(host, sizeof host - 1);
+	json_t *manifest = json_pack("{s:i, s:{s:s, s:s}, s:o, s:o, s:s, s:s, s:o, s:o}", "format", BACKUP_FORMAT, "tool", "name", "whisperbackup",
+	                             "version", WHISPERBACKUP_VERSION, "host", json_text(host), "project", json_text(record->project), "timestamp",
+	                             record->timestamp, "status", record_is_complete(record) ? "complete" : "partial", "started",
+	                             json_time(&record->started), "finished", json_time(&record->finished));
+	json_t *stores = json_array();
+	bool complete = manifest != NULL && stores != NULL;
+	for (size_t i = 0; complete && i < STORE_COUNT; i++) {
+		complete = json_array_append_new(stores, json_store(store_table[i], &record->stores[i])) == 0;
+	}
+	complete = complete && json_object_set(manifest, "stores", stores) == 0;
+	CLEANUP(cleanup_free) char *text = complete ? json_dumps(manifest, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) : NULL;
+	CLEANUP(cleanup_free) char *line = NULL;
+	json_decref(stores);
+	json_decref(manifest);
+	if (text == NULL || asprintf(&line, "%s\n", text) < 0) {
+		return error_memory(error);
+	}
+	return write_text(folder, BACKUP_MANIFEST, line, error);
+}
+
+enum status record_write(const struct backup_record *record, const char *folder, struct error *error)
+{
+	enum status status = write_information(record, folder, error);
+	if (status == STATUS_OK) {
+		status = write_sums(record, folder, error);
+	}
+	return status == STATUS_OK ? write_manifest(record, folder, error) : status;
+}

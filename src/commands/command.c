@@ -1,0 +1,134 @@
+#include "commands/command.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+const struct option_definition option_table[OPTION_COUNT] = {
+    [OPTION_ONLY] = {"only", "STORES", "only these stores, separated by commas: postgresql, redis, chromadb, neo4j"},
+    [OPTION_YES] = {"yes", NULL, "do not ask; for scripts"},
+    [OPTION_JSON] = {"json", NULL, "print one JSON document on standard output"},
+    [OPTION_QUIET] = {"quiet", NULL, "no progress and no summary; warnings and errors only"},
+    [OPTION_HELP] = {"help", NULL, "explain this command"},
+};
+
+const char *command_program(void)
+{
+	const char *name = getenv("WHISPERBACKUP_INVOKED_AS");
+	return name != NULL && name[0] != '\0' ? name : "whisperbackup";
+}
+
+const struct command *command_by_name(const char *name)
+{
+	for (size_t i = 0; command_table[i] != NULL; i++) {
+		if (strcmp(command_table[i]->name, name) == 0) {
+			return command_table[i];
+		}
+	}
+	return NULL;
+}
+
+static bool allows(const struct command *command, size_t option)
+{
+	return option == OPTION_HELP || (command->options & 1U << option) != 0;
+}
+
+/* Takes "--name", "--name=value" or, with the value in the next word, "--name value". */
+static enum status parse_option(const struct command *command, char *const **words, struct invocation *invocation, struct error *error)
+{
+	const char *word = **words;
+	const char *name = word + 2;
+	size_t length = strcspn(name, "=");
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		const struct option_definition *option = &option_table[i];
+		if (strlen(option->name) != length || strncmp(option->name, name, length) != 0 || !allows(command, i)) {
+			continue;
+		}
+		const char *value = name[length] == '=' ? name + length + 1 : NULL;
+		if (option->value == NULL && value != NULL) {
+			return error_set(error, STATUS_USAGE, "--%s takes no value", option->name);
+		}
+		if (option->value != NULL && value == NULL) {
+			value = (*words)[1];
+			if (value == NULL) {
+				return error_set(error, STATUS_USAGE, "--%s wants a value: %s", option->name, option->value);
+			}
+			(*words)++;
+		}
+		invocation->options[i] = value != NULL ? value : "";
+		return STATUS_OK;
+	}
+	return error_set(error, STATUS_USAGE, "%s has no option %.*s", command->name, (int)(length + 2), word);
+}
+
+enum status command_parse(const struct command *command, char *const *words, struct invocation *ret_invocation, struct error *error)
+{
+	struct invocation invocation = {.command = command};
+	enum status status = STATUS_OK;
+	bool only_arguments = false;
+	for (; status == STATUS_OK && *words != NULL; words++) {
+		if (!only_arguments && strcmp(*words, "--") == 0) {
+			only_arguments = true;
+		} else if (!only_arguments && strcmp(*words, "-h") == 0) {
+			invocation.options[OPTION_HELP] = "";
+		} else if (!only_arguments && strncmp(*words, "--", 2) == 0) {
+			status = parse_option(command, &words, &invocation, error);
+		} else if (!only_arguments && (*words)[0] == '-' && (*words)[1] != '\0') {
+			status = error_set(error, STATUS_USAGE, "%s has no option %s", command->name, *words);
+		} else if (invocation.argument_count == command->most_arguments) {
+			status = error_set(error, STATUS_USAGE, "%s does not know what to do with \"%s\"", command->name, *words);
+		} else {
+			invocation.arguments[invocation.argument_count++] = *words;
+		}
+	}
+	if (status == STATUS_OK && invocation.options[OPTION_HELP] == NULL && invocation.argument_count < command->least_arguments) {
+		status = error_set(error, STATUS_USAGE, "%s wants a %s", command->name, command->arguments);
+	}
+	if (status != STATUS_OK) {
+		return error_hint(error, "%s help %s explains it", command_program(), command->name);
+	}
+	*ret_invocation = invocation;
+	return STATUS_OK;
+}
+
+static void print_command_help(const struct command *command)
+{
+	printf("Usage: %s %s", command_program(), command->name);
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		if (i != OPTION_HELP && allows(command, i)) {
+			const struct option_definition *option = &option_table[i];
+			printf(" [--%s%s%s]", option->name, option->value != NULL ? " " : "", option->value != NULL ? option->value : "");
+		}
+	}
+	printf("%s%s\n\n%s.\n\n%s\nOptions:\n", command->arguments[0] != '\0' ? " " : "", command->arguments, command->summary, command->details);
+	for (size_t i = 0; i < OPTION_COUNT; i++) {
+		if (allows(command, i)) {
+			const struct option_definition *option = &option_table[i];
+			char name[64];
+			snprintf(name, sizeof name, "--%s%s%s", option->name, option->value != NULL ? " " : "", option->value != NULL ? option->value : "");
+			printf("  %-16s %s\n", name, option->help);
+		}
+	}
+}
+
+void command_print_help(const struct command *command)
+{
+	if (command != NULL) {
+		print_command_help(command);
+		return;
+	}
+	printf("Backs up and restores the data of a WhisperEngine stack: PostgreSQL, Redis, ChromaDB and Neo4j.\n\n"
+	       "Usage: %s COMMAND [OPTIONS]\n\nCommands:\n",
+	       command_program());
+	for (size_t i = 0; command_table[i] != NULL; i++) {
+		char name[64];
+		snprintf(name, sizeof name, "%s %s", command_table[i]->name, command_table[i]->arguments);
+		printf("  %-20s %s\n", name, command_table[i]->summary);
+	}
+	printf("\n%s help COMMAND explains a command and its options; --version prints the version.\n\n"
+	       "Environment (or .env beside the compose file):\n"
+	       "  BACKUP_DIR            where the backups are kept (default: backups beside the compose file)\n"
+	       "  COMPOSE_PROJECT_NAME  which Compose project is meant (default: the one started from this folder)\n"
+	       "  DOCKER_HOST           the Docker Engine's unix socket, unix:///path\n",
+	       command_program());
+}

@@ -1,0 +1,150 @@
+#include "commands/display.h"
+
+#include "base/units.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const double SECONDS_BETWEEN_UPDATES = 0.1;
+
+static const char *const marks[] = {[MARK_DONE] = "✅", [MARK_WARNING] = "⚠️ ", [MARK_FAILED] = "❌"};
+
+double display_seconds(const struct timespec *from, const struct timespec *to)
+{
+	return (double)(to->tv_sec - from->tv_sec) + (double)(to->tv_nsec - from->tv_nsec) / 1e9;
+}
+
+static void close_line(struct display *display)
+{
+	if (display->line_open) {
+		fputs("\r\033[K", stderr); /* back to the start, clear to the end: ECMA-48 EL */
+		display->line_open = false;
+	}
+}
+
+static void update(struct display *display, bool now)
+{
+	if (display->quiet || !display->terminal || display->store[0] == '\0') {
+		return;
+	}
+	struct timespec moment;
+	clock_gettime(CLOCK_MONOTONIC, &moment);
+	if (!now && display_seconds(&display->shown, &moment) < SECONDS_BETWEEN_UPDATES) {
+		return;
+	}
+	display->shown = moment;
+	double seconds = display_seconds(&display->began, &moment);
+	char bytes[UNITS_SIZE];
+	char rate[UNITS_SIZE];
+	fprintf(stderr, "\r\033[K   %-11s %s", display->store, display->step);
+	if (display->done > 0) {
+		fprintf(stderr, "  %s", units_bytes(display->done, bytes));
+		if (display->total > 0) {
+			fprintf(stderr, " of %s", units_bytes(display->total, bytes));
+		}
+		if (seconds > 0.2) {
+			double per_second = (double)display->done / seconds;
+			fprintf(stderr, "  %s/s", units_bytes((uint64_t)per_second, rate));
+			if (display->total > display->done) {
+				fprintf(stderr, "  %s left", units_seconds((double)(display->total - display->done) / per_second, rate));
+			}
+		}
+	}
+	fflush(stderr);
+	display->line_open = true;
+}
+
+static void on_step(struct progress *progress, const char *text, uint64_t total_bytes)
+{
+	struct display *display = (struct display *)progress;
+	snprintf(display->step, sizeof display->step, "%s", text);
+	display->total = total_bytes;
+	display->done = 0;
+	clock_gettime(CLOCK_MONOTONIC, &display->began);
+	update(display, true);
+}
+
+static void on_advance(struct progress *progress, uint64_t bytes)
+{
+	struct display *display = (struct display *)progress;
+	display->done += bytes;
+	update(display, false);
+}
+
+static void on_warn(struct progress *progress, const char *text)
+{
+	display_line((struct display *)progress, MARK_WARNING, "%s", text);
+}
+
+void display_open(struct display *display, bool quiet)
+{
+	const char *kind = getenv("TERM");
+	*display = (struct display){
+	    .progress = {.step = on_step, .advance = on_advance, .warn = on_warn},
+	    .terminal = isatty(STDERR_FILENO) && kind != NULL && strcmp(kind, "dumb") != 0,
+	    .quiet = quiet,
+	};
+}
+
+void display_begin(struct display *display, const char *store)
+{
+	snprintf(display->store, sizeof display->store, "%s", store);
+	on_step(&display->progress, "...", 0);
+	if (!display->quiet && !display->terminal) {
+		fprintf(stderr, "   %s ...\n", store);
+	}
+}
+
+static void print(struct display *display, enum mark mark, const char *store, const char *format, va_list arguments)
+{
+	close_line(display);
+	if (display->quiet && mark == MARK_DONE) {
+		return;
+	}
+	fprintf(stderr, "%s ", marks[mark]);
+	if (store != NULL) {
+		fprintf(stderr, "%-11s ", store);
+	}
+	vfprintf(stderr, format, arguments);
+	fputc('\n', stderr);
+	fflush(stderr);
+}
+
+void display_end(struct display *display, enum mark mark, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	print(display, mark, display->store, format, arguments);
+	va_end(arguments);
+	display->store[0] = '\0';
+}
+
+void display_line(struct display *display, enum mark mark, const char *format, ...)
+{
+	va_list arguments;
+	va_start(arguments, format);
+	print(display, mark, NULL, format, arguments);
+	va_end(arguments);
+}
+
+void display_hint(struct display *display, const char *format, ...)
+{
+	close_line(display);
+	fputs("   hint: ", stderr);
+	va_list arguments;
+	va_start(arguments, format);
+	vfprintf(stderr, format, arguments);
+	va_end(arguments);
+	fputc('\n', stderr);
+}
+
+void display_error(struct display *display, const struct error *error)
+{
+	display_line(display, MARK_FAILED, "%s", error->message);
+	if (error->hint[0] != '\0') {
+		display_hint(display, "%s", error->hint);
+	}
+}

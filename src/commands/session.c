@@ -1,0 +1,266 @@
+#include "commands/session.h"
+
+#include "base/files.h"
+#include "runtimes/docker.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char *const compose_files[] = {"compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml", NULL};
+
+static bool holds_compose_file(const char *folder)
+{
+	for (size_t i = 0; compose_files[i] != NULL; i++) {
+		CLEANUP(cleanup_free) char *path = NULL;
+		if (asprintf(&path, "%s/%s", folder, compose_files[i]) >= 0 && access(path, F_OK) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+static enum status find_project_folder(char **ret_folder, struct error *error)
+{
+	CLEANUP(cleanup_free) char *here = getcwd(NULL, 0);
+	CLEANUP(cleanup_free) char *folder = here != NULL ? strdup(here) : NULL;
+	if (folder == NULL) {
+		return error_set_errno(error, "cannot tell the current folder");
+	}
+	for (;;) {
+		if (holds_compose_file(folder)) {
+			*ret_folder = MOVE(folder);
+			return STATUS_OK;
+		}
+		char *slash = strrchr(folder, '/');
+		if (slash == NULL || slash == folder) {
+			*ret_folder = MOVE(here);
+			return STATUS_OK;
+		}
+		*slash = '\0';
+	}
+}
+
+/* The value of a line "NAME=value" of a .env file, without quotes, as Compose reads it; NULL if there is none. */
+static char *dot_env_value(const char *text, const char *name)
+{
+	size_t length = strlen(name);
+	char *value = NULL;
+	for (const char *line = text; *line != '\0'; line += strcspn(line, "\n"), line += *line == '\n') {
+		const char *at = line + strspn(line, " \t");
+		if (strncmp(at, "export ", 7) == 0) {
+			at += 7 + strspn(at + 7, " \t");
+		}
+		if (strncmp(at, name, length) != 0 || at[length] != '=') {
+			continue;
+		}
+		at += length + 1;
+		size_t end = strcspn(at, "\r\n");
+		if ((at[0] == '"' || at[0] == '\'') && end > 1 && memchr(at + 1, at[0], end - 1) != NULL) {
+			end = (size_t)((const char *)memchr(at + 1, at[0], end - 1) - at - 1);
+			at++;
+		} else {
+			for (size_t i = 0; i < end; i++) { /* a comment begins with " #" */
+				end = at[i] == '#' && (i == 0 || isspace((unsigned char)at[i - 1])) ? i : end;
+			}
+			while (end > 0 && isspace((unsigned char)at[end - 1])) {
+				end--;
+			}
+		}
+		free(value); /* the last line wins */
+		value = strndup(at, end);
+	}
+	return value;
+}
+
+/* The environment's value, else that of .env; empty counts as not set. */
+static char *setting(const char *dot_env, const char *name)
+{
+	const char *value = getenv(name);
+	if (value != NULL && value[0] != '\0') {
+		return strdup(value);
+	}
+	char *from_file = dot_env != NULL ? dot_env_value(dot_env, name) : NULL;
+	if (from_file != NULL && from_file[0] == '\0') {
+		free(MOVE(from_file));
+	}
+	return from_file;
+}
+
+static enum status choose(struct session *session, const char *only, struct error *error)
+{
+	session->all_chosen = only == NULL;
+	for (size_t i = 0; i < STORE_COUNT; i++) {
+		session->chosen[i] = only == NULL;
+	}
+	if (only == NULL) {
+		return STATUS_OK;
+	}
+	CLEANUP(cleanup_free) char *list = strdup(only);
+	if (list == NULL) {
+		return error_memory(error);
+	}
+	char *rest = list;
+	for (char *name; (name = strsep(&rest, ",")) != NULL;) {
+		const struct store_ops *store = store_by_name(name);
+		if (store == NULL) {
+			(void)error_set(error, STATUS_USAGE, "--only knows no store \"%s\"", name);
+			return error_hint(error, "the stores are postgresql, redis, chromadb and neo4j, separated by commas");
+		}
+		for (size_t i = 0; i < STORE_COUNT; i++) {
+			session->chosen[i] = session->chosen[i] || store_table[i] == store;
+		}
+	}
+	return STATUS_OK;
+}
+
+static enum status set_backup_folder(struct session *session, const char *dot_env, struct error *error)
+{
+	CLEANUP(cleanup_free) char *chosen = setting(dot_env, "BACKUP_DIR");
+	const char *inside = chosen;
+	if (chosen != NULL && chosen[0] == '/') {
+		session->backup_folder = strdup(chosen);
+		session->backup_folder_shown = strdup(chosen);
+	} else {
+		inside = chosen != NULL ? chosen : "backups";
+		while (strncmp(inside, "./", 2) == 0) {
+			inside += 2;
+		}
+		if (asprintf(&session->backup_folder, "%s/%s", session->project_folder, inside) < 0 ||
+		    asprintf(&session->backup_folder_shown, "./%s", inside) < 0) {
+			return error_memory(error);
+		}
+	}
+	if (session->backup_folder == NULL || session->backup_folder_shown == NULL) {
+		return error_memory(error);
+	}
+	for (char *folder = session->backup_folder; strlen(folder) > 1 && folder[strlen(folder) - 1] == '/';) {
+		folder[strlen(folder) - 1] = '\0';
+	}
+	return STATUS_OK;
+}
+
+enum status session_open(const struct invocation *invocation, struct session *ret_session, struct error *error)
+{
+	struct session session = {0};
+	CLEANUP(cleanup_free) char *dot_env_path = NULL;
+	CLEANUP(cleanup_free) char *dot_env = NULL;
+	enum status status = find_project_folder(&session.project_folder, error);
+	if (status == STATUS_OK) {
+		status = files_join(session.project_folder, ".env", &dot_env_path, error);
+	}
+	if (status == STATUS_OK) {
+		status = files_read_text(dot_env_path, &dot_env, error);
+		status = status == STATUS_NOT_FOUND ? STATUS_OK : status;
+	}
+	if (status == STATUS_OK) {
+		status = set_backup_folder(&session, dot_env, error);
+	}
+	if (status == STATUS_OK) {
+		session.docker_host = setting(dot_env, "DOCKER_HOST");
+		session.project = setting(dot_env, "COMPOSE_PROJECT_NAME");
+		status = choose(&session, invocation->options[OPTION_ONLY], error);
+	}
+	if (status != STATUS_OK) {
+		session_close(&session);
+		return status;
+	}
+	*ret_session = session;
+	return STATUS_OK;
+}
+
+/* Compose's default: the folder's name in lower case, of letters, digits, underscores and dashes. */
+static char *default_project(const char *folder)
+{
+	const char *slash = strrchr(folder, '/');
+	char *name = strdup(slash != NULL ? slash + 1 : folder);
+	size_t length = 0;
+	for (size_t i = 0; name != NULL && name[i] != '\0'; i++) {
+		int c = tolower((unsigned char)name[i]);
+		if (isalnum(c) || (length > 0 && (c == '_' || c == '-'))) {
+			name[length++] = (char)c;
+		}
+	}
+	if (name != NULL) {
+		name[length] = '\0';
+	}
+	return name;
+}
+
+static enum status assign_containers(struct session *session, struct error *error)
+{
+	for (size_t i = 0; i < session->containers.count; i++) {
+		const struct container *container = session->containers.items[i];
+		const struct store_ops *store = store_of_container(container);
+		for (size_t s = 0; store != NULL && s < STORE_COUNT; s++) {
+			if (store_table[s] != store) {
+				continue;
+			}
+			const struct container *other = session->of_store[s];
+			/* A label outweighs a service's name; two of the same weight are a question for the user. */
+			bool outweighs = other == NULL || (container->store[0] != '\0' && other->store[0] == '\0');
+			bool outweighed = other != NULL && container->store[0] == '\0' && other->store[0] != '\0';
+			if (!outweighs && !outweighed) {
+				(void)error_set(error, STATUS_FAILED, "two containers are %s: %s and %s", store->title, other->name, container->name);
+				return error_hint(error, "give the one that is meant the label whisperengine.backup.store=%s", store->name);
+			}
+			session->of_store[s] = outweighs ? container : other;
+		}
+	}
+	return STATUS_OK;
+}
+
+enum status session_connect(struct session *session, struct error *error)
+{
+	enum status status = docker_runtime_new(session->docker_host, &session->runtime, error);
+	if (status == STATUS_OK && session->project == NULL) {
+		status = docker_project_of_folder(session->runtime, session->project_folder, &session->project, error);
+	}
+	if (status == STATUS_OK && session->project == NULL) {
+		session->project = default_project(session->project_folder);
+		status = session->project == NULL ? error_memory(error) : STATUS_OK;
+	}
+	if (status == STATUS_OK) {
+		status = runtime_find(session->runtime, session->project, &session->containers, error);
+	}
+	return status == STATUS_OK ? assign_containers(session, error) : status;
+}
+
+const char *session_why_not(const struct session *session, size_t store)
+{
+	const struct container *container = session->of_store[store];
+	if (container == NULL) {
+		return "no container";
+	}
+	switch (container->state) {
+	case CONTAINER_RUNNING:
+		return NULL;
+	case CONTAINER_PAUSED:
+		return "paused";
+	case CONTAINER_RESTARTING:
+		return "restarting again and again";
+	case CONTAINER_STOPPED:
+		break;
+	}
+	return "not running";
+}
+
+enum status session_nothing_runs(const struct session *session, struct error *error)
+{
+	(void)error_set(error, STATUS_UNAVAILABLE, "No containers are running in the Compose project %s", session->project);
+	return error_hint(error, "start WhisperEngine first: ./bot.sh start; if its project has another name, set COMPOSE_PROJECT_NAME");
+}
+
+void session_close(struct session *session)
+{
+	container_list_free(&session->containers);
+	runtime_free(session->runtime);
+	free(session->project_folder);
+	free(session->backup_folder);
+	free(session->backup_folder_shown);
+	free(session->docker_host);
+	free(session->project);
+	*session = (struct session){0};
+}

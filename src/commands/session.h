@@ -1,0 +1,42 @@
+/*
+ * session.h - what the commands have in common: where the project is, where its backups are, and its containers.
+ */
+#ifndef WHISPERBACKUP_COMMANDS_SESSION_H
+#define WHISPERBACKUP_COMMANDS_SESSION_H
+
+#include "commands/command.h"
+#include "runtimes/runtime.h"
+#include "stores/store.h"
+
+#include <stdbool.h>
+
+struct session {
+	char *project_folder; /* the folder of the compose file: this one or the nearest above it; this one if there is none */
+	char *backup_folder;  /* absolute */
+	char *backup_folder_shown; /* as the user knows it: "./backups" or what BACKUP_DIR says */
+	char *docker_host;    /* DOCKER_HOST, or NULL */
+	char *project;        /* COMPOSE_PROJECT_NAME; NULL until session_connect has asked the engine */
+	bool chosen[STORE_COUNT]; /* by --only; all without it */
+	bool all_chosen;
+	struct runtime *runtime;
+	struct container_list containers;
+	const struct container *of_store[STORE_COUNT]; /* the container of each store, running or not; NULL if there is none */
+};
+
+/* Reads the folder, the environment, .env and --only. Needs no Docker. */
+enum status session_open(const struct invocation *invocation, struct session *ret_session, struct error *error) MUST_CHECK;
+
+/* Connects to the engine and finds the project's containers. */
+enum status session_connect(struct session *session, struct error *error) MUST_CHECK;
+
+/*
+ * Why a store cannot be worked with now: NULL if its container runs, else words such as "not running". Lent.
+ */
+const char *session_why_not(const struct session *session, size_t store);
+
+/* The failure that none of the chosen stores runs. */
+enum status session_nothing_runs(const struct session *session, struct error *error);
+
+void session_close(struct session *session);
+
+#endif

@@ -1,0 +1,94 @@
+/* show: one backup in detail. */
+#include "base/units.h"
+#include "catalog/catalog.h"
+#include "commands/backup_json.h"
+#include "commands/command.h"
+#include "commands/session.h"
+
+#include <stdio.h>
+
+static void print_text(const char *label, const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+	if (text != NULL) {
+		printf("     %-14s %s\n", label, text);
+	}
+}
+
+static void print_store(const struct backup *backup, size_t index)
+{
+	const struct backup_store *store = &backup->stores[index];
+	const json_t *details = backup_store_manifest(backup, index);
+	char size[UNITS_SIZE];
+	if (store->status != STORE_OK) {
+		printf("  %s %s: %s%s%s\n", store->status == STORE_FAILED ? "❌" : "⚠️ ", store_table[index]->name, store_status_name(store->status),
+		       store->reason[0] != '\0' ? ", " : "", store->reason);
+		return;
+	}
+	printf("  ✅ %s: %s (%s)\n", store_table[index]->name, store->file, units_bytes(store->size, size));
+	if (details == NULL) {
+		return;
+	}
+	json_int_t raw = json_integer_value(json_object_get(details, "raw_bytes"));
+	double freeze = json_real_value(json_object_get(details, "freeze_milliseconds"));
+	printf("     %-14s %s\n", "content", units_bytes((uint64_t)raw, size));
+	print_text("server", details, "server_version");
+	print_text("image", details, "image");
+	print_text("container", details, "container");
+	print_text("data folder", details, "data_folder");
+	print_text("method", details, "method");
+	if (freeze > 0) {
+		printf("     %-14s %.0f ms\n", "stood still", freeze);
+	}
+	print_text("sha256", details, "sha256");
+}
+
+static void print_backup(const struct backup *backup)
+{
+	char date[BACKUP_DATE_SIZE];
+	char size[UNITS_SIZE];
+	printf("Backup %s, %s, %s, %s\n%s\n", backup->timestamp, backup_date(backup, date), units_bytes(backup->size, size),
+	       backup_status_name(backup->status), backup->path);
+	if (backup->status == BACKUP_DAMAGED) {
+		printf("❌ damaged: %s\n", backup->problem);
+	}
+	putchar('\n');
+	for (size_t i = 0; i < STORE_COUNT; i++) {
+		print_store(backup, i);
+	}
+	printf("\n  restore: %s restore %s\n", command_program(), backup->timestamp);
+}
+
+static enum status run(const struct invocation *invocation, enum exit_code *ret_exit_code, struct error *error)
+{
+	CLEANUP(session_close) struct session session = {0};
+	CLEANUP(cleanup_backup) struct backup *backup = NULL;
+	enum status status = session_open(invocation, &session, error);
+	if (status == STATUS_OK) {
+		status = catalog_find(session.backup_folder, invocation->arguments[0], &backup, error);
+	}
+	if (status != STATUS_OK) {
+		return status;
+	}
+	*ret_exit_code = EXIT_DONE;
+	if (invocation->options[OPTION_JSON] != NULL) {
+		json_t *document = backup_json(backup);
+		if (document != NULL && backup->manifest != NULL) {
+			(void)json_object_set(document, "manifest", backup->manifest);
+		}
+		return backup_json_print(document, error);
+	}
+	print_backup(backup);
+	return STATUS_OK;
+}
+
+const struct command command_show = {
+    .name = "show",
+    .arguments = "TIMESTAMP",
+    .least_arguments = 1,
+    .most_arguments = 1,
+    .options = 1U << OPTION_JSON,
+    .summary = "Shows one backup in detail",
+    .details = "TIMESTAMP is one that list shows, such as 20240912_143022, or latest. Needs no Docker.\n",
+    .run = run,
+};

@@ -1,0 +1,104 @@
+/* whisperbackup: the command table, set-up, and what a failure becomes. */
+#include "base/interrupt.h"
+#include "commands/backup_json.h"
+#include "commands/command.h"
+#include "commands/display.h"
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+const struct command *const command_table[] = {
+    &command_create, &command_list, &command_show, &command_restore, &command_cleanup, &command_help, NULL,
+};
+
+static enum exit_code exit_code_of(enum status status)
+{
+	switch (status) {
+	case STATUS_OK:
+		return EXIT_DONE;
+	case STATUS_USAGE:
+		return EXIT_USAGE;
+	case STATUS_LOCKED:
+		return EXIT_LOCKED;
+	case STATUS_DAMAGED:
+		return EXIT_DAMAGED;
+	case STATUS_INTERRUPTED:
+		return EXIT_INTERRUPTED;
+	case STATUS_FAILED:
+	case STATUS_NOT_FOUND:
+	case STATUS_UNAVAILABLE:
+	case STATUS_NO_SPACE:
+		break;
+	}
+	return EXIT_FAILED;
+}
+
+static enum status run(char *const *words, const struct command **ret_command, bool *ret_json, enum exit_code *ret_exit_code,
+                       struct error *error)
+{
+	const char *name = words[0] != NULL ? words[0] : "help";
+	if (strcmp(name, "--version") == 0) {
+		printf("whisperbackup %s\n", WHISPERBACKUP_VERSION);
+		return STATUS_OK;
+	}
+	if (strcmp(name, "--help") == 0 || strcmp(name, "-h") == 0) {
+		name = "help";
+	}
+	const struct command *command = command_by_name(name);
+	if (command == NULL) {
+		(void)error_set(error, STATUS_USAGE, "there is no command \"%s\"", name);
+		return error_hint(error, "%s help shows what there is", command_program());
+	}
+	struct invocation invocation;
+	enum status status = command_parse(command, words[0] != NULL ? words + 1 : words, &invocation, error);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	*ret_command = command;
+	*ret_json = invocation.options[OPTION_JSON] != NULL;
+	if (invocation.options[OPTION_HELP] != NULL) {
+		command_print_help(command);
+		return STATUS_OK;
+	}
+	return command->run(&invocation, ret_exit_code, error);
+}
+
+int main(int count, char **words)
+{
+	(void)count;
+	umask(077); /* dumps hold secrets */
+	interrupt_install();
+	struct error error = {0};
+	struct display display;
+	display_open(&display, false);
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+		(void)error_set(&error, STATUS_FAILED, "libcurl cannot be used");
+		display_error(&display, &error);
+		return EXIT_FAILED;
+	}
+	const struct command *command = NULL;
+	bool json = false;
+	enum exit_code exit_code = EXIT_DONE;
+	enum status status = run(words[0] != NULL ? words + 1 : words, &command, &json, &exit_code, &error);
+	if (status != STATUS_OK) {
+		exit_code = exit_code_of(status);
+		display_error(&display, &error);
+		if (json) {
+			struct error ignored;
+			(void)!backup_json_print(json_pack("{s:{s:s, s:s}}", "error", "message", error.message, "hint", error.hint), &ignored);
+		}
+	}
+	/* Whoever reads us must not take a cut answer for the whole: `list | head` is the one that does not mind. */
+	if (fflush(stdout) != 0 || ferror(stdout)) {
+		if (errno != EPIPE) {
+			(void)error_set_errno(&error, "cannot write to standard output");
+			display_error(&display, &error);
+		}
+		exit_code = exit_code == EXIT_DONE ? EXIT_FAILED : exit_code;
+	}
+	curl_global_cleanup();
+	return (int)exit_code;
+}

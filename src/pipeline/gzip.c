@@ -1,0 +1,224 @@
+#include "pipeline/gzip.h"
+
+#include <isa-l/crc.h>
+#include <isa-l/igzip_lib.h>
+#include <stdbool.h>
+#include <string.h>
+
+enum {
+	/*
+	 * A member's room: its header and trailer, and the content as stored blocks if it does not compress
+	 * (RFC 1951, section 3.2.4: 5 bytes for each block of at most 65,535).
+	 */
+	MEMBER_ROOM = GZIP_MEMBER_SIZE + GZIP_MEMBER_SIZE / 1024 + 1024,
+	EXTRA_SIZE = 12,        /* "WB", length 8, two 32-bit numbers: RFC 1952, section 2.3.1.1 */
+	EXTRA_OFFSET = 12,      /* of the extra field's data in a member: 10 bytes of header, 2 of XLEN */
+	TRAILER_SIZE = 8,       /* CRC-32 and length of the content */
+};
+
+struct gzip_sink {
+	struct sink sink;
+	struct sink *next; /* lent */
+	struct isal_zstream stream;
+	unsigned char *content;
+	unsigned char *member;
+	unsigned char *level_memory;
+	size_t content_length;
+};
+
+static void put_32(unsigned char *at, uint32_t number)
+{
+	at[0] = (unsigned char)number;
+	at[1] = (unsigned char)(number >> 8);
+	at[2] = (unsigned char)(number >> 16);
+	at[3] = (unsigned char)(number >> 24);
+}
+
+static enum status write_member(struct gzip_sink *self, struct error *error)
+{
+	if (self->content_length == 0) {
+		return STATUS_OK;
+	}
+	/* ID1 ID2 CM=8 FLG=FEXTRA MTIME=0 XFL=0 OS=3 (Unix) XLEN=12 "WB" LEN=8, then the two lengths. */
+	static const unsigned char header[EXTRA_OFFSET + 4] = {0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 3, EXTRA_SIZE, 0, 'W', 'B', 8, 0};
+	const size_t header_size = EXTRA_OFFSET + EXTRA_SIZE;
+	struct isal_zstream *stream = &self->stream;
+	isal_deflate_stateless_init(stream);
+	stream->level = 1;
+	stream->level_buf = self->level_memory;
+	stream->level_buf_size = ISAL_DEF_LVL1_DEFAULT;
+	stream->gzip_flag = IGZIP_DEFLATE;
+	stream->end_of_stream = 1;
+	stream->flush = NO_FLUSH;
+	stream->next_in = self->content;
+	stream->avail_in = (uint32_t)self->content_length;
+	stream->next_out = self->member + header_size;
+	stream->avail_out = (uint32_t)(MEMBER_ROOM - header_size - TRAILER_SIZE);
+	if (isal_deflate_stateless(stream) != COMP_OK) {
+		return error_set(error, STATUS_FAILED, "cannot compress a block of %zu bytes", self->content_length);
+	}
+	size_t length = header_size + stream->total_out + TRAILER_SIZE;
+	memcpy(self->member, header, sizeof header);
+	put_32(self->member + sizeof header, (uint32_t)length);
+	put_32(self->member + sizeof header + 4, (uint32_t)self->content_length);
+	put_32(self->member + length - 8, crc32_gzip_refl(0, self->content, self->content_length));
+	put_32(self->member + length - 4, (uint32_t)self->content_length);
+	self->content_length = 0;
+	return sink_write(self->next, self->member, length, error);
+}
+
+static enum status gzip_sink_write(struct sink *sink, const void *bytes, size_t length, struct error *error)
+{
+	struct gzip_sink *self = (struct gzip_sink *)sink;
+	const unsigned char *at = bytes;
+	enum status status = STATUS_OK;
+	while (status == STATUS_OK && length > 0) {
+		size_t room = GZIP_MEMBER_SIZE - self->content_length;
+		size_t some = length < room ? length : room;
+		memcpy(self->content + self->content_length, at, some);
+		self->content_length += some;
+		at += some;
+		length -= some;
+		if (self->content_length == GZIP_MEMBER_SIZE) {
+			status = write_member(self, error);
+		}
+	}
+	return status;
+}
+
+static enum status gzip_sink_cut(struct sink *sink, struct error *error)
+{
+	struct gzip_sink *self = (struct gzip_sink *)sink;
+	return self->content_length < GZIP_MEMBER_CUT_SIZE ? STATUS_OK : write_member(self, error);
+}
+
+static enum status gzip_sink_finish(struct sink *sink, struct error *error)
+{
+	struct gzip_sink *self = (struct gzip_sink *)sink;
+	enum status status = write_member(self, error);
+	return status == STATUS_OK ? sink_finish(self->next, error) : status;
+}
+
+static void gzip_sink_free(struct sink *sink)
+{
+	struct gzip_sink *self = (struct gzip_sink *)sink;
+	free(self->content);
+	free(self->member);
+	free(self->level_memory);
+	free(self);
+}
+
+enum status gzip_sink_new(struct sink *next, struct sink **ret_sink, struct error *error)
+{
+	static const struct sink_ops ops = {
+	    .write = gzip_sink_write, .cut = gzip_sink_cut, .finish = gzip_sink_finish, .free = gzip_sink_free};
+	struct gzip_sink *self = calloc(1, sizeof *self);
+	if (self == NULL) {
+		return error_memory(error);
+	}
+	self->sink.ops = &ops;
+	self->next = next;
+	self->content = malloc(GZIP_MEMBER_SIZE);
+	self->member = malloc(MEMBER_ROOM);
+	self->level_memory = malloc(ISAL_DEF_LVL1_DEFAULT);
+	if (self->content == NULL || self->member == NULL || self->level_memory == NULL) {
+		gzip_sink_free(&self->sink);
+		return error_memory(error);
+	}
+	*ret_sink = &self->sink;
+	return STATUS_OK;
+}
+
+struct gzip_source {
+	struct source source;
+	struct source *inner; /* owned */
+	struct inflate_state state;
+	unsigned char *input;
+	bool inner_ended;
+	bool in_member;
+	bool any_member;
+};
+
+static enum status damaged(struct error *error, const char *text)
+{
+	return error_set(error, STATUS_DAMAGED, "the gzip data %s", text);
+}
+
+static enum status refill(struct gzip_source *self, struct error *error)
+{
+	size_t length = 0;
+	enum status status = source_read(self->inner, self->input, STREAM_BLOCK_SIZE, &length, error);
+	self->state.next_in = self->input;
+	self->state.avail_in = (uint32_t)length;
+	self->inner_ended = status == STATUS_OK && length == 0;
+	return status;
+}
+
+static enum status gzip_source_read(struct source *source, void *bytes, size_t capacity, size_t *ret_length, struct error *error)
+{
+	struct gzip_source *self = (struct gzip_source *)source;
+	struct inflate_state *state = &self->state;
+	uint32_t room = capacity > STREAM_BLOCK_SIZE ? STREAM_BLOCK_SIZE : (uint32_t)capacity;
+	state->next_out = bytes;
+	state->avail_out = room;
+	while (state->avail_out == room) {
+		if (state->avail_in == 0 && !self->inner_ended) {
+			enum status status = refill(self, error);
+			if (status != STATUS_OK) {
+				return status;
+			}
+		}
+		if (!self->in_member) {
+			if (state->avail_in == 0) {
+				*ret_length = 0;
+				return self->any_member ? STATUS_OK : damaged(error, "is empty");
+			}
+			isal_inflate_reset(state);
+			state->crc_flag = ISAL_GZIP;
+			self->in_member = self->any_member = true;
+		}
+		uint32_t before = state->avail_in;
+		int result = isal_inflate(state);
+		if (result == ISAL_INCORRECT_CHECKSUM) {
+			return damaged(error, "does not match its own checksum");
+		}
+		if (result != ISAL_DECOMP_OK) {
+			return damaged(error, self->any_member ? "is not what a compressor writes" : "is not gzip at all");
+		}
+		if (state->block_state == ISAL_BLOCK_FINISH) {
+			self->in_member = false;
+		} else if (self->inner_ended && state->avail_in == before && state->avail_out == room) {
+			return damaged(error, "ends in the middle");
+		}
+	}
+	*ret_length = room - state->avail_out;
+	return STATUS_OK;
+}
+
+static void gzip_source_free(struct source *source)
+{
+	struct gzip_source *self = (struct gzip_source *)source;
+	source_free(self->inner);
+	free(self->input);
+	free(self);
+}
+
+enum status gzip_source_new(struct source *inner, struct source **ret_source, struct error *error)
+{
+	static const struct source_ops ops = {.read = gzip_source_read, .free = gzip_source_free};
+	struct gzip_source *self = calloc(1, sizeof *self);
+	if (self == NULL) {
+		source_free(inner);
+		return error_memory(error);
+	}
+	self->source.ops = &ops;
+	self->inner = inner;
+	self->input = malloc(STREAM_BLOCK_SIZE);
+	if (self->input == NULL) {
+		gzip_source_free(&self->source);
+		return error_memory(error);
+	}
+	isal_inflate_init(&self->state);
+	*ret_source = &self->source;
+	return STATUS_OK;
+}

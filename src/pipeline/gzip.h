@@ -1,0 +1,29 @@
+/*
+ * gzip.h - gzip as a sequence of independent members, written and read with ISA-L.
+ *
+ * Any gunzip reads what we write (RFC 1952, section 2.2: a gzip file is a series of members). Each member carries a
+ * subfield "WB" in its FEXTRA field with its own length and its content's, so that a reader can jump from member to
+ * member, and inflate them side by side, without an index outside the file. docs/FORMAT.md gives the bytes.
+ */
+#ifndef WHISPERBACKUP_PIPELINE_GZIP_H
+#define WHISPERBACKUP_PIPELINE_GZIP_H
+
+#include "base/error.h"
+#include "base/stream.h"
+
+enum {
+	GZIP_MEMBER_SIZE = 1 << 20,       /* bytes of content in a member at the most */
+	GZIP_MEMBER_CUT_SIZE = 128 << 10, /* a member that holds this much ends at the next cut; smaller ones go on */
+};
+
+/* A filter that hands gzip members on to `next` (lent until this sink is freed). */
+enum status gzip_sink_new(struct sink *next, struct sink **ret_sink, struct error *error) MUST_CHECK;
+
+/*
+ * A filter that reads the content of any gzip file, ours or another program's, from `inner`, which it owns from then on
+ * (also when this fails). Every member's CRC and length are checked; a stream that is cut, changed, or followed by
+ * something that is no gzip member is STATUS_DAMAGED.
+ */
+enum status gzip_source_new(struct source *inner, struct source **ret_source, struct error *error) MUST_CHECK;
+
+#endif

@@ -1,0 +1,180 @@
+#include "pipeline/tar_reader.h"
+
+#include "base/interrupt.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum {
+	TAR_BLOCK_SIZE = 512,
+	END_MARKER_SIZE = 2 * TAR_BLOCK_SIZE, /* POSIX.1-2017, pax, "ustar Interchange Format": two blocks of zeros */
+};
+
+static void count_zeros(struct tar_reader *reader, const char *bytes, size_t length)
+{
+	size_t zeros = 0;
+	while (zeros < length && bytes[length - 1 - zeros] == 0) {
+		zeros++;
+	}
+	reader->trailing_zeros = zeros == length ? reader->trailing_zeros + zeros : zeros;
+	reader->received += length;
+}
+
+static la_ssize_t read_block(struct archive *archive, void *context, const void **ret_bytes)
+{
+	struct tar_reader *reader = context;
+	size_t length = 0;
+	reader->status = interrupt_check(&reader->failure);
+	if (reader->status == STATUS_OK) {
+		reader->status = source_read(reader->tar, reader->block, STREAM_BLOCK_SIZE, &length, &reader->failure);
+	}
+	if (reader->status != STATUS_OK) {
+		archive_set_error(archive, EIO, "%s", reader->failure.message);
+		return -1;
+	}
+	count_zeros(reader, reader->block, length);
+	*ret_bytes = reader->block;
+	return (la_ssize_t)length;
+}
+
+enum status tar_reader_error(struct tar_reader *reader, struct error *error)
+{
+	if (reader->status != STATUS_OK) {
+		*error = reader->failure;
+		return error->status;
+	}
+	const char *text = archive_error_string(reader->archive);
+	return error_set(error, STATUS_DAMAGED, "the archive is damaged: %s", text != NULL ? text : "unknown format");
+}
+
+enum status tar_reader_new(struct source *tar, struct tar_reader **ret_reader, struct error *error)
+{
+	struct tar_reader *reader = calloc(1, sizeof *reader);
+	if (reader == NULL) {
+		return error_memory(error);
+	}
+	reader->tar = tar;
+	reader->block = malloc(STREAM_BLOCK_SIZE);
+	reader->archive = archive_read_new();
+	if (reader->block == NULL || reader->archive == NULL) {
+		tar_reader_free(reader);
+		return error_memory(error);
+	}
+	archive_read_support_format_tar(reader->archive);
+	if (archive_read_open(reader->archive, reader, NULL, read_block, NULL) != ARCHIVE_OK) {
+		enum status status = tar_reader_error(reader, error);
+		tar_reader_free(reader);
+		return status;
+	}
+	*ret_reader = reader;
+	return STATUS_OK;
+}
+
+void tar_reader_free(struct tar_reader *reader)
+{
+	if (reader != NULL) {
+		archive_read_free(reader->archive);
+		free(reader->block);
+		free(reader);
+	}
+}
+
+/*
+ * libarchive takes a stream that just stops between two entries for a whole one (some programs forget the marker). A
+ * gzip file that was cut between two members looks like that, so what follows the last entry is looked at here.
+ */
+static enum status expect_end_marker(struct tar_reader *reader, uint64_t last_entry_end, struct error *error)
+{
+	for (size_t length = 1; length > 0;) {
+		enum status status = source_read(reader->tar, reader->block, STREAM_BLOCK_SIZE, &length, error);
+		if (status != STATUS_OK) {
+			return status;
+		}
+		count_zeros(reader, reader->block, length);
+	}
+	uint64_t rest = reader->received - last_entry_end;
+	if (reader->received < last_entry_end || rest < END_MARKER_SIZE) {
+		return error_set(error, STATUS_DAMAGED, "the archive is cut off: its end marker is missing");
+	}
+	if (reader->trailing_zeros < rest) {
+		return error_set(error, STATUS_DAMAGED, "the archive goes on behind its end marker");
+	}
+	return STATUS_OK;
+}
+
+enum status tar_reader_next(struct tar_reader *reader, struct tar_entry *ret_entry, bool *ret_ended, struct error *error)
+{
+	if (reader->entry != NULL && archive_read_data_skip(reader->archive) != ARCHIVE_OK) {
+		return tar_reader_error(reader, error);
+	}
+	uint64_t end = (uint64_t)archive_filter_bytes(reader->archive, 0);
+	end = (end + TAR_BLOCK_SIZE - 1) / TAR_BLOCK_SIZE * TAR_BLOCK_SIZE;
+	int result = archive_read_next_header(reader->archive, &reader->entry);
+	*ret_ended = result == ARCHIVE_EOF;
+	if (*ret_ended) {
+		return expect_end_marker(reader, end, error);
+	}
+	if (result != ARCHIVE_OK && result != ARCHIVE_WARN) {
+		return tar_reader_error(reader, error);
+	}
+	const char *path = archive_entry_pathname(reader->entry);
+	if (path == NULL || !tar_path_is_safe(path)) {
+		return error_set(error, STATUS_DAMAGED, "the archive holds a path that leads out of it: %s", path != NULL ? path : "(no name)");
+	}
+	size_t length = strlen(path);
+	if (length > 1 && path[length - 1] == '/') {
+		CLEANUP(cleanup_free) char *copy = strndup(path, length - 1);
+		if (copy == NULL) {
+			return error_memory(error);
+		}
+		archive_entry_set_pathname(reader->entry, copy);
+		path = archive_entry_pathname(reader->entry);
+	}
+	*ret_entry = (struct tar_entry){
+	    .path = path,
+	    .is_file = archive_entry_filetype(reader->entry) == AE_IFREG && archive_entry_hardlink(reader->entry) == NULL,
+	    .is_folder = archive_entry_filetype(reader->entry) == AE_IFDIR,
+	    .size = archive_entry_size_is_set(reader->entry) ? (uint64_t)archive_entry_size(reader->entry) : 0,
+	};
+	return STATUS_OK;
+}
+
+enum status tar_reader_read(struct tar_reader *reader, void *bytes, size_t capacity, size_t *ret_length, struct error *error)
+{
+	la_ssize_t length = archive_read_data(reader->archive, bytes, capacity);
+	if (length < 0) {
+		return tar_reader_error(reader, error);
+	}
+	*ret_length = (size_t)length;
+	return STATUS_OK;
+}
+
+const char *tar_path_below(const char *path, const char *prefix)
+{
+	while (strncmp(path, "./", 2) == 0) {
+		path += 2;
+	}
+	size_t length = strlen(prefix);
+	if (strncmp(path, prefix, length) != 0 || (path[length] != '\0' && path[length] != '/')) {
+		return NULL;
+	}
+	path += length;
+	while (*path == '/') {
+		path++;
+	}
+	return path;
+}
+
+bool tar_path_is_safe(const char *path)
+{
+	if (path[0] == '/' || path[0] == '\0') {
+		return false;
+	}
+	for (const char *part = path; part != NULL; part = strchr(part, '/')) {
+		part += *part == '/';
+		if (strncmp(part, "..", 2) == 0 && (part[2] == '/' || part[2] == '\0')) {
+			return false;
+		}
+	}
+	return true;
+}

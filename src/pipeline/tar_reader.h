@@ -1,0 +1,35 @@
+/*
+ * tar_reader.h - what the parts of the tar module share. Private to it.
+ */
+#ifndef WHISPERBACKUP_PIPELINE_TAR_READER_H
+#define WHISPERBACKUP_PIPELINE_TAR_READER_H
+
+#include "pipeline/tar.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+
+struct tar_reader {
+	struct archive *archive;
+	struct source *tar; /* lent */
+	char *block;
+	uint64_t received;       /* bytes that came from `tar` */
+	uint64_t trailing_zeros; /* at the end of what came */
+	struct archive_entry *entry; /* lent by the archive; NULL before the first */
+	enum status status;          /* of reading `tar`, which libarchive cannot carry */
+	struct error failure;
+};
+
+/* The failure of a libarchive call: what reading the stream said, or STATUS_DAMAGED with the library's words. */
+enum status tar_reader_error(struct tar_reader *reader, struct error *error);
+
+/*
+ * `path` relative to `prefix`: "" for the prefix itself, NULL if it lies elsewhere. Leading "./" and closing slashes do
+ * not count; the result is lent from `path`.
+ */
+const char *tar_path_below(const char *path, const char *prefix);
+
+/* True for a path that may be unpacked: relative, and without "..". */
+bool tar_path_is_safe(const char *path);
+
+#endif

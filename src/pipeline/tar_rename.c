@@ -1,0 +1,161 @@
+#include "base/buffer.h"
+#include "pipeline/tar_reader.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+struct rename_source {
+	struct source source;
+	struct source *inner; /* owned */
+	struct tar_reader *reader;
+	struct archive *writer;
+	struct buffer output; /* written by the archive, not yet read */
+	char *from;
+	char *to;
+	bool in_entry;
+	bool ended;
+};
+
+static la_ssize_t append(struct archive *archive, void *context, const void *bytes, size_t length)
+{
+	struct rename_source *self = context;
+	struct error error;
+	if (buffer_append(&self->output, bytes, length, &error) != STATUS_OK) {
+		archive_set_error(archive, EIO, "%s", error.message);
+		return -1;
+	}
+	return (la_ssize_t)length;
+}
+
+static enum status writer_error(struct rename_source *self, struct error *error)
+{
+	return error_set(error, STATUS_FAILED, "cannot write an archive: %s", archive_error_string(self->writer));
+}
+
+static char *renamed(const struct rename_source *self, const char *path)
+{
+	const char *below = tar_path_below(path, self->from);
+	char *name = NULL;
+	if (below == NULL || asprintf(&name, "%s%s%s", self->to, below[0] != '\0' ? "/" : "", below) < 0) {
+		return NULL;
+	}
+	return name;
+}
+
+static enum status next_entry(struct rename_source *self, struct error *error)
+{
+	struct tar_entry entry;
+	enum status status = tar_reader_next(self->reader, &entry, &self->ended, error);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	if (self->ended) {
+		return archive_write_close(self->writer) == ARCHIVE_OK ? STATUS_OK : writer_error(self, error);
+	}
+	const char *below = tar_path_below(entry.path, self->from);
+	bool above = below == NULL && entry.is_folder && tar_path_below(self->from, entry.path) != NULL;
+	if (above || (below != NULL && strncmp(below, TAR_OWN_PREFIX, strlen(TAR_OWN_PREFIX)) == 0)) {
+		return STATUS_OK;
+	}
+	CLEANUP(cleanup_free) char *name = renamed(self, entry.path);
+	if (name == NULL) {
+		return error_set(error, STATUS_DAMAGED, "the archive holds %s, which is not in %s", entry.path, self->from);
+	}
+	struct archive_entry *header = self->reader->entry;
+	const char *hard_link = archive_entry_hardlink(header);
+	if (hard_link != NULL) {
+		CLEANUP(cleanup_free) char *link = renamed(self, hard_link);
+		if (link == NULL) {
+			return error_set(error, STATUS_DAMAGED, "the archive holds a link that leads out of it: %s", hard_link);
+		}
+		archive_entry_copy_hardlink(header, link);
+	}
+	archive_entry_copy_pathname(header, name);
+	if (archive_write_header(self->writer, header) != ARCHIVE_OK) {
+		return writer_error(self, error);
+	}
+	self->in_entry = true;
+	return STATUS_OK;
+}
+
+static enum status more_content(struct rename_source *self, struct error *error)
+{
+	/* archive_read_data gives holes as zeros, and the writer leaves them out again. */
+	char block[1 << 16];
+	size_t length = 0;
+	enum status status = tar_reader_read(self->reader, block, sizeof block, &length, error);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	self->in_entry = length > 0;
+	if (length > 0 && archive_write_data(self->writer, block, length) < 0) {
+		return writer_error(self, error);
+	}
+	return STATUS_OK;
+}
+
+static enum status rename_source_read(struct source *source, void *bytes, size_t capacity, size_t *ret_length, struct error *error)
+{
+	struct rename_source *self = (struct rename_source *)source;
+	while (self->output.length == 0 && !self->ended) {
+		enum status status = self->in_entry ? more_content(self, error) : next_entry(self, error);
+		if (status != STATUS_OK) {
+			return status;
+		}
+	}
+	size_t length = self->output.length < capacity ? self->output.length : capacity;
+	if (length > 0) {
+		memcpy(bytes, self->output.data, length);
+	}
+	buffer_consume(&self->output, length);
+	*ret_length = length;
+	return STATUS_OK;
+}
+
+static void rename_source_free(struct source *source)
+{
+	struct rename_source *self = (struct rename_source *)source;
+	tar_reader_free(self->reader);
+	if (self->writer != NULL) {
+		(void)archive_write_fail(self->writer);
+	}
+	archive_write_free(self->writer);
+	source_free(self->inner);
+	buffer_free(&self->output);
+	free(self->from);
+	free(self->to);
+	free(self);
+}
+
+enum status tar_rename_source_new(struct source *inner, const char *from, const char *to, struct source **ret_source, struct error *error)
+{
+	static const struct source_ops ops = {.read = rename_source_read, .free = rename_source_free};
+	struct rename_source *self = calloc(1, sizeof *self);
+	if (self == NULL) {
+		source_free(inner);
+		return error_memory(error);
+	}
+	self->source.ops = &ops;
+	self->inner = inner;
+	self->output.limit = 16 << 20;
+	self->from = strdup(from);
+	self->to = strdup(to);
+	self->writer = archive_write_new();
+	enum status status = self->from != NULL && self->to != NULL && self->writer != NULL ? STATUS_OK : error_memory(error);
+	if (status == STATUS_OK) {
+		archive_write_set_format_pax_restricted(self->writer);
+		archive_write_set_options(self->writer, "xattrheader=SCHILY");
+		archive_write_set_bytes_per_block(self->writer, 0);
+		status = archive_write_open(self->writer, self, NULL, append, NULL) == ARCHIVE_OK ? STATUS_OK : writer_error(self, error);
+	}
+	if (status == STATUS_OK) {
+		status = tar_reader_new(self->inner, &self->reader, error);
+	}
+	if (status != STATUS_OK) {
+		rename_source_free(&self->source);
+		return status;
+	}
+	*ret_source = &self->source;
+	return STATUS_OK;
+}

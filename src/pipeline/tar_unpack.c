@@ -1,0 +1,134 @@
+#include "pipeline/tar_reader.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+struct unpacker {
+	struct tar_reader *reader;
+	struct archive *disk;
+	const char *prefix;
+	const char *target;
+	struct progress *progress;
+};
+
+static enum status disk_error(struct unpacker *unpacker, struct error *error)
+{
+	int number = archive_errno(unpacker->disk);
+	const char *text = archive_error_string(unpacker->disk);
+	if (number > 0 && number < 4096) { /* otherwise one of libarchive's own */
+		errno = number;
+		return error_set_errno(error, "cannot unpack: %s", text != NULL ? text : "");
+	}
+	return error_set(error, STATUS_DAMAGED, "cannot unpack: %s", text != NULL ? text : "unknown failure");
+}
+
+/* The path on disk of an entry, or NULL with STATUS_OK for a folder above the one that is wanted. */
+static enum status place_of(const struct unpacker *unpacker, const char *path, bool is_folder, char **ret_place, struct error *error)
+{
+	*ret_place = NULL;
+	const char *below = tar_path_below(path, unpacker->prefix);
+	if (below == NULL && is_folder && tar_path_below(unpacker->prefix, path) != NULL) {
+		return STATUS_OK;
+	}
+	if (below == NULL) {
+		return error_set(error, STATUS_DAMAGED, "the archive holds %s, which is not in %s", path, unpacker->prefix);
+	}
+	const char *slash = below[0] != '\0' ? "/" : "";
+	return asprintf(ret_place, "%s%s%s", unpacker->target, slash, below) < 0 ? error_memory(error) : STATUS_OK;
+}
+
+static enum status copy_content(struct unpacker *unpacker, struct error *error)
+{
+	for (;;) {
+		const void *bytes = NULL;
+		size_t length = 0;
+		la_int64_t offset = 0;
+		int result = archive_read_data_block(unpacker->reader->archive, &bytes, &length, &offset);
+		if (result == ARCHIVE_EOF) {
+			return STATUS_OK;
+		}
+		if (result != ARCHIVE_OK) {
+			return tar_reader_error(unpacker->reader, error);
+		}
+		if (archive_write_data_block(unpacker->disk, bytes, length, offset) < ARCHIVE_OK) {
+			return disk_error(unpacker, error);
+		}
+		progress_advance(unpacker->progress, length);
+	}
+}
+
+static enum status unpack_entry(struct unpacker *unpacker, const struct tar_entry *entry, struct error *error)
+{
+	struct archive_entry *header = unpacker->reader->entry;
+	CLEANUP(cleanup_free) char *place = NULL;
+	CLEANUP(cleanup_free) char *link = NULL;
+	enum status status = place_of(unpacker, entry->path, entry->is_folder, &place, error);
+	if (status != STATUS_OK || place == NULL) {
+		return status;
+	}
+	const char *hard_link = archive_entry_hardlink(header);
+	if (hard_link != NULL) {
+		status = tar_path_is_safe(hard_link)
+		             ? place_of(unpacker, hard_link, false, &link, error)
+		             : error_set(error, STATUS_DAMAGED, "the archive holds a link that leads out of it: %s", hard_link);
+		if (status != STATUS_OK) {
+			return status;
+		}
+		archive_entry_copy_hardlink(header, link);
+	}
+	archive_entry_copy_pathname(header, place);
+	if (archive_write_header(unpacker->disk, header) != ARCHIVE_OK) {
+		return disk_error(unpacker, error);
+	}
+	if (entry->is_file) {
+		status = copy_content(unpacker, error);
+	}
+	if (status == STATUS_OK && archive_write_finish_entry(unpacker->disk) != ARCHIVE_OK) {
+		status = disk_error(unpacker, error);
+	}
+	return status;
+}
+
+static enum status flush(const char *folder, struct error *error)
+{
+	CLEANUP(cleanup_close) int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return fd < 0 || syncfs(fd) != 0 ? error_set_errno(error, "cannot flush %s to disk", folder) : STATUS_OK;
+}
+
+enum status tar_unpack(struct source *tar, const char *path_in_archive, const char *target, struct progress *progress, struct error *error)
+{
+	CLEANUP(cleanup_tar_reader) struct tar_reader *reader = NULL;
+	enum status status = tar_reader_new(tar, &reader, error);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	/* The library refuses paths through symbolic links, so the target's own path must not hold any. */
+	CLEANUP(cleanup_free) char *real_target = realpath(target, NULL);
+	if (real_target == NULL) {
+		return error_set_errno(error, "cannot use the folder %s", target);
+	}
+	struct unpacker unpacker = {
+	    .reader = reader, .disk = archive_write_disk_new(), .prefix = path_in_archive, .target = real_target, .progress = progress};
+	if (unpacker.disk == NULL) {
+		return error_memory(error);
+	}
+	archive_write_disk_set_options(unpacker.disk, ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME |
+	                                                  ARCHIVE_EXTRACT_XATTR | ARCHIVE_EXTRACT_ACL | ARCHIVE_EXTRACT_SECURE_SYMLINKS |
+	                                                  ARCHIVE_EXTRACT_SECURE_NODOTDOT);
+	for (bool ended = false; status == STATUS_OK;) {
+		struct tar_entry entry;
+		status = tar_reader_next(reader, &entry, &ended, error);
+		if (status != STATUS_OK || ended) {
+			break;
+		}
+		status = unpack_entry(&unpacker, &entry, error);
+	}
+	if (archive_write_close(unpacker.disk) != ARCHIVE_OK && status == STATUS_OK) {
+		status = disk_error(&unpacker, error);
+	}
+	archive_write_free(unpacker.disk);
+	return status == STATUS_OK ? flush(real_target, error) : status;
+}

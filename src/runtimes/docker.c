@@ -1,0 +1,364 @@
+/* The engine's connection and its containers: find, inspect, pause, stop, start. */
+#include "runtimes/docker.h"
+
+#include "runtimes/docker_http.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define DEFAULT_SOCKET "/var/run/docker.sock"
+#define UNIX_SCHEME "unix://"
+
+/* The API versions this program was written for: older than 1.24 is not negotiable, newer ones are asked for as 1.51. */
+enum { OLDEST_MINOR_VERSION = 24, NEWEST_MINOR_VERSION = 51 };
+
+enum { STOP_STEP_MILLISECONDS = 20 }; /* between two looks at a container that is about to stop */
+
+static const struct runtime_ops docker_ops;
+
+static void docker_free(struct runtime *runtime)
+{
+	struct docker *docker = (struct docker *)runtime;
+	curl_easy_cleanup(docker->curl);
+	free(docker->socket_path);
+	free(docker);
+}
+
+/* GET /version works without a version in the path and names the newest (ApiVersion) and oldest (MinAPIVersion). */
+static enum status negotiate(struct docker *docker, struct error *error)
+{
+	CLEANUP(cleanup_json) json_t *reply = NULL;
+	enum status status = docker_request(docker, "GET", NULL, &reply, NULL, error, "/version");
+	if (status != STATUS_OK) {
+		return status;
+	}
+	const char *newest = json_string_value(json_object_get(reply, "ApiVersion"));
+	const char *oldest = json_string_value(json_object_get(reply, "MinAPIVersion"));
+	int newest_minor = 0;
+	int oldest_minor = 0;
+	if (newest == NULL || sscanf(newest, "1.%d", &newest_minor) != 1) {
+		return error_set(error, STATUS_FAILED, "%s does not speak the Docker Engine API", docker->socket_path);
+	}
+	if (oldest != NULL) {
+		(void)!sscanf(oldest, "1.%d", &oldest_minor);
+	}
+	if (newest_minor < OLDEST_MINOR_VERSION || oldest_minor > NEWEST_MINOR_VERSION) {
+		(void)error_set(error, STATUS_FAILED, "this Docker Engine speaks API versions 1.%d to 1.%d, not one of 1.%d to 1.%d", oldest_minor,
+		                newest_minor, OLDEST_MINOR_VERSION, NEWEST_MINOR_VERSION);
+		return error_hint(error, newest_minor < OLDEST_MINOR_VERSION ? "update Docker" : "update whisperbackup");
+	}
+	snprintf(docker->version, sizeof docker->version, "1.%d", newest_minor < NEWEST_MINOR_VERSION ? newest_minor : NEWEST_MINOR_VERSION);
+	return STATUS_OK;
+}
+
+enum status docker_runtime_new(const char *host, struct runtime **ret_runtime, struct error *error)
+{
+	const char *path = DEFAULT_SOCKET;
+	if (host != NULL && host[0] != '\0') {
+		if (strncmp(host, UNIX_SCHEME, strlen(UNIX_SCHEME)) != 0) {
+			(void)error_set(error, STATUS_USAGE, "DOCKER_HOST is %s, but only unix sockets can be used", host);
+			return error_hint(error, "set DOCKER_HOST=unix:///path/to/docker.sock, or unset it for %s", DEFAULT_SOCKET);
+		}
+		path = host + strlen(UNIX_SCHEME);
+	}
+	struct docker *docker = calloc(1, sizeof *docker);
+	if (docker == NULL) {
+		return error_memory(error);
+	}
+	docker->runtime.ops = &docker_ops;
+	docker->socket_path = strdup(path);
+	docker->curl = curl_easy_init();
+	enum status status = docker->socket_path == NULL || docker->curl == NULL ? error_memory(error) : negotiate(docker, error);
+	if (status != STATUS_OK) {
+		docker_free(&docker->runtime);
+		return status;
+	}
+	*ret_runtime = &docker->runtime;
+	return STATUS_OK;
+}
+
+static enum status docker_reopen(struct runtime *runtime, struct runtime **ret_runtime, struct error *error)
+{
+	char host[DOCKER_PATH_SIZE];
+	snprintf(host, sizeof host, UNIX_SCHEME "%s", ((struct docker *)runtime)->socket_path);
+	return docker_runtime_new(host, ret_runtime, error);
+}
+
+static const char *text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+	return text != NULL ? text : "";
+}
+
+static char **strings_of(const json_t *first, const json_t *second)
+{
+	size_t count = json_array_size(first) + json_array_size(second);
+	char **texts = calloc(count + 1, sizeof *texts);
+	for (size_t i = 0; texts != NULL && i < count; i++) {
+		size_t in_first = json_array_size(first);
+		const json_t *item = i < in_first ? json_array_get(first, i) : json_array_get(second, i - in_first);
+		texts[i] = strdup(json_string_value(item) != NULL ? json_string_value(item) : "");
+		if (texts[i] == NULL) {
+			return texts; /* shortened, and noticed by complete() below */
+		}
+	}
+	return texts;
+}
+
+static enum container_state state_of(const json_t *state)
+{
+	if (json_is_true(json_object_get(state, "Paused"))) {
+		return CONTAINER_PAUSED;
+	}
+	if (json_is_true(json_object_get(state, "Restarting"))) {
+		return CONTAINER_RESTARTING;
+	}
+	return json_is_true(json_object_get(state, "Running")) ? CONTAINER_RUNNING : CONTAINER_STOPPED;
+}
+
+static enum container_health health_of(const json_t *state)
+{
+	const char *health = text_of(json_object_get(state, "Health"), "Status");
+	if (strcmp(health, "healthy") == 0) {
+		return HEALTH_HEALTHY;
+	}
+	if (strcmp(health, "unhealthy") == 0) {
+		return HEALTH_UNHEALTHY;
+	}
+	return strcmp(health, "starting") == 0 ? HEALTH_STARTING : HEALTH_NONE;
+}
+
+static bool fill_mounts(struct container *container, const json_t *mounts)
+{
+	container->mounts = calloc(json_array_size(mounts) + 1, sizeof *container->mounts);
+	if (container->mounts == NULL) {
+		return false;
+	}
+	size_t index = 0;
+	const json_t *item = NULL;
+	json_array_foreach(mounts, index, item)
+	{
+		struct mount *mount = &container->mounts[container->mount_count++];
+		mount->type = strdup(text_of(item, "Type"));
+		mount->source = strdup(text_of(item, "Source"));
+		mount->destination = strdup(text_of(item, "Destination"));
+		mount->writable = json_is_true(json_object_get(item, "RW"));
+		if (mount->type == NULL || mount->source == NULL || mount->destination == NULL) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* From the reply of GET /containers/ID/json (ContainerInspect). */
+static struct container *container_of(const json_t *json)
+{
+	struct container *container = calloc(1, sizeof *container);
+	if (container == NULL) {
+		return NULL;
+	}
+	const json_t *config = json_object_get(json, "Config");
+	const json_t *labels = json_object_get(config, "Labels");
+	const char *name = text_of(json, "Name");
+	container->id = strdup(text_of(json, "Id"));
+	container->name = strdup(name[0] == '/' ? name + 1 : name);
+	container->service = strdup(text_of(labels, "com.docker.compose.service"));
+	container->store = strdup(text_of(labels, "whisperengine.backup.store"));
+	container->image = strdup(text_of(config, "Image"));
+	container->image_digest = strdup(text_of(json, "Image"));
+	container->environment = strings_of(json_object_get(config, "Env"), NULL);
+	container->command = strings_of(json_object_get(config, "Entrypoint"), json_object_get(config, "Cmd"));
+	container->state = state_of(json_object_get(json, "State"));
+	bool complete = container->id != NULL && container->name != NULL && container->service != NULL && container->store != NULL &&
+	                container->image != NULL && container->image_digest != NULL && container->environment != NULL &&
+	                container->command != NULL && fill_mounts(container, json_object_get(json, "Mounts"));
+	if (!complete) {
+		container_free(container);
+		return NULL;
+	}
+	return container;
+}
+
+/* GET /containers/json with the given labels; all states. */
+static enum status list_by_label(struct docker *docker, const char *label, json_t **ret_list, struct error *error)
+{
+	CLEANUP(cleanup_json) json_t *filters = json_pack("{s:[s, s]}", "label", label, "com.docker.compose.oneoff=False");
+	CLEANUP(cleanup_free) char *text = filters != NULL ? json_dumps(filters, JSON_COMPACT) : NULL;
+	CLEANUP(cleanup_free) char *escaped = text != NULL ? docker_escape(docker, text) : NULL;
+	if (escaped == NULL) {
+		return error_set(error, STATUS_USAGE, "the project's name or folder cannot be asked for: %s", label);
+	}
+	enum status status = docker_request(docker, "GET", NULL, ret_list, NULL, error, "/containers/json?all=1&filters=%s", escaped);
+	return status;
+}
+
+static enum status docker_find(struct runtime *runtime, const char *project, struct container_list *ret_list, struct error *error)
+{
+	struct docker *docker = (struct docker *)runtime;
+	char label[512];
+	snprintf(label, sizeof label, "com.docker.compose.project=%s", project);
+	CLEANUP(cleanup_json) json_t *list = NULL;
+	enum status status = list_by_label(docker, label, &list, error);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	struct container_list found = {.items = calloc(json_array_size(list) + 1, sizeof(struct container *))};
+	if (found.items == NULL) {
+		return error_memory(error);
+	}
+	size_t index = 0;
+	const json_t *item = NULL;
+	json_array_foreach(list, index, item)
+	{
+		CLEANUP(cleanup_json) json_t *details = NULL;
+		status = docker_request(docker, "GET", NULL, &details, NULL, error, "/containers/%s/json", text_of(item, "Id"));
+		if (status == STATUS_NOT_FOUND) {
+			continue; /* removed since the list was made */
+		}
+		if (status == STATUS_OK) {
+			found.items[found.count] = container_of(details);
+			status = found.items[found.count] != NULL ? STATUS_OK : error_memory(error);
+		}
+		if (status != STATUS_OK) {
+			container_list_free(&found);
+			return status;
+		}
+		found.count++;
+	}
+	*ret_list = found;
+	return STATUS_OK;
+}
+
+enum status docker_project_of_folder(struct runtime *runtime, const char *folder, char **ret_project, struct error *error)
+{
+	char label[DOCKER_PATH_SIZE / 2];
+	snprintf(label, sizeof label, "com.docker.compose.project.working_dir=%s", folder);
+	CLEANUP(cleanup_json) json_t *list = NULL;
+	enum status status = list_by_label((struct docker *)runtime, label, &list, error);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	const char *project = NULL;
+	size_t index = 0;
+	const json_t *item = NULL;
+	json_array_foreach(list, index, item)
+	{
+		const char *name = text_of(json_object_get(item, "Labels"), "com.docker.compose.project");
+		if (project != NULL && strcmp(project, name) != 0) {
+			(void)error_set(error, STATUS_USAGE, "two Compose projects were started from %s: %s and %s", folder, project, name);
+			return error_hint(error, "say which one is meant: COMPOSE_PROJECT_NAME=%s (in the environment or in .env)", project);
+		}
+		project = name;
+	}
+	*ret_project = project != NULL ? strdup(project) : NULL;
+	return project != NULL && *ret_project == NULL ? error_memory(error) : STATUS_OK;
+}
+
+static enum status docker_inspect(struct runtime *runtime, const struct container *container, enum container_state *ret_state,
+                                  enum container_health *ret_health, struct error *error)
+{
+	CLEANUP(cleanup_json) json_t *reply = NULL;
+	enum status status =
+	    docker_request((struct docker *)runtime, "GET", NULL, &reply, NULL, error, "/containers/%s/json", container->id);
+	if (status != STATUS_OK) {
+		return error_prefix(error, "container %s", container->name);
+	}
+	const json_t *state = json_object_get(reply, "State");
+	*ret_state = state_of(state);
+	*ret_health = health_of(state);
+	return STATUS_OK;
+}
+
+static enum status docker_pause(struct runtime *runtime, const struct container *container, struct error *error)
+{
+	enum status status =
+	    docker_request((struct docker *)runtime, "POST", NULL, NULL, NULL, error, "/containers/%s/pause", container->id);
+	return status == STATUS_OK ? STATUS_OK : error_prefix(error, "cannot pause %s", container->name);
+}
+
+static enum status docker_unpause(struct runtime *runtime, const struct container *container, struct error *error)
+{
+	enum status status =
+	    docker_request((struct docker *)runtime, "POST", NULL, NULL, NULL, error, "/containers/%s/unpause", container->id);
+	if (status == STATUS_OK) {
+		return STATUS_OK;
+	}
+	/* The engine refuses to thaw what is not frozen: that is what we want, so ask what it is. */
+	struct error ignored;
+	enum container_state state = CONTAINER_PAUSED;
+	enum container_health health = HEALTH_NONE;
+	if (docker_inspect(runtime, container, &state, &health, &ignored) == STATUS_OK && state != CONTAINER_PAUSED) {
+		return STATUS_OK;
+	}
+	(void)error_prefix(error, "cannot thaw %s", container->name);
+	return error_hint(error, "thaw it by hand: docker unpause %s", container->name);
+}
+
+/*
+ * Sends the signal and waits until the container has stopped, at most `seconds`. A kill cancels the restart policy as a
+ * stop does, unless the container has a stop signal of its own and this is another one (moby, daemon/kill.go).
+ */
+static enum status signal_and_wait(struct docker *docker, const struct container *container, const char *signal, unsigned seconds,
+                                   struct error *error)
+{
+	enum status status = docker_request(docker, "POST", NULL, NULL, NULL, error, "/containers/%s/kill?signal=%s", container->id, signal);
+	for (unsigned waited = 0; status == STATUS_OK && waited < seconds * 1000; waited += STOP_STEP_MILLISECONDS) {
+		enum container_state state = CONTAINER_RUNNING;
+		enum container_health health = HEALTH_NONE;
+		status = docker_inspect(&docker->runtime, container, &state, &health, error);
+		if (status == STATUS_OK && state == CONTAINER_STOPPED) {
+			break;
+		}
+		nanosleep(&(struct timespec){.tv_nsec = STOP_STEP_MILLISECONDS * 1000000L}, NULL);
+	}
+	return status;
+}
+
+static enum status docker_stop(struct runtime *runtime, const struct container *container, const char *signal, unsigned seconds,
+                               struct error *error)
+{
+	struct docker *docker = (struct docker *)runtime;
+	enum container_state state = CONTAINER_RUNNING;
+	enum container_health health = HEALTH_NONE;
+	enum status status = docker_inspect(runtime, container, &state, &health, error);
+	if (status != STATUS_OK || state == CONTAINER_STOPPED) {
+		return status;
+	}
+	/* A stop's own parameter `signal` came only with API 1.42, so the signal is sent by a call of its own. */
+	if (signal != NULL) {
+		status = signal_and_wait(docker, container, signal, seconds, error);
+		seconds = 0;
+	}
+	if (status == STATUS_OK) {
+		status = docker_request(docker, "POST", NULL, NULL, NULL, error, "/containers/%s/stop?t=%u", container->id, seconds);
+	}
+	return status == STATUS_OK ? STATUS_OK : error_prefix(error, "cannot stop %s", container->name);
+}
+
+static enum status docker_start(struct runtime *runtime, const struct container *container, struct error *error)
+{
+	enum status status =
+	    docker_request((struct docker *)runtime, "POST", NULL, NULL, NULL, error, "/containers/%s/start", container->id);
+	return status == STATUS_OK ? STATUS_OK : error_prefix(error, "cannot start %s", container->name);
+}
+
+static const struct runtime_ops docker_ops = {
+    .reopen = docker_reopen,
+    .find = docker_find,
+    .inspect = docker_inspect,
+    .pause = docker_pause,
+    .unpause = docker_unpause,
+    .stop = docker_stop,
+    .start = docker_start,
+    .archive_get = docker_archive_get,
+    .archive_put = docker_archive_put,
+    .archive_stat = docker_archive_stat,
+    .helper = docker_helper,
+    .exec_open = docker_exec_open,
+    .exec_exchange = docker_exec_exchange,
+    .exec_close_input = docker_exec_close_input,
+    .exec_finish = docker_exec_finish,
+    .exec_free = docker_exec_free,
+    .free = docker_free,
+};

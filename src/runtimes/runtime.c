@@ -1,0 +1,321 @@
+#include "runtimes/runtime.h"
+
+#include "base/interrupt.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+enum {
+	RUN_ERRORS_LIMIT = 16 << 10,    /* bytes kept of what a failing program says */
+	HEALTH_STEP_MILLISECONDS = 100, /* between two looks at a container's health */
+};
+
+void runtime_free(struct runtime *runtime)
+{
+	if (runtime != NULL) {
+		runtime->ops->free(runtime);
+	}
+}
+
+enum status runtime_find(struct runtime *runtime, const char *project, struct container_list *ret_list, struct error *error)
+{
+	return runtime->ops->find(runtime, project, ret_list, error);
+}
+
+static void strings_free(char **texts)
+{
+	for (size_t i = 0; texts != NULL && texts[i] != NULL; i++) {
+		free(texts[i]);
+	}
+	free(texts);
+}
+
+void container_free(struct container *container)
+{
+	if (container == NULL) {
+		return;
+	}
+	for (size_t i = 0; i < container->mount_count; i++) {
+		free(container->mounts[i].type);
+		free(container->mounts[i].source);
+		free(container->mounts[i].destination);
+	}
+	free(container->mounts);
+	strings_free(container->environment);
+	strings_free(container->command);
+	free(container->id);
+	free(container->name);
+	free(container->service);
+	free(container->store);
+	free(container->image);
+	free(container->image_digest);
+	free(container);
+}
+
+void container_list_free(struct container_list *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		container_free(list->items[i]);
+	}
+	free(list->items);
+	*list = (struct container_list){0};
+}
+
+const char *container_environment(const struct container *container, const char *name)
+{
+	size_t length = strlen(name);
+	for (size_t i = 0; container->environment[i] != NULL; i++) {
+		const char *entry = container->environment[i];
+		if (strncmp(entry, name, length) == 0 && entry[length] == '=') {
+			return entry + length + 1;
+		}
+	}
+	return NULL;
+}
+
+/* The part of `path` below `parent`: "" for itself, "/x" for a child, NULL if it is not below. */
+static const char *below(const char *path, const char *parent)
+{
+	size_t length = strlen(parent);
+	while (length > 1 && parent[length - 1] == '/') {
+		length--;
+	}
+	if (strncmp(path, parent, length) != 0) {
+		return NULL;
+	}
+	return path[length] == '\0' || path[length] == '/' ? path + length : NULL;
+}
+
+const struct mount *container_mount_of(const struct container *container, const char *path)
+{
+	const struct mount *best = NULL;
+	for (size_t i = 0; i < container->mount_count; i++) {
+		const struct mount *mount = &container->mounts[i];
+		if (below(path, mount->destination) != NULL && (best == NULL || strlen(mount->destination) > strlen(best->destination))) {
+			best = mount;
+		}
+	}
+	return best;
+}
+
+enum status runtime_host_folder(struct runtime *runtime, const struct container *container, const char *path, char **ret_folder,
+                                struct error *error)
+{
+	(void)runtime;
+	*ret_folder = NULL;
+	const struct mount *mount = container_mount_of(container, path);
+	if (mount == NULL || mount->source[0] != '/' || !mount->writable) {
+		return STATUS_OK;
+	}
+	char *folder = NULL;
+	if (asprintf(&folder, "%s%s", mount->source, below(path, mount->destination)) < 0) {
+		return error_memory(error);
+	}
+	struct stat attributes;
+	/*
+	 * Only as root: another user may see the folder but not keep the owners of what it holds. A folder of that name may
+	 * also exist here although the engine runs elsewhere (Docker Desktop's virtual machine): there we are not root.
+	 */
+	if (geteuid() != 0 || stat(folder, &attributes) != 0 || !S_ISDIR(attributes.st_mode) || access(folder, R_OK | W_OK | X_OK) != 0) {
+		free(folder);
+		return STATUS_OK;
+	}
+	*ret_folder = folder;
+	return STATUS_OK;
+}
+
+enum status runtime_inspect(struct runtime *runtime, const struct container *container, enum container_state *ret_state,
+                            enum container_health *ret_health, struct error *error)
+{
+	return runtime->ops->inspect(runtime, container, ret_state, ret_health, error);
+}
+
+enum status runtime_pause(struct runtime *runtime, const struct container *container, struct error *error)
+{
+	return runtime->ops->pause(runtime, container, error);
+}
+
+enum status runtime_unpause(struct runtime *runtime, const struct container *container, struct error *error)
+{
+	return runtime->ops->unpause(runtime, container, error);
+}
+
+enum status runtime_stop(struct runtime *runtime, const struct container *container, const char *signal, unsigned seconds, struct error *error)
+{
+	return runtime->ops->stop(runtime, container, signal, seconds, error);
+}
+
+enum status runtime_start(struct runtime *runtime, const struct container *container, struct error *error)
+{
+	return runtime->ops->start(runtime, container, error);
+}
+
+enum status runtime_wait_healthy(struct runtime *runtime, const struct container *container, unsigned seconds, struct error *error)
+{
+	enum container_state state = CONTAINER_STOPPED;
+	enum container_health health = HEALTH_NONE;
+	for (unsigned waited = 0; waited < seconds * 1000; waited += HEALTH_STEP_MILLISECONDS) {
+		enum status status = runtime_inspect(runtime, container, &state, &health, error);
+		if (status == STATUS_OK) {
+			status = interrupt_check(error);
+		}
+		if (status != STATUS_OK) {
+			return status;
+		}
+		if (state == CONTAINER_RUNNING && (health == HEALTH_NONE || health == HEALTH_HEALTHY)) {
+			return STATUS_OK;
+		}
+		nanosleep(&(struct timespec){.tv_nsec = HEALTH_STEP_MILLISECONDS * 1000000L}, NULL);
+	}
+	(void)error_set(error, STATUS_UNAVAILABLE, "container %s %s after %u seconds", container->name,
+	                state != CONTAINER_RUNNING ? "does not run" : "runs but is not healthy", seconds);
+	return error_hint(error, "see its log: docker logs %s", container->name);
+}
+
+enum status runtime_archive_get(struct runtime *runtime, const struct container *container, const char *path, struct source **ret_tar,
+                                struct error *error)
+{
+	return runtime->ops->archive_get(runtime, container, path, ret_tar, error);
+}
+
+enum status runtime_archive_put(struct runtime *runtime, const struct container *container, const char *path, struct source *tar,
+                                struct error *error)
+{
+	return runtime->ops->archive_put(runtime, container, path, tar, error);
+}
+
+enum status runtime_archive_stat(struct runtime *runtime, const struct container *container, const char *path, struct path_stat *ret_stat,
+                                 struct error *error)
+{
+	return runtime->ops->archive_stat(runtime, container, path, ret_stat, error);
+}
+
+enum status runtime_helper(struct runtime *runtime, const struct container *container, const char *const *arguments, struct buffer *output,
+                           int *ret_exit_code, struct error *error)
+{
+	return runtime->ops->helper(runtime, container, arguments, output, ret_exit_code, error);
+}
+
+/* --- programs ---------------------------------------------------------------------------------------------------- */
+
+enum status runtime_exec_open(struct runtime *runtime, const struct exec_request *request, struct exec **ret_exec, struct error *error)
+{
+	return runtime->ops->exec_open(runtime, request, ret_exec, error);
+}
+
+enum status runtime_exec_write(struct exec *exec, const void *bytes, size_t length, struct buffer *output, struct buffer *errors,
+                               struct error *error)
+{
+	const char *at = bytes;
+	while (length > 0) {
+		size_t written = 0;
+		bool ended = false;
+		enum status status = exec->runtime->ops->exec_exchange(exec, at, length, &written, output, errors, -1, &ended, error);
+		if (status != STATUS_OK) {
+			return status;
+		}
+		at += written;
+		length -= written;
+	}
+	return STATUS_OK;
+}
+
+enum status runtime_exec_read(struct exec *exec, struct buffer *output, struct buffer *errors, int timeout_milliseconds, bool *ret_ended,
+                              struct error *error)
+{
+	size_t written = 0;
+	return exec->runtime->ops->exec_exchange(exec, NULL, 0, &written, output, errors, timeout_milliseconds, ret_ended, error);
+}
+
+enum status runtime_exec_close_input(struct exec *exec, struct error *error)
+{
+	return exec->runtime->ops->exec_close_input(exec, error);
+}
+
+enum status runtime_exec_finish(struct exec *exec, int *ret_exit_code, struct error *error)
+{
+	return exec->runtime->ops->exec_finish(exec, ret_exit_code, error);
+}
+
+void runtime_exec_free(struct exec *exec)
+{
+	if (exec != NULL) {
+		exec->runtime->ops->exec_free(exec);
+	}
+}
+
+/* Moves what the program has said on to where it belongs. */
+static enum status hand_on(struct buffer *said, struct sink *output, struct error *error)
+{
+	enum status status = output != NULL ? sink_write(output, said->data, said->length, error) : STATUS_OK;
+	buffer_clear(said);
+	return status;
+}
+
+/* Feeds the whole input while taking whatever comes back, so that neither side ever waits for the other in vain. */
+static enum status feed(struct exec *exec, struct source *input, struct sink *output, struct buffer *said, struct buffer *errors,
+                        bool *ret_ended, struct error *error)
+{
+	CLEANUP(cleanup_free) char *block = malloc(STREAM_BLOCK_SIZE);
+	if (block == NULL) {
+		return error_memory(error);
+	}
+	enum status status = STATUS_OK;
+	while (status == STATUS_OK && !*ret_ended) {
+		size_t length = 0;
+		status = source_read(input, block, STREAM_BLOCK_SIZE, &length, error);
+		if (status == STATUS_OK && length == 0) {
+			break;
+		}
+		for (size_t at = 0, written = 0; status == STATUS_OK && at < length; at += written) {
+			status = exec->runtime->ops->exec_exchange(exec, block + at, length - at, &written, said, errors, -1, ret_ended, error);
+			if (status == STATUS_OK) {
+				status = hand_on(said, output, error);
+			}
+		}
+	}
+	return status == STATUS_OK ? runtime_exec_close_input(exec, error) : status;
+}
+
+enum status runtime_run(struct runtime *runtime, const struct exec_request *request, struct source *input, struct sink *output,
+                        struct buffer *errors, int *ret_exit_code, struct error *error)
+{
+	struct exec_request copy = *request;
+	copy.input = input != NULL;
+	CLEANUP(cleanup_exec) struct exec *exec = NULL;
+	CLEANUP(buffer_free) struct buffer said = BUFFER_INIT(64 << 20);
+	enum status status = runtime_exec_open(runtime, &copy, &exec, error);
+	bool ended = false;
+	if (status == STATUS_OK && input != NULL) {
+		status = feed(exec, input, output, &said, errors, &ended, error);
+	}
+	while (status == STATUS_OK && !ended) {
+		status = runtime_exec_read(exec, &said, errors, -1, &ended, error);
+		if (status == STATUS_OK) {
+			status = hand_on(&said, output, error);
+		}
+	}
+	return status == STATUS_OK ? runtime_exec_finish(exec, ret_exit_code, error) : status;
+}
+
+enum status runtime_run_text(struct runtime *runtime, const struct exec_request *request, struct buffer *output, struct error *error)
+{
+	CLEANUP(buffer_free) struct buffer errors = BUFFER_INIT(RUN_ERRORS_LIMIT);
+	CLEANUP(cleanup_sink) struct sink *sink = NULL;
+	int exit_code = 0;
+	enum status status = sink_to_buffer_new(output, &sink, error);
+	if (status == STATUS_OK) {
+		status = runtime_run(runtime, request, NULL, sink, &errors, &exit_code, error);
+	}
+	if (status != STATUS_OK || exit_code == 0) {
+		return status;
+	}
+	/* A program that is not there is reported on standard output by the engine, with exit code 126 or 127. */
+	buffer_trim(&errors);
+	buffer_trim(output);
+	return error_set(error, STATUS_FAILED, "%s in container %s ended with exit code %d: %s", request->arguments[0], request->container->name,
+	                 exit_code, errors.length > 0 ? errors.data : buffer_text(output));
+}

@@ -1,0 +1,157 @@
+#include "snapshot/window.h"
+
+#include "base/interrupt.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <time.h>
+
+enum {
+	GUARDIAN_TRIES = 60,         /* how often the guardian tries to thaw before it gives up ... */
+	GUARDIAN_PAUSE_SECONDS = 1,  /* ... with this between two tries */
+};
+
+struct window {
+	struct runtime *runtime;
+	const struct container *const *containers;
+	size_t count;
+	size_t paused; /* the first ones of `containers` are frozen */
+	struct timespec began;
+	pid_t guardian;
+	int pipe; /* write end; its closing wakes the guardian */
+};
+
+/* The guardian's whole life. It must not use the parent's connection, which is in the parent's hands. */
+static void guard(struct runtime *parents_runtime, const struct container *const *containers, size_t count, int pipe)
+{
+	setsid(); /* Ctrl-C is for the parent */
+	signal(SIGINT, SIG_IGN);
+	signal(SIGTERM, SIG_IGN);
+	signal(SIGHUP, SIG_IGN);
+	interrupt_hold();
+	char all_well = 0;
+	ssize_t length = 0;
+	do {
+		length = read(pipe, &all_well, 1);
+	} while (length < 0 && errno == EINTR);
+	if (length == 1) {
+		_exit(0);
+	}
+	struct runtime *runtime = NULL;
+	struct error ignored;
+	for (int attempt = 0; attempt < GUARDIAN_TRIES; attempt++) {
+		if (runtime == NULL && parents_runtime->ops->reopen(parents_runtime, &runtime, &ignored) != STATUS_OK) {
+			runtime = NULL;
+		}
+		size_t thawed = 0;
+		for (size_t i = 0; runtime != NULL && i < count; i++) {
+			enum status status = runtime_unpause(runtime, containers[i], &ignored);
+			thawed += status == STATUS_OK || status == STATUS_NOT_FOUND;
+		}
+		if (thawed == count) {
+			_exit(0);
+		}
+		sleep(GUARDIAN_PAUSE_SECONDS);
+	}
+	_exit(1);
+}
+
+static enum status start_guardian(struct window *window, struct error *error)
+{
+	int ends[2];
+	if (pipe2(ends, O_CLOEXEC) != 0) {
+		return error_set_errno(error, "cannot make a pipe");
+	}
+	window->guardian = fork();
+	if (window->guardian < 0) {
+		(void)error_set_errno(error, "cannot start the process that thaws");
+		close(ends[0]);
+		close(ends[1]);
+		return error->status;
+	}
+	if (window->guardian == 0) {
+		close(ends[1]);
+		guard(window->runtime, window->containers, window->count, ends[0]);
+	}
+	close(ends[0]);
+	window->pipe = ends[1];
+	return STATUS_OK;
+}
+
+/* Tells the guardian that all is thawed, or lets it do so itself, and waits until it has gone. */
+static void dismiss_guardian(struct window *window, bool all_well)
+{
+	if (all_well) {
+		(void)!write(window->pipe, "!", 1);
+	}
+	close(window->pipe);
+	while (waitpid(window->guardian, NULL, 0) < 0 && errno == EINTR) {
+	}
+}
+
+static enum status thaw(struct window *window, struct error *error)
+{
+	enum status result = STATUS_OK;
+	interrupt_hold();
+	for (; window->paused > 0; window->paused--) {
+		struct error failure;
+		enum status status = runtime_unpause(window->runtime, window->containers[window->paused - 1], &failure);
+		if (status != STATUS_OK && result == STATUS_OK) {
+			*error = failure;
+			result = status;
+		}
+	}
+	interrupt_release();
+	dismiss_guardian(window, result == STATUS_OK);
+	return result;
+}
+
+enum status window_open(struct runtime *runtime, const struct container *const *containers, size_t count, struct window **ret_window,
+                        struct error *error)
+{
+	struct window *window = calloc(1, sizeof *window);
+	if (window == NULL) {
+		return error_memory(error);
+	}
+	*window = (struct window){.runtime = runtime, .containers = containers, .count = count};
+	enum status status = start_guardian(window, error);
+	if (status != STATUS_OK) {
+		free(window);
+		return status;
+	}
+	clock_gettime(CLOCK_MONOTONIC, &window->began);
+	while (status == STATUS_OK && window->paused < count) {
+		status = runtime_pause(runtime, containers[window->paused], error);
+		window->paused += status == STATUS_OK;
+	}
+	if (status != STATUS_OK) {
+		window_abandon(window);
+		return status;
+	}
+	*ret_window = window;
+	return STATUS_OK;
+}
+
+enum status window_close(struct window *window, double *ret_milliseconds, struct error *error)
+{
+	if (window == NULL) {
+		return STATUS_OK;
+	}
+	struct timespec began = window->began;
+	enum status status = thaw(window, error);
+	struct timespec ended;
+	clock_gettime(CLOCK_MONOTONIC, &ended);
+	if (ret_milliseconds != NULL) {
+		*ret_milliseconds = (double)(ended.tv_sec - began.tv_sec) * 1e3 + (double)(ended.tv_nsec - began.tv_nsec) / 1e6;
+	}
+	free(window);
+	return status;
+}
+
+void window_abandon(struct window *window)
+{
+	struct error ignored;
+	(void)!window_close(window, NULL, &ignored);
+}

@@ -1,0 +1,406 @@
+/*
+ * ChromaDB: its data folder, copied while the server is paused at a moment of rest; a restore swaps the whole folder.
+ */
+#include "base/interrupt.h"
+#include "pipeline/tar.h"
+#include "snapshot/capture.h"
+#include "snapshot/window.h"
+#include "stores/chromadb/rest.h"
+#include "stores/container_http.h"
+#include "stores/store_table.h"
+#include "stores/volume_store.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#define DATABASE_FILE "chroma.sqlite3"
+
+enum {
+	DEFAULT_PORT = 8000,
+	STOP_SECONDS = 30,          /* SIGINT ends the server in 0.2 s */
+	REPLY_LIMIT = 4 << 20,      /* bytes */
+	SEGMENTS_LIMIT = 4 << 20,   /* bytes of the list of segments' paths */
+	LARGEST_SEGMENT_COUNT = 1 << 16,
+};
+
+struct chromadb {
+	struct volume_store volume;
+	unsigned port;
+	char *host_folder;       /* the data folder on this machine; NULL if it cannot be reached from here */
+	struct buffer segments;  /* as of the last look, where it cannot */
+};
+
+static bool is_argument(const struct container *container, const char *option, const char **ret_value)
+{
+	for (size_t i = 0; container->command[i] != NULL; i++) {
+		if (strcmp(container->command[i], option) == 0 && container->command[i + 1] != NULL) {
+			*ret_value = container->command[i + 1];
+			return true;
+		}
+	}
+	return false;
+}
+
+static bool has_database(struct runtime *runtime, const struct container *container, const char *folder)
+{
+	char path[512];
+	struct path_stat attributes;
+	struct error ignored;
+	snprintf(path, sizeof path, "%s/" DATABASE_FILE, folder);
+	return runtime_archive_stat(runtime, container, path, &attributes, &ignored) == STATUS_OK;
+}
+
+/*
+ * Where the data is: as the command or the environment says, else where the images of 1.x (/data) and before
+ * (/chroma/chroma) keep it, else any mount; the first of these that holds the database.
+ */
+static enum status find_folder(struct store *store, struct error *error)
+{
+	enum { CANDIDATES = 32 };
+	const struct container *container = store->container;
+	const char *candidates[CANDIDATES];
+	size_t count = 0;
+	const char *value = NULL;
+	if (is_argument(container, "--path", &value)) {
+		candidates[count++] = value;
+	}
+	static const char *const variables[] = {"PERSIST_DIRECTORY", "CHROMA_PERSIST_PATH", "CHROMA_PERSIST_DIRECTORY"};
+	for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++) {
+		value = container_environment(container, variables[i]);
+		if (value != NULL) {
+			candidates[count++] = value;
+		}
+	}
+	candidates[count++] = "/data";
+	candidates[count++] = "/chroma/chroma";
+	for (size_t i = 0; i < container->mount_count && count < CANDIDATES; i++) {
+		candidates[count++] = container->mounts[i].destination;
+	}
+	for (size_t i = 0; i < count; i++) {
+		size_t length = strlen(candidates[i]);
+		if (candidates[i][0] == '/' && length > 1 && length < sizeof store->data_folder && has_database(store->runtime, container, candidates[i])) {
+			strcpy(store->data_folder, candidates[i]);
+			while (store->data_folder[strlen(store->data_folder) - 1] == '/') {
+				store->data_folder[strlen(store->data_folder) - 1] = '\0';
+			}
+			return STATUS_OK;
+		}
+	}
+	(void)error_set(error, STATUS_UNAVAILABLE, "no " DATABASE_FILE " in container %s", container->name);
+	return error_hint(error, "set the container's environment variable PERSIST_DIRECTORY to the folder that Chroma writes to");
+}
+
+static enum status get(struct chromadb *self, const char *path, int *ret_code, struct buffer *body, struct error *error)
+{
+	return container_http_get(self->volume.store.runtime, self->volume.store.container, self->port, path, ret_code, body, error);
+}
+
+/* A heartbeat would say little: the collections are listed, which reads the database. */
+static enum status chromadb_ready(struct store *store, struct error *error)
+{
+	static const char *const paths[] = {"/api/v2/tenants/default_tenant/databases/default_database/collections", "/api/v1/collections"};
+	int code = 0;
+	for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+		CLEANUP(buffer_free) struct buffer body = BUFFER_INIT(REPLY_LIMIT);
+		enum status status = get((struct chromadb *)store, paths[i], &code, &body, error);
+		if (status == STATUS_NOT_FOUND) {
+			return STATUS_OK; /* no way to ask; the container's own health check remains */
+		}
+		if (status != STATUS_OK || code == 200 || code == 401 || code == 403) {
+			return status;
+		}
+	}
+	return error_set(error, STATUS_UNAVAILABLE, "Chroma answers a request for its collections with HTTP %d", code);
+}
+
+/* Best effort: the backup is as good without it. */
+static void learn_version(struct chromadb *self)
+{
+	static const char *const paths[] = {"/api/v2/version", "/api/v1/version"};
+	for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+		CLEANUP(buffer_free) struct buffer body = BUFFER_INIT(REPLY_LIMIT);
+		struct error ignored;
+		int code = 0;
+		if (get(self, paths[i], &code, &body, &ignored) == STATUS_OK && code == 200) {
+			const char *text = buffer_text(&body);
+			text += strspn(text, "\" \r\n");
+			snprintf(self->volume.store.version, sizeof self->volume.store.version, "%.*s", (int)strcspn(text, "\"\r\n"), text);
+			return;
+		}
+	}
+}
+
+static enum status list_segments(void *context, struct error *error)
+{
+	struct chromadb *self = context;
+	if (self->host_folder != NULL) {
+		return STATUS_OK;
+	}
+	return chromadb_rest_list(self->volume.store.runtime, self->volume.store.container, self->volume.store.data_folder, &self->segments, error);
+}
+
+static enum status at_rest(void *context, bool *ret_at_rest, struct error *error)
+{
+	struct chromadb *self = context;
+	if (self->host_folder != NULL) {
+		return chromadb_rest_in_folder(self->host_folder, ret_at_rest, error);
+	}
+	return chromadb_rest_in_container(self->volume.store.runtime, self->volume.store.container, &self->segments, ret_at_rest, error);
+}
+
+/*
+ * A stop in the middle of a rewrite would break the index that a rollback needs. The server is at rest for most of the
+ * time and ends within moments of its signal, so a rest that was just seen is used at once.
+ */
+static enum status wait_for_rest(struct volume_store *volume, struct error *error)
+{
+	struct chromadb *self = (struct chromadb *)volume;
+	for (unsigned waited = 0; waited < CAPTURE_REST_SECONDS * 1000; waited++) {
+		bool rest = false;
+		enum status status = interrupt_check(error);
+		if (status == STATUS_OK) {
+			status = list_segments(self, error);
+		}
+		if (status == STATUS_OK) {
+			status = at_rest(self, &rest, error);
+		}
+		if (status != STATUS_OK || rest) {
+			return status;
+		}
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	}
+	return error_set(error, STATUS_FAILED, "Chroma was never at rest in %d seconds", CAPTURE_REST_SECONDS);
+}
+
+static void chromadb_free(struct store *store)
+{
+	struct chromadb *self = (struct chromadb *)store;
+	volume_store_close(&self->volume);
+	buffer_free(&self->segments);
+	free(self->host_folder);
+	free(self);
+}
+
+static enum status chromadb_open(struct runtime *runtime, const struct container *container, struct store **ret_store, struct error *error)
+{
+	struct chromadb *self = calloc(1, sizeof *self);
+	if (self == NULL) {
+		return error_memory(error);
+	}
+	struct store *store = &self->volume.store;
+	*store = (struct store){.ops = &store_chromadb, .runtime = runtime, .container = container};
+	self->volume.stop_signal = "INT"; /* SIGTERM hangs the server until it is killed */
+	self->volume.stop_seconds = STOP_SECONDS;
+	self->volume.before_stop = wait_for_rest;
+	self->segments = (struct buffer)BUFFER_INIT(SEGMENTS_LIMIT);
+	self->port = DEFAULT_PORT;
+	const char *port = container_environment(container, "CHROMA_PORT");
+	if (is_argument(container, "--port", &port) || port != NULL) {
+		self->port = (unsigned)atoi(port);
+	}
+	enum status status = find_folder(store, error);
+	if (status == STATUS_OK) {
+		status = runtime_host_folder(runtime, container, store->data_folder, &self->host_folder, error);
+	}
+	if (status != STATUS_OK) {
+		chromadb_free(store);
+		return status;
+	}
+	learn_version(self);
+	*ret_store = store;
+	return STATUS_OK;
+}
+
+static enum status chromadb_save(struct store *store, const char *path, struct progress *progress, struct saved *ret_saved, struct error *error)
+{
+	struct capture_request request = {
+	    .runtime = store->runtime,
+	    .container = store->container,
+	    .folder = store->data_folder,
+	    .at_rest = at_rest,
+	    .before_pause = list_segments,
+	    .context = store,
+	};
+	struct captured captured;
+	enum status status = capture_folder(&request, path, progress, &captured, error);
+	if (status == STATUS_OK) {
+		*ret_saved = (struct saved){.raw_bytes = captured.bytes, .freeze_milliseconds = captured.freeze_milliseconds};
+		snprintf(ret_saved->method, sizeof ret_saved->method, "paused at rest, read %s", captured.direct ? "from the volume" : "through the engine");
+	}
+	return status;
+}
+
+/* --- the archive ------------------------------------------------------------------------------------------------------- */
+
+/* What has been seen of one segment's folder in an archive. */
+struct segment {
+	char *folder;
+	unsigned files;    /* bit i: chromadb_segment_files[i] */
+	bool pickle;       /* a segment that was never full has none */
+	bool pickle_whole; /* it ends as a pickle does */
+};
+
+struct segment_list {
+	struct segment *items;
+	size_t count;
+};
+
+static void segment_list_free(struct segment_list *list)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		free(list->items[i].folder);
+	}
+	free(list->items);
+}
+
+static enum status segment_of(struct segment_list *list, const char *path, size_t length, struct segment **ret_segment, struct error *error)
+{
+	for (size_t i = list->count; i > 0; i--) {
+		struct segment *segment = &list->items[i - 1];
+		if (strlen(segment->folder) == length && strncmp(segment->folder, path, length) == 0) {
+			*ret_segment = segment;
+			return STATUS_OK;
+		}
+	}
+	if (list->count == LARGEST_SEGMENT_COUNT) {
+		return error_set(error, STATUS_DAMAGED, "it holds more than %d vector segments", LARGEST_SEGMENT_COUNT);
+	}
+	struct segment *items = reallocarray(list->items, list->count + 1, sizeof *items);
+	if (items == NULL) {
+		return error_memory(error);
+	}
+	list->items = items;
+	items[list->count] = (struct segment){.folder = strndup(path, length)};
+	if (items[list->count].folder == NULL) {
+		return error_memory(error);
+	}
+	*ret_segment = &items[list->count++];
+	return STATUS_OK;
+}
+
+/* Reads an entry's content to its end. */
+static enum status read_through(struct tar_reader *reader, char *block, struct progress *progress, char *ret_last, struct error *error)
+{
+	enum status status = STATUS_OK;
+	for (size_t length = 1; status == STATUS_OK && length > 0;) {
+		status = tar_reader_read(reader, block, STREAM_BLOCK_SIZE, &length, error);
+		if (status == STATUS_OK && length > 0) {
+			*ret_last = block[length - 1];
+			progress_advance(progress, length);
+		}
+	}
+	return status;
+}
+
+static enum status note_file(struct segment_list *segments, const struct tar_entry *entry, char last, struct artefact *artefact, struct error *error)
+{
+	const char *slash = strrchr(entry->path, '/');
+	const char *name = slash != NULL ? slash + 1 : entry->path;
+	size_t folder_length = slash != NULL ? (size_t)(slash - entry->path) : 0;
+	if (strcmp(name, DATABASE_FILE) == 0 && artefact->folder[0] == '\0') {
+		if (folder_length == 0 || folder_length >= sizeof artefact->folder) {
+			return error_set(error, STATUS_DAMAGED, DATABASE_FILE " is not in a folder");
+		}
+		memcpy(artefact->folder, entry->path, folder_length);
+		return STATUS_OK;
+	}
+	struct segment *segment = NULL;
+	enum status status = STATUS_OK;
+	if (strcmp(name, CHROMADB_PICKLE) == 0) {
+		status = segment_of(segments, entry->path, folder_length, &segment, error);
+		if (status == STATUS_OK) {
+			segment->pickle = true;
+			segment->pickle_whole = entry->size > 0 && last == '.';
+		}
+	}
+	for (size_t i = 0; status == STATUS_OK && chromadb_segment_files[i] != NULL; i++) {
+		if (strcmp(name, chromadb_segment_files[i]) == 0) {
+			status = segment_of(segments, entry->path, folder_length, &segment, error);
+			if (status == STATUS_OK) {
+				segment->files |= 1U << i;
+			}
+		}
+	}
+	return status;
+}
+
+static enum status expect_whole(const struct segment_list *segments, struct error *error)
+{
+	for (size_t i = 0; i < segments->count; i++) {
+		const struct segment *segment = &segments->items[i];
+		for (size_t file = 0; chromadb_segment_files[file] != NULL; file++) {
+			if ((segment->files & 1U << file) == 0) {
+				return error_set(error, STATUS_DAMAGED, "the vector segment %s has no %s", segment->folder, chromadb_segment_files[file]);
+			}
+		}
+		if (segment->pickle && !segment->pickle_whole) {
+			return error_set(error, STATUS_DAMAGED, "the vector segment %s has no whole " CHROMADB_PICKLE, segment->folder);
+		}
+	}
+	return STATUS_OK;
+}
+
+static enum status chromadb_check(const char *path, struct progress *progress, struct artefact *ret_artefact, struct error *error)
+{
+	struct artefact artefact = {0};
+	CLEANUP(segment_list_free) struct segment_list segments = {0};
+	CLEANUP(cleanup_source) struct source *tar = NULL;
+	CLEANUP(cleanup_tar_reader) struct tar_reader *reader = NULL;
+	CLEANUP(cleanup_free) char *block = malloc(STREAM_BLOCK_SIZE);
+	enum status status = block == NULL ? error_memory(error) : volume_store_open_archive(path, &tar, error);
+	if (status == STATUS_OK) {
+		status = tar_reader_new(tar, &reader, error);
+	}
+	while (status == STATUS_OK) {
+		struct tar_entry entry;
+		bool ended = false;
+		char last = 0;
+		status = tar_reader_next(reader, &entry, &ended, error);
+		if (status != STATUS_OK || ended) {
+			break;
+		}
+		if (entry.is_file) {
+			artefact.raw_bytes += entry.size;
+			status = read_through(reader, block, progress, &last, error);
+		}
+		if (status == STATUS_OK && entry.is_file) {
+			status = note_file(&segments, &entry, last, &artefact, error);
+		}
+	}
+	if (status == STATUS_OK && artefact.folder[0] == '\0') {
+		return error_set(error, STATUS_DAMAGED, "it holds no " DATABASE_FILE);
+	}
+	if (status == STATUS_OK) {
+		status = expect_whole(&segments, error);
+	}
+	if (status == STATUS_OK) {
+		*ret_artefact = artefact;
+	}
+	return status;
+}
+
+static enum status chromadb_stage(struct store *store, const char *path, const struct artefact *artefact, struct progress *progress,
+                                  struct error *error)
+{
+	return volume_store_stage_archive((struct volume_store *)store, path, artefact->folder, progress, error);
+}
+
+static const char *const legacy_artefacts[] = {"manual_chromadb_backup.tar.gz", NULL};
+
+const struct store_ops store_chromadb = {
+    .name = "chromadb",
+    .title = "ChromaDB",
+    .service = "chromadb",
+    .artefact = "chromadb_backup.tar.gz",
+    .legacy_artefacts = legacy_artefacts,
+    .open = chromadb_open,
+    .ready = chromadb_ready,
+    .save = chromadb_save,
+    .check = chromadb_check,
+    .stage = chromadb_stage,
+    .swap = volume_store_swap,
+    .commit = volume_store_commit,
+    .rollback = volume_store_rollback,
+    .free = chromadb_free,
+};

@@ -1,0 +1,160 @@
+#include "stores/chromadb/rest.h"
+
+#include "base/files.h"
+#include "pipeline/tar.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+const char *const chromadb_segment_files[] = {"header.bin", "data_level0.bin", "length.bin", "link_lists.bin", NULL};
+
+static const char PICKLE_STOP = '.';
+
+static bool is_after(const struct timespec *left, const struct timespec *right)
+{
+	return left->tv_sec != right->tv_sec ? left->tv_sec > right->tv_sec : left->tv_nsec > right->tv_nsec;
+}
+
+/* The moment before which a *.bin without a pickle must have been written. */
+static struct timespec quiet_since(void)
+{
+	struct timespec now;
+	clock_gettime(CLOCK_REALTIME, &now);
+	now.tv_sec -= CHROMADB_QUIET_SECONDS;
+	return now;
+}
+
+/* One segment's folder, open as `segment`. A folder without a header.bin is no segment. */
+static enum status look_at_segment(int segment, bool *ret_at_rest, struct error *error)
+{
+	struct stat file;
+	*ret_at_rest = true;
+	if (fstatat(segment, chromadb_segment_files[0], &file, 0) != 0 && errno == ENOENT) {
+		return STATUS_OK;
+	}
+	CLEANUP(cleanup_close) int fd = openat(segment, CHROMADB_PICKLE, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 && errno != ENOENT) {
+		return error_set_errno(error, "cannot read a " CHROMADB_PICKLE);
+	}
+	struct timespec limit = quiet_since();
+	if (fd >= 0) {
+		struct stat pickle;
+		char last = 0;
+		bool whole = fstat(fd, &pickle) == 0 && pickle.st_size > 0 && pread(fd, &last, 1, pickle.st_size - 1) == 1;
+		*ret_at_rest = whole && last == PICKLE_STOP;
+		limit = pickle.st_mtim;
+	}
+	for (size_t i = 0; *ret_at_rest && chromadb_segment_files[i] != NULL; i++) {
+		bool there = fstatat(segment, chromadb_segment_files[i], &file, 0) == 0;
+		*ret_at_rest = there && !is_after(&file.st_mtim, &limit);
+	}
+	return STATUS_OK;
+}
+
+enum status chromadb_rest_in_folder(const char *folder, bool *ret_at_rest, struct error *error)
+{
+	DIR *list = opendir(folder);
+	if (list == NULL) {
+		return error_set_errno(error, "cannot read the folder %s", folder);
+	}
+	*ret_at_rest = true;
+	enum status status = STATUS_OK;
+	for (struct dirent *entry; status == STATUS_OK && *ret_at_rest && (entry = readdir(list)) != NULL;) {
+		if (entry->d_name[0] == '.') {
+			continue;
+		}
+		CLEANUP(cleanup_close) int segment = openat(dirfd(list), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (segment >= 0) {
+			status = look_at_segment(segment, ret_at_rest, error);
+		} else if (errno != ENOTDIR) {
+			status = error_set_errno(error, "cannot read %s/%s", folder, entry->d_name);
+		}
+	}
+	closedir(list);
+	return status;
+}
+
+enum status chromadb_rest_list(struct runtime *runtime, const struct container *container, const char *folder, struct buffer *segments,
+                               struct error *error)
+{
+	const char *const arguments[] = {"sh", "-c", "for f in \"$0\"/*/header.bin; do if [ -e \"$f\" ]; then echo \"${f%/*}\"; fi; done",
+	                                 folder, NULL};
+	struct exec_request request = {.container = container, .arguments = arguments};
+	buffer_clear(segments);
+	return runtime_run_text(runtime, &request, segments, error);
+}
+
+/* The last byte of a file in the container; 0 for an empty one. */
+static enum status last_byte(struct runtime *runtime, const struct container *container, const char *path, char *ret_last, struct error *error)
+{
+	CLEANUP(cleanup_source) struct source *tar = NULL;
+	CLEANUP(cleanup_tar_reader) struct tar_reader *reader = NULL;
+	CLEANUP(cleanup_free) char *block = malloc(STREAM_BLOCK_SIZE);
+	struct tar_entry entry;
+	bool ended = false;
+	*ret_last = 0;
+	enum status status = block == NULL ? error_memory(error) : runtime_archive_get(runtime, container, path, &tar, error);
+	if (status == STATUS_OK) {
+		status = tar_reader_new(tar, &reader, error);
+	}
+	if (status == STATUS_OK) {
+		status = tar_reader_next(reader, &entry, &ended, error);
+	}
+	for (size_t length = 1; status == STATUS_OK && !ended && length > 0;) {
+		status = tar_reader_read(reader, block, STREAM_BLOCK_SIZE, &length, error);
+		*ret_last = status == STATUS_OK && length > 0 ? block[length - 1] : *ret_last;
+	}
+	return status;
+}
+
+static enum status look_in_container(struct runtime *runtime, const struct container *container, const char *segment, bool *ret_at_rest,
+                                     struct error *error)
+{
+	struct path_stat attributes;
+	CLEANUP(cleanup_free) char *path = NULL;
+	struct timespec limit = quiet_since();
+	enum status status = files_join(segment, CHROMADB_PICKLE, &path, error);
+	if (status == STATUS_OK) {
+		status = runtime_archive_stat(runtime, container, path, &attributes, error);
+	}
+	*ret_at_rest = true;
+	if (status == STATUS_OK) {
+		char last = 0;
+		limit = attributes.mtime;
+		status = last_byte(runtime, container, path, &last, error);
+		*ret_at_rest = last == PICKLE_STOP;
+	} else if (status == STATUS_NOT_FOUND) {
+		status = STATUS_OK;
+	}
+	for (size_t i = 0; *ret_at_rest && status == STATUS_OK && chromadb_segment_files[i] != NULL; i++) {
+		CLEANUP(cleanup_free) char *file = NULL;
+		status = files_join(segment, chromadb_segment_files[i], &file, error);
+		if (status == STATUS_OK) {
+			status = runtime_archive_stat(runtime, container, file, &attributes, error);
+		}
+		*ret_at_rest = status == STATUS_OK && !is_after(&attributes.mtime, &limit);
+	}
+	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+}
+
+enum status chromadb_rest_in_container(struct runtime *runtime, const struct container *container, const struct buffer *segments,
+                                       bool *ret_at_rest, struct error *error)
+{
+	*ret_at_rest = true;
+	CLEANUP(cleanup_free) char *list = strdup(buffer_text(segments));
+	if (list == NULL) {
+		return error_memory(error);
+	}
+	char *rest = NULL;
+	enum status status = STATUS_OK;
+	for (char *segment = strtok_r(list, "\n", &rest); status == STATUS_OK && *ret_at_rest && segment != NULL;
+	     segment = strtok_r(NULL, "\n", &rest)) {
+		status = look_in_container(runtime, container, segment, ret_at_rest, error);
+	}
+	return status;
+}

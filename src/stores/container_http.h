@@ -1,0 +1,21 @@
+/*
+ * container_http.h - one GET request to a server, made from inside its own container.
+ *
+ * A store's port need not be published, and a container's address cannot be reached from everywhere; its own loopback
+ * interface can, with nothing but bash, which all images of these servers have.
+ */
+#ifndef WHISPERBACKUP_STORES_CONTAINER_HTTP_H
+#define WHISPERBACKUP_STORES_CONTAINER_HTTP_H
+
+#include "base/buffer.h"
+#include "base/error.h"
+#include "runtimes/runtime.h"
+
+/*
+ * The body of the reply to GET `path` on 127.0.0.1:`port` is appended to `body`, *ret_code gets the HTTP status.
+ * STATUS_UNAVAILABLE if nothing answers, STATUS_NOT_FOUND if the container has no bash to ask with.
+ */
+enum status container_http_get(struct runtime *runtime, const struct container *container, unsigned port, const char *path,
+                               int *ret_code, struct buffer *body, struct error *error) MUST_CHECK;
+
+#endif

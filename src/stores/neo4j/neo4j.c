@@ -1,0 +1,206 @@
+/*
+ * Neo4j: its data folder, copied while the server is paused; a restore swaps the whole folder.
+ *
+ * A paused server is what a power cut would leave, and the transaction logs recover from that when it starts.
+ */
+#include "pipeline/tar.h"
+#include "snapshot/capture.h"
+#include "stores/container_http.h"
+#include "stores/store_table.h"
+#include "stores/volume_store.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+	HTTP_PORT = 7474,
+	STOP_SECONDS = 120,
+	REPLY_LIMIT = 256 << 10, /* bytes */
+};
+
+struct neo4j {
+	struct volume_store volume;
+};
+
+/* "NAME/PASSWORD" of NEO4J_AUTH as cypher-shell's own environment variables; "none" means no authentication. */
+static bool credentials(const struct container *container, char **ret_user, char **ret_password)
+{
+	const char *authentication = container_environment(container, "NEO4J_AUTH");
+	const char *slash = authentication != NULL ? strchr(authentication, '/') : NULL;
+	*ret_user = NULL;
+	*ret_password = NULL;
+	if (slash == NULL) {
+		return true;
+	}
+	return asprintf(ret_user, "NEO4J_USERNAME=%.*s", (int)(slash - authentication), authentication) >= 0 &&
+	       asprintf(ret_password, "NEO4J_PASSWORD=%s", slash + 1) >= 0;
+}
+
+/*
+ * A real query. After a restore the passwords are those of the backup, which need not be the one in the container's
+ * environment; a server that refuses a password has its databases up, so that counts as an answer.
+ */
+static enum status neo4j_ready(struct store *store, struct error *error)
+{
+	CLEANUP(cleanup_free) char *user = NULL;
+	CLEANUP(cleanup_free) char *password = NULL;
+	if (!credentials(store->container, &user, &password)) {
+		return error_memory(error);
+	}
+	const char *const environment[] = {user, password, NULL};
+	const char *const arguments[] = {"cypher-shell", "--format", "plain", "MATCH (n) RETURN count(n)", NULL};
+	struct exec_request request = {.container = store->container, .arguments = arguments, .environment = environment};
+	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(REPLY_LIMIT);
+	enum status status = runtime_run_text(store->runtime, &request, &reply, error);
+	if (status == STATUS_FAILED) {
+		bool refused = strstr(error->message, "authentication failure") != NULL || strstr(error->message, "credentials") != NULL;
+		return refused ? STATUS_OK : (error->status = STATUS_UNAVAILABLE);
+	}
+	return status;
+}
+
+/* The HTTP port's discovery document names the version (Neo4j HTTP API, "Discovery"). Best effort. */
+static void learn_version(struct store *store)
+{
+	static const char field[] = "\"neo4j_version\"";
+	CLEANUP(buffer_free) struct buffer body = BUFFER_INIT(REPLY_LIMIT);
+	struct error ignored;
+	int code = 0;
+	if (container_http_get(store->runtime, store->container, HTTP_PORT, "/", &code, &body, &ignored) != STATUS_OK || code != 200) {
+		return;
+	}
+	const char *text = strstr(buffer_text(&body), field);
+	if (text != NULL) {
+		text += strlen(field);
+		text += strspn(text, " :\"");
+		snprintf(store->version, sizeof store->version, "%.*s", (int)strcspn(text, "\""), text);
+	}
+}
+
+static void neo4j_free(struct store *store)
+{
+	volume_store_close((struct volume_store *)store);
+	free(store);
+}
+
+static enum status neo4j_open(struct runtime *runtime, const struct container *container, struct store **ret_store, struct error *error)
+{
+	struct neo4j *self = calloc(1, sizeof *self);
+	if (self == NULL) {
+		return error_memory(error);
+	}
+	struct store *store = &self->volume.store;
+	*store = (struct store){.ops = &store_neo4j, .runtime = runtime, .container = container};
+	self->volume.stop_seconds = STOP_SECONDS;
+	const char *folder = container_environment(container, "NEO4J_server_directories_data");
+	snprintf(store->data_folder, sizeof store->data_folder, "%s", folder != NULL && folder[0] == '/' ? folder : "/data");
+	char databases[sizeof store->data_folder + sizeof "/databases"];
+	snprintf(databases, sizeof databases, "%s/databases", store->data_folder);
+	struct path_stat attributes;
+	enum status status = runtime_archive_stat(runtime, container, databases, &attributes, error);
+	if (status == STATUS_NOT_FOUND) {
+		status = error_set(error, STATUS_UNAVAILABLE, "no Neo4j databases in %s of container %s (yet)", store->data_folder, container->name);
+		(void)error_hint(error, "wait until it is healthy (./bot.sh status), then try again");
+	}
+	if (status != STATUS_OK) {
+		neo4j_free(store);
+		return status;
+	}
+	learn_version(store);
+	*ret_store = store;
+	return STATUS_OK;
+}
+
+static enum status neo4j_save(struct store *store, const char *path, struct progress *progress, struct saved *ret_saved, struct error *error)
+{
+	struct capture_request request = {.runtime = store->runtime, .container = store->container, .folder = store->data_folder};
+	struct captured captured;
+	enum status status = capture_folder(&request, path, progress, &captured, error);
+	if (status == STATUS_OK) {
+		*ret_saved = (struct saved){.raw_bytes = captured.bytes, .freeze_milliseconds = captured.freeze_milliseconds};
+		snprintf(ret_saved->method, sizeof ret_saved->method, "paused, read %s", captured.direct ? "from the volume" : "through the engine");
+	}
+	return status;
+}
+
+/* Every database needs its store, and its transaction logs to recover from having been copied as it ran. */
+struct seen {
+	bool databases;
+	bool transactions;
+};
+
+static enum status note_entry(const struct tar_entry *entry, struct seen *seen, struct artefact *artefact, struct error *error)
+{
+	const char *store_file = strstr(entry->path, "/databases/");
+	seen->transactions = seen->transactions || (strstr(entry->path, "/transactions/") != NULL && entry->is_file && entry->size > 0);
+	if (store_file == NULL || !entry->is_file) {
+		return STATUS_OK;
+	}
+	seen->databases = true;
+	size_t length = (size_t)(store_file - entry->path);
+	if (artefact->folder[0] == '\0') {
+		if (length >= sizeof artefact->folder) {
+			return error_set(error, STATUS_DAMAGED, "the data folder's path in it is too long");
+		}
+		memcpy(artefact->folder, entry->path, length);
+		artefact->folder[length] = '\0';
+	}
+	return STATUS_OK;
+}
+
+static enum status neo4j_check(const char *path, struct progress *progress, struct artefact *ret_artefact, struct error *error)
+{
+	struct artefact artefact = {0};
+	struct seen seen = {0};
+	CLEANUP(cleanup_source) struct source *tar = NULL;
+	CLEANUP(cleanup_tar_reader) struct tar_reader *reader = NULL;
+	enum status status = volume_store_open_archive(path, &tar, error);
+	if (status == STATUS_OK) {
+		status = tar_reader_new(tar, &reader, error);
+	}
+	while (status == STATUS_OK) {
+		struct tar_entry entry;
+		bool ended = false;
+		status = tar_reader_next(reader, &entry, &ended, error);
+		if (status != STATUS_OK || ended) {
+			break;
+		}
+		if (entry.is_file) {
+			artefact.raw_bytes += entry.size;
+			progress_advance(progress, entry.size);
+		}
+		status = note_entry(&entry, &seen, &artefact, error);
+	}
+	if (status == STATUS_OK && (!seen.databases || !seen.transactions)) {
+		return error_set(error, STATUS_DAMAGED, "it holds no Neo4j %s", seen.databases ? "transaction logs" : "databases");
+	}
+	if (status == STATUS_OK) {
+		*ret_artefact = artefact;
+	}
+	return status;
+}
+
+static enum status neo4j_stage(struct store *store, const char *path, const struct artefact *artefact, struct progress *progress,
+                               struct error *error)
+{
+	return volume_store_stage_archive((struct volume_store *)store, path, artefact->folder, progress, error);
+}
+
+static const char *const legacy_artefacts[] = {"manual_neo4j_backup.tar.gz", NULL};
+
+const struct store_ops store_neo4j = {
+    .name = "neo4j",
+    .title = "Neo4j",
+    .service = "neo4j",
+    .artefact = "neo4j_backup.tar.gz",
+    .legacy_artefacts = legacy_artefacts,
+    .open = neo4j_open,
+    .ready = neo4j_ready,
+    .save = neo4j_save,
+    .check = neo4j_check,
+    .stage = neo4j_stage,
+    .swap = volume_store_swap,
+    .commit = volume_store_commit,
+    .rollback = volume_store_rollback,
+    .free = neo4j_free,
+};

@@ -1,0 +1,97 @@
+#include "stores/redis/rdb.h"
+
+#include "base/interrupt.h"
+#include "pipeline/file.h"
+
+#include <ctype.h>
+#include <isa-l/crc64.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+	MAGIC_SIZE = 9,     /* "REDIS" and four digits */
+	CRC_SIZE = 8,       /* little endian, over everything before it */
+	OPCODE_END = 0xff,  /* RDB_OPCODE_EOF, the last byte before the CRC */
+	HEAD_SIZE = 256,    /* bytes looked at for the version: it is the first auxiliary field */
+};
+
+/* The value of the auxiliary field "redis-ver" (opcode 0xfa, then name and value); strings this short have their length in one byte. */
+static void read_version(const unsigned char *head, size_t length, struct artefact *artefact)
+{
+	static const unsigned char field[] = "\xfa\x09redis-ver";
+	const size_t at = MAGIC_SIZE + sizeof field - 1;
+	if (length > at && memcmp(head + MAGIC_SIZE, field, sizeof field - 1) == 0 && head[at] < 0x40 && at + 1 + head[at] <= length &&
+	    head[at] < sizeof artefact->version) {
+		memcpy(artefact->version, head + at + 1, head[at]);
+		artefact->version[head[at]] = '\0';
+	}
+}
+
+static bool has_magic(const unsigned char *head, size_t length)
+{
+	bool digits = length > MAGIC_SIZE && memcmp(head, "REDIS", 5) == 0;
+	for (size_t i = 5; digits && i < MAGIC_SIZE; i++) {
+		digits = isdigit(head[i]) != 0;
+	}
+	return digits;
+}
+
+enum status rdb_check(const char *path, struct progress *progress, struct artefact *ret_artefact, struct error *error)
+{
+	CLEANUP(cleanup_source) struct source *source = NULL;
+	CLEANUP(cleanup_free) unsigned char *block = malloc(CRC_SIZE + STREAM_BLOCK_SIZE);
+	if (block == NULL) {
+		return error_memory(error);
+	}
+	struct artefact artefact = {0};
+	/* Redis starts its CRC at 0 and does not invert; ISA-L inverts on the way in and out. */
+	uint64_t crc = ~UINT64_C(0);
+	size_t kept = 0; /* bytes at the start of `block` that may be the closing ones */
+	unsigned char last = 0; /* the byte before those */
+	bool first = true;
+	enum status status = file_source_new(path, &source, error);
+	for (size_t length = 1; status == STATUS_OK && length > 0;) {
+		status = interrupt_check(error);
+		if (status == STATUS_OK) {
+			status = source_read(source, block + kept, STREAM_BLOCK_SIZE, &length, error);
+		}
+		if (status != STATUS_OK || length == 0) {
+			break;
+		}
+		if (first && !has_magic(block, length)) {
+			return error_set(error, STATUS_DAMAGED, "it is not a Redis dump: it does not begin with REDIS and a version");
+		}
+		if (first) {
+			read_version(block, length < HEAD_SIZE ? length : HEAD_SIZE, &artefact);
+			first = false;
+		}
+		artefact.raw_bytes += length;
+		size_t available = kept + length;
+		kept = available < CRC_SIZE ? available : CRC_SIZE;
+		/* Everything but what may turn out to be the CRC itself; the byte before that is the closing opcode. */
+		crc = crc64_jones_refl(crc, block, available - kept);
+		if (available > kept) {
+			last = block[available - kept - 1];
+		}
+		memmove(block, block + available - kept, kept);
+		progress_advance(progress, length);
+	}
+	if (status != STATUS_OK) {
+		return status;
+	}
+	if (first) {
+		return error_set(error, STATUS_DAMAGED, "it is empty");
+	}
+	uint64_t expected = 0;
+	for (size_t i = CRC_SIZE; i > 0 && kept == CRC_SIZE; i--) {
+		expected = expected << 8 | block[i - 1];
+	}
+	if (kept < CRC_SIZE || last != OPCODE_END) {
+		return error_set(error, STATUS_DAMAGED, "it is cut off: the end of the dump is missing");
+	}
+	if (expected != 0 && expected != ~crc) {
+		return error_set(error, STATUS_DAMAGED, "its content does not match its own CRC-64");
+	}
+	*ret_artefact = artefact;
+	return STATUS_OK;
+}

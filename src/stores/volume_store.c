@@ -1,0 +1,138 @@
+#include "stores/volume_store.h"
+
+#include "base/interrupt.h"
+#include "pipeline/file.h"
+#include "pipeline/gzip.h"
+
+#include <string.h>
+#include <time.h>
+
+enum {
+	READY_SECONDS = 180,         /* for a server to start on the restored data and to answer */
+	READY_STEP_MILLISECONDS = 200,
+};
+
+enum status volume_store_open_archive(const char *path, struct source **ret_tar, struct error *error)
+{
+	struct source *file = NULL;
+	enum status status = file_source_new(path, &file, error);
+	return status == STATUS_OK ? gzip_source_new(file, ret_tar, error) : status;
+}
+
+static enum status stop(struct volume_store *self, struct progress *progress, struct error *error)
+{
+	struct store *store = &self->store;
+	progress_step(progress, "stopping", 0);
+	self->stopped = true;
+	return runtime_stop(store->runtime, store->container, self->stop_signal, self->stop_seconds, error);
+}
+
+/* Until the server really answers and its health check, if it has one, agrees. */
+static enum status start(struct volume_store *self, struct progress *progress, struct error *error)
+{
+	struct store *store = &self->store;
+	progress_step(progress, "starting", 0);
+	enum status status = runtime_start(store->runtime, store->container, error);
+	self->stopped = status != STATUS_OK;
+	progress_step(progress, "waiting until it is healthy", 0);
+	enum status ready = STATUS_UNAVAILABLE;
+	struct error failure = {0};
+	for (unsigned waited = 0; status == STATUS_OK && ready != STATUS_OK; waited += READY_STEP_MILLISECONDS) {
+		nanosleep(&(struct timespec){.tv_nsec = READY_STEP_MILLISECONDS * 1000000L}, NULL);
+		ready = store->ops->ready(store, &failure);
+		if (ready != STATUS_OK && waited > READY_SECONDS * 1000) {
+			*error = failure;
+			(void)error_prefix(error, "%s does not answer %d seconds after its start", store->ops->title, READY_SECONDS);
+			return error_hint(error, "see its log: ./bot.sh logs %s", store->ops->service);
+		}
+		status = interrupt_check(error);
+	}
+	return status == STATUS_OK ? runtime_wait_healthy(store->runtime, store->container, READY_SECONDS, error) : status;
+}
+
+static enum status heal(struct volume_store *self, struct progress *progress, struct error *error)
+{
+	bool moved = false;
+	enum status status = folder_swap_heal(self->swap, false, &moved, error);
+	if (status != STATUS_OK || !moved) {
+		return status;
+	}
+	progress_warn(progress, "a restore of %s that was killed is undone first", self->store.ops->title);
+	status = stop(self, progress, error);
+	if (status == STATUS_OK) {
+		status = folder_swap_heal(self->swap, true, &moved, error);
+	}
+	return status == STATUS_OK ? start(self, progress, error) : status;
+}
+
+enum status volume_store_stage(struct volume_store *self, struct source *tar, const char *path_in_archive, struct progress *progress,
+                               struct error *error)
+{
+	CLEANUP(cleanup_source) struct source *owned = tar;
+	struct store *store = &self->store;
+	folder_swap_free(MOVE(self->swap));
+	enum status status = folder_swap_new(store->runtime, store->container, store->data_folder, self->names, &self->swap, error);
+	if (status == STATUS_OK) {
+		status = heal(self, progress, error);
+	}
+	return status == STATUS_OK ? folder_swap_stage(self->swap, MOVE(owned), path_in_archive, progress, error) : status;
+}
+
+enum status volume_store_swap(struct store *store, struct progress *progress, struct error *error)
+{
+	struct volume_store *self = (struct volume_store *)store;
+	enum status status = self->before_stop != NULL ? self->before_stop(self, error) : STATUS_OK;
+	if (status == STATUS_OK) {
+		status = stop(self, progress, error);
+	}
+	if (status == STATUS_OK) {
+		progress_step(progress, "swapping", 0);
+		status = folder_swap_apply(self->swap, error);
+	}
+	return status == STATUS_OK ? start(self, progress, error) : status;
+}
+
+enum status volume_store_commit(struct store *store, struct progress *progress, struct error *error)
+{
+	struct volume_store *self = (struct volume_store *)store;
+	if (self->swap == NULL) {
+		return STATUS_OK;
+	}
+	progress_step(progress, "removing the old data", 0);
+	enum status status = folder_swap_commit(self->swap, error);
+	if (status == STATUS_OK) {
+		folder_swap_free(MOVE(self->swap));
+	}
+	return status;
+}
+
+enum status volume_store_rollback(struct store *store, struct progress *progress, struct error *error)
+{
+	struct volume_store *self = (struct volume_store *)store;
+	enum status status = STATUS_OK;
+	if (self->swap != NULL) {
+		if (folder_swap_applied(self->swap)) {
+			status = stop(self, progress, error);
+		}
+		if (status == STATUS_OK) {
+			status = folder_swap_rollback(self->swap, error);
+		}
+		if (status == STATUS_OK) {
+			folder_swap_free(MOVE(self->swap));
+		}
+	}
+	return status == STATUS_OK && self->stopped ? start(self, progress, error) : status;
+}
+
+void volume_store_close(struct volume_store *self)
+{
+	folder_swap_free(self->swap);
+}
+
+enum status volume_store_stage_archive(struct volume_store *self, const char *path, const char *path_in_archive, struct progress *progress,
+                                       struct error *error)
+{
+	struct source *tar = NULL;
+	enum status status = volume_store_open_archive(path, &tar, error);
+	return status == STATUS_OK ? volume_store_stage(self, tar, path_in_archive, progress, error) : status;
+}

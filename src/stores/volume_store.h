@@ -1,0 +1,41 @@
+/*
+ * volume_store.h - what stores have in common whose data is a folder in a volume: the steps of their restore.
+ */
+#ifndef WHISPERBACKUP_STORES_VOLUME_STORE_H
+#define WHISPERBACKUP_STORES_VOLUME_STORE_H
+
+#include "stores/store.h"
+#include "transaction/folder_swap.h"
+
+/* The first member of such a store's own struct. */
+struct volume_store {
+	struct store store;
+	const char *stop_signal;   /* NULL for the container's own */
+	unsigned stop_seconds;     /* before it is killed */
+	const char *const *names;  /* the entries of the folder that are the store's data; NULL for all */
+	/* Called before the container is stopped, when that must not happen at any moment. May be NULL. */
+	enum status (*before_stop)(struct volume_store *self, struct error *error);
+	struct folder_swap *swap;  /* from stage to commit or rollback */
+	bool stopped;              /* by us, and not started again */
+};
+
+/* `tar` is owned from then on; what stands in it under `path_in_archive` becomes the folder's content. */
+enum status volume_store_stage(struct volume_store *self, struct source *tar, const char *path_in_archive, struct progress *progress,
+                               struct error *error) MUST_CHECK;
+
+/* The same from a .tar.gz artefact. */
+enum status volume_store_stage_archive(struct volume_store *self, const char *path, const char *path_in_archive,
+                                       struct progress *progress, struct error *error) MUST_CHECK;
+
+/* The store_ops of the same names. */
+enum status volume_store_swap(struct store *store, struct progress *progress, struct error *error) MUST_CHECK;
+enum status volume_store_commit(struct store *store, struct progress *progress, struct error *error) MUST_CHECK;
+enum status volume_store_rollback(struct store *store, struct progress *progress, struct error *error) MUST_CHECK;
+
+/* Frees what this part holds, not the struct. */
+void volume_store_close(struct volume_store *self);
+
+/* Opens a .tar.gz artefact as a tar stream. */
+enum status volume_store_open_archive(const char *path, struct source **ret_tar, struct error *error) MUST_CHECK;
+
+#endif
