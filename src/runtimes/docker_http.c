@@ -200,7 +200,9 @@ static enum status advance(struct docker_transfer *transfer, struct error *error
 	for (CURLMsg *message; (message = curl_multi_info_read(transfer->multi, &left)) != NULL;) {
 		if (message->msg == CURLMSG_DONE) {
 			transfer->ended = true;
-			transfer->result = message->data.result;
+			/* libcurl does not count the headers of a 101, so a program without any output looks like no reply at all. */
+			bool silent = message->data.result == CURLE_GOT_NOTHING && transfer->answered;
+			transfer->result = silent ? CURLE_OK : message->data.result;
 		}
 	}
 	return STATUS_OK;

@@ -1,0 +1,86 @@
+#include "stores/postgresql/dump_reader.h"
+
+#include "base/interrupt.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+struct dump_reader {
+	int fd;
+	uint64_t at;
+	uint64_t to;
+	struct progress *progress;
+	struct dump_lexer *lexer;
+};
+
+enum status dump_reader_new(const char *path, uint64_t from, uint64_t to, struct dump_listener *listener, struct progress *progress,
+                            struct dump_reader **ret_reader, struct error *error)
+{
+	CLEANUP(cleanup_dump_reader) struct dump_reader *reader = calloc(1, sizeof *reader);
+	if (reader == NULL) {
+		return error_memory(error);
+	}
+	reader->at = from;
+	reader->to = to;
+	reader->progress = progress;
+	reader->fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (reader->fd < 0) {
+		enum status missing = errno == ENOENT ? STATUS_NOT_FOUND : STATUS_FAILED;
+		(void)error_set_errno(error, "cannot open %s", path);
+		return error->status = missing;
+	}
+	(void)posix_fadvise(reader->fd, (off_t)from, 0, POSIX_FADV_SEQUENTIAL);
+	enum status status = dump_lexer_new(listener, from, &reader->lexer, error);
+	if (status == STATUS_OK) {
+		*ret_reader = MOVE(reader);
+	}
+	return status;
+}
+
+enum status dump_reader_step(struct dump_reader *reader, bool *ret_ended, struct error *error)
+{
+	size_t size = 0;
+	char *room = dump_lexer_room(reader->lexer, &size);
+	if (size > reader->to - reader->at) {
+		size = (size_t)(reader->to - reader->at);
+	}
+	ssize_t length = pread(reader->fd, room, size, (off_t)reader->at);
+	if (length < 0) {
+		return error_set_errno(error, "cannot read the dump");
+	}
+	*ret_ended = length == 0;
+	if (length == 0) {
+		return dump_lexer_finish(reader->lexer, error);
+	}
+	reader->at += (uint64_t)length;
+	progress_advance(reader->progress, (uint64_t)length);
+	return dump_lexer_put(reader->lexer, (size_t)length, error);
+}
+
+void dump_reader_free(struct dump_reader *reader)
+{
+	if (reader == NULL) {
+		return;
+	}
+	if (reader->fd >= 0) {
+		close(reader->fd);
+	}
+	dump_lexer_free(reader->lexer);
+	free(reader);
+}
+
+enum status dump_reader_run(const char *path, uint64_t from, uint64_t to, struct dump_listener *listener, struct progress *progress,
+                            struct error *error)
+{
+	CLEANUP(cleanup_dump_reader) struct dump_reader *reader = NULL;
+	enum status status = dump_reader_new(path, from, to, listener, progress, &reader, error);
+	for (bool ended = false; status == STATUS_OK && !ended;) {
+		status = interrupt_check(error);
+		if (status == STATUS_OK) {
+			status = dump_reader_step(reader, &ended, error);
+		}
+	}
+	return status;
+}

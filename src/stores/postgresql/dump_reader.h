@@ -1,0 +1,28 @@
+/*
+ * dump_reader.h - reads a dump file, or one section of it, through the lexer.
+ */
+#ifndef WHISPERBACKUP_STORES_POSTGRESQL_DUMP_READER_H
+#define WHISPERBACKUP_STORES_POSTGRESQL_DUMP_READER_H
+
+#include "base/progress.h"
+#include "stores/postgresql/dump_lexer.h"
+
+#define DUMP_READER_TO_THE_END UINT64_MAX
+
+struct dump_reader;
+
+/* Reads the bytes from `from` up to `to` of the file. `listener` and `progress` (NULL is fine) are lent. */
+enum status dump_reader_new(const char *path, uint64_t from, uint64_t to, struct dump_listener *listener, struct progress *progress,
+                            struct dump_reader **ret_reader, struct error *error) MUST_CHECK;
+
+/* Reads and lexes one block; *ret_ended says that it was the last. STATUS_DAMAGED as the lexer says. */
+enum status dump_reader_step(struct dump_reader *reader, bool *ret_ended, struct error *error) MUST_CHECK;
+
+void dump_reader_free(struct dump_reader *reader);
+CLEANUP_DEFINE(dump_reader, struct dump_reader, dump_reader_free)
+
+/* All of it at once; stops when interrupted. */
+enum status dump_reader_run(const char *path, uint64_t from, uint64_t to, struct dump_listener *listener, struct progress *progress,
+                            struct error *error) MUST_CHECK;
+
+#endif

@@ -1,0 +1,186 @@
+#include "stores/postgresql/postgresql.h"
+
+#include "pipeline/file.h"
+#include "stores/postgresql/dump_check.h"
+#include "stores/postgresql/psql.h"
+#include "stores/postgresql/restore.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { SECRET_LIMIT = 4096, ANSWER_LIMIT = 4096 }; /* bytes of a name or password in a file, of an answer */
+
+/* The variable itself, or the content of the file that NAME_FILE names in the container (docker-library/postgres, file_env). */
+static enum status setting(struct runtime *runtime, const struct container *container, const char *name, char **ret_value, struct error *error)
+{
+	char file_name[64];
+	snprintf(file_name, sizeof file_name, "%s_FILE", name);
+	const char *value = container_environment(container, name);
+	const char *path = container_environment(container, file_name);
+	CLEANUP(buffer_free) struct buffer content = BUFFER_INIT(SECRET_LIMIT);
+	if ((value == NULL || *value == '\0') && path != NULL && *path != '\0') {
+		const char *const arguments[] = {"cat", path, NULL};
+		const struct exec_request request = {.container = container, .arguments = arguments};
+		enum status status = runtime_run_text(runtime, &request, &content, error);
+		if (status != STATUS_OK) {
+			return status;
+		}
+		while (content.length > 0 && content.data[content.length - 1] == '\n') {
+			content.data[--content.length] = '\0';
+		}
+		value = buffer_text(&content);
+	}
+	*ret_value = NULL;
+	if (value == NULL || *value == '\0') {
+		return STATUS_OK;
+	}
+	*ret_value = strdup(value);
+	return *ret_value != NULL ? STATUS_OK : error_memory(error);
+}
+
+static enum status or_default(char **value, const char *fallback, struct error *error)
+{
+	if (*value == NULL) {
+		*value = strdup(fallback);
+	}
+	return *value != NULL ? STATUS_OK : error_memory(error);
+}
+
+static enum status credentials(struct postgresql *self, struct error *error)
+{
+	struct runtime *runtime = self->store.runtime;
+	const struct container *container = self->store.container;
+	enum status status = setting(runtime, container, "POSTGRES_USER", &self->user, error);
+	if (status == STATUS_OK) {
+		status = or_default(&self->user, "postgres", error);
+	}
+	if (status == STATUS_OK) {
+		status = setting(runtime, container, "POSTGRES_PASSWORD", &self->password, error);
+	}
+	if (status == STATUS_OK) {
+		status = setting(runtime, container, "POSTGRES_DB", &self->preferred, error);
+	}
+	return status == STATUS_OK ? or_default(&self->preferred, self->user, error) : status;
+}
+
+/* "15.18 (Debian 15.18-0+deb12u1)": the first word is the version. */
+static enum status look(struct postgresql *self, struct error *error)
+{
+	CLEANUP(buffer_free) struct buffer rows = BUFFER_INIT(ANSWER_LIMIT);
+	enum status status = psql_query(self, self->database, "SHOW server_version;\nSHOW server_version_num;\nSHOW data_directory;", &rows, error);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	size_t at = 0;
+	const char *version = psql_next(&rows, &at);
+	const char *number = psql_next(&rows, &at);
+	const char *folder = psql_next(&rows, &at);
+	if (folder == NULL) {
+		return error_set(error, STATUS_FAILED, "PostgreSQL in container %s does not say its version", self->store.container->name);
+	}
+	snprintf(self->store.version, sizeof self->store.version, "%.*s", (int)strcspn(version, " "), version);
+	snprintf(self->store.data_folder, sizeof self->store.data_folder, "%s", folder);
+	self->version_number = atoi(number);
+	return STATUS_OK;
+}
+
+static void postgresql_free(struct store *store)
+{
+	struct postgresql *self = (struct postgresql *)store;
+	free(self->user);
+	free(self->password);
+	free(self->preferred);
+	free(self);
+}
+
+static enum status postgresql_open(struct runtime *runtime, const struct container *container, struct store **ret_store, struct error *error)
+{
+	struct postgresql *self = calloc(1, sizeof *self);
+	if (self == NULL) {
+		return error_memory(error);
+	}
+	self->store = (struct store){.ops = &store_postgresql, .runtime = runtime, .container = container};
+	enum status status = credentials(self, error);
+	if (status == STATUS_OK) {
+		status = psql_find_database(self, error);
+	}
+	if (status == STATUS_OK) {
+		status = look(self, error);
+	}
+	if (status != STATUS_OK) {
+		postgresql_free(&self->store);
+		return status;
+	}
+	*ret_store = &self->store;
+	return STATUS_OK;
+}
+
+static enum status postgresql_ready(struct store *store, struct error *error)
+{
+	return psql_find_database((struct postgresql *)store, error);
+}
+
+/* Hands on to the file and tells how far it is. */
+struct counting_sink {
+	struct sink sink;
+	struct sink *next;
+	struct progress *progress;
+	uint64_t bytes;
+};
+
+static enum status counting_sink_write(struct sink *sink, const void *bytes, size_t length, struct error *error)
+{
+	struct counting_sink *self = (struct counting_sink *)sink;
+	self->bytes += length;
+	progress_advance(self->progress, length);
+	return sink_write(self->next, bytes, length, error);
+}
+
+/* The databases of a restore that was interrupted are no part of what the user has. */
+static const char *const save_arguments[] = {"pg_dumpall", "-w", "--exclude-database=" RESTORE_STATE_DATABASE,
+                                             "--exclude-database=" RESTORE_STATE_NEW "*", "--exclude-database=" RESTORE_STATE_OLD "*", NULL};
+
+static enum status postgresql_save(struct store *store, const char *path, struct progress *progress, struct saved *ret_saved, struct error *error)
+{
+	static const struct sink_ops counting_ops = {.write = counting_sink_write};
+	struct postgresql *self = (struct postgresql *)store;
+	CLEANUP(cleanup_sink) struct sink *file = NULL;
+	progress_step(progress, "dumping", 0);
+	enum status status = file_sink_new(path, &file, error);
+	struct counting_sink counting = {.sink = {.ops = &counting_ops}, .next = file, .progress = progress};
+	if (status == STATUS_OK) {
+		status = psql_dump(self, self->database, save_arguments, &counting.sink, error);
+	}
+	if (status == STATUS_OK) {
+		status = sink_finish(file, error);
+	}
+	struct artefact artefact;
+	if (status == STATUS_OK) {
+		progress_step(progress, "checking", counting.bytes);
+		status = dump_check(path, progress, &artefact, error);
+	}
+	if (status == STATUS_OK) {
+		*ret_saved = (struct saved){.raw_bytes = counting.bytes, .method = "pg_dumpall"};
+	}
+	return status;
+}
+
+static const char *const legacy_artefacts[] = {"manual_postgres_backup.sql", NULL};
+
+const struct store_ops store_postgresql = {
+	.name = "postgresql",
+	.title = "PostgreSQL",
+	.service = "postgres",
+	.artefact = "postgresql_backup.sql",
+	.legacy_artefacts = legacy_artefacts,
+	.open = postgresql_open,
+	.ready = postgresql_ready,
+	.save = postgresql_save,
+	.check = dump_check,
+	.stage = restore_stage,
+	.swap = restore_swap,
+	.commit = restore_commit,
+	.rollback = restore_rollback,
+	.free = postgresql_free,
+};

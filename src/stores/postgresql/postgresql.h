@@ -1,0 +1,23 @@
+/*
+ * postgresql.h - the PostgreSQL store: one server, reached by the psql of its own container over the local socket.
+ */
+#ifndef WHISPERBACKUP_STORES_POSTGRESQL_POSTGRESQL_H
+#define WHISPERBACKUP_STORES_POSTGRESQL_POSTGRESQL_H
+
+#include "stores/store.h"
+
+/* What all our sessions call themselves, so that a later run can end those of one that was killed. */
+#define POSTGRESQL_APPLICATION "whisperbackup"
+
+extern const struct store_ops store_postgresql;
+
+struct postgresql {
+	struct store store;
+	char *user;         /* a superuser, whatever its name */
+	char *password;     /* NULL if there is none */
+	char *preferred;    /* the database that the container was set up with; it may be gone by now */
+	const char *database; /* one that answers: `preferred`, or one that every server has */
+	int version_number; /* 150018 for 15.18 */
+};
+
+#endif

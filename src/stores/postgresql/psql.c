@@ -1,0 +1,284 @@
+#include "stores/postgresql/psql.h"
+
+#include "base/interrupt.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+	VARIABLES = 8,              /* environment variables of a session, with the closing NULL */
+	SESSION_OUTPUT_LIMIT = 1 << 20, /* bytes of answers to one psql_session_send */
+};
+
+/*
+ * Whatever the server, the database or the role may have been set to, our sessions can write, wait and are understood.
+ * (A setting given by the client goes before those of ALTER DATABASE and ALTER ROLE: PostgreSQL 17, 20.1.3.)
+ */
+#define SETTINGS                                                                                                       \
+	"-c default_transaction_read_only=off -c standard_conforming_strings=on -c statement_timeout=0 -c lock_timeout=0 " \
+	"-c idle_in_transaction_session_timeout=0 -c search_path=pg_catalog,public -c client_min_messages=error"
+
+/* The environment of one program: owned texts, ended by NULL. */
+struct variables {
+	char *texts[VARIABLES];
+	size_t count;
+};
+
+static void variables_free(struct variables *variables)
+{
+	for (size_t i = 0; i < variables->count; i++) {
+		free(variables->texts[i]);
+	}
+}
+
+static enum status set(struct variables *variables, const char *name, const char *value, struct error *error)
+{
+	if (asprintf(&variables->texts[variables->count], "%s=%s", name, value) < 0) {
+		variables->texts[variables->count] = NULL;
+		return error_memory(error);
+	}
+	variables->count++;
+	return STATUS_OK;
+}
+
+/* `database` goes into the environment too: as an argument, a name with "=" in it would be taken for something else. */
+static enum status connection(const struct postgresql *server, const char *database, const char *password, struct variables *ret_variables,
+                              struct error *error)
+{
+	enum status status = set(ret_variables, "PGUSER", server->user, error);
+	if (status == STATUS_OK) {
+		status = set(ret_variables, "PGDATABASE", database, error);
+	}
+	if (status == STATUS_OK) {
+		status = set(ret_variables, "PGAPPNAME", POSTGRESQL_APPLICATION, error);
+	}
+	/* An empty host is the local socket (libpq, "host"). */
+	if (status == STATUS_OK) {
+		status = set(ret_variables, "PGHOST", "", error);
+	}
+	if (status == STATUS_OK && password != NULL) {
+		status = set(ret_variables, "PGPASSWORD", password, error);
+	}
+	return status;
+}
+
+static enum status settings(struct variables *variables, struct error *error)
+{
+	enum status status = set(variables, "PGOPTIONS", SETTINGS, error);
+	return status == STATUS_OK ? set(variables, "PGCLIENTENCODING", "SQL_ASCII", error) : status;
+}
+
+/* What a program said when it failed, as one line: the first error, without psql's file and line in front. */
+static void explain(const struct buffer *errors, char *ret_text, size_t size)
+{
+	static const char *const marks[] = {"ERROR:  ", "FATAL:  ", "PANIC:  ", "error: "};
+	const char *text = buffer_text(errors);
+	const char *from = text;
+	for (size_t i = 0; i < sizeof marks / sizeof *marks && from == text; i++) {
+		const char *mark = strstr(text, marks[i]);
+		from = mark != NULL ? mark + strlen(marks[i]) : text;
+	}
+	snprintf(ret_text, size, "%.*s", (int)strcspn(from, "\n"), from);
+	const char *detail = strstr(from, "\nDETAIL:  ");
+	size_t used = strlen(ret_text);
+	if (detail != NULL && used < size) {
+		detail += strlen("\nDETAIL:  ");
+		snprintf(ret_text + used, size - used, " (%.*s)", (int)strcspn(detail, "\n"), detail);
+	}
+}
+
+static enum status failed(const struct postgresql *server, const char *program, int exit_code, const struct buffer *errors, struct error *error)
+{
+	char text[ERROR_MESSAGE_SIZE / 2];
+	explain(errors, text, sizeof text);
+	/* psql: 2 is a lost connection; the engine: 126 and 127 are a program that is not there. */
+	enum status status = exit_code == 2 ? STATUS_UNAVAILABLE : STATUS_FAILED;
+	if (text[0] == '\0') {
+		(void)error_set(error, status, "%s in container %s ended with exit code %d", program, server->store.container->name, exit_code);
+	} else {
+		(void)error_set(error, status, "%s in container %s: %s", program, server->store.container->name, text);
+	}
+	if (strstr(buffer_text(errors), "max_locks_per_transaction") != NULL) {
+		return error_hint(error, "raise max_locks_per_transaction of the server, restart it, and try again");
+	}
+	return status;
+}
+
+static enum status run(struct postgresql *server, const struct variables *variables, const char *const *arguments, struct source *input,
+                       struct sink *output, struct error *error)
+{
+	CLEANUP(buffer_free) struct buffer errors = BUFFER_INIT(PSQL_ERRORS_LIMIT);
+	const struct exec_request request = {
+		.container = server->store.container,
+		.arguments = arguments,
+		.environment = (const char *const *)variables->texts,
+		.input = input != NULL,
+	};
+	int exit_code = 0;
+	enum status status = runtime_run(server->store.runtime, &request, input, output, &errors, &exit_code, error);
+	return status == STATUS_OK && exit_code != 0 ? failed(server, arguments[0], exit_code, &errors, error) : status;
+}
+
+/* Fields and rows are ended by a NUL byte, which no value can hold; see psql, -z and -0. */
+static const char *const query_arguments[] = {"psql", "-X", "-q", "-w", "-A", "-t", "-z", "-0", "-v", "ON_ERROR_STOP=1", "-f", "-", NULL};
+
+enum status psql_query(struct postgresql *server, const char *database, const char *sql, struct buffer *rows, struct error *error)
+{
+	CLEANUP(variables_free) struct variables variables = {0};
+	CLEANUP(cleanup_source) struct source *input = NULL;
+	CLEANUP(cleanup_sink) struct sink *output = NULL;
+	enum status status = connection(server, database, server->password, &variables, error);
+	if (status == STATUS_OK) {
+		status = settings(&variables, error);
+	}
+	if (status == STATUS_OK) {
+		status = source_from_memory_new(sql, strlen(sql), &input, error);
+	}
+	if (status == STATUS_OK && rows != NULL) {
+		status = sink_to_buffer_new(rows, &output, error);
+	}
+	return status == STATUS_OK ? run(server, &variables, query_arguments, input, output, error) : status;
+}
+
+enum status psql_find_database(struct postgresql *server, struct error *error)
+{
+	const char *const names[] = {server->preferred, "postgres", "template1"};
+	enum status status = STATUS_UNAVAILABLE;
+	for (size_t i = 0; status == STATUS_UNAVAILABLE && i < sizeof names / sizeof *names; i++) {
+		server->database = names[i];
+		status = psql_query(server, names[i], "SELECT 1;", NULL, error);
+	}
+	return status;
+}
+
+const char *psql_next(const struct buffer *rows, size_t *at)
+{
+	if (*at >= rows->length) {
+		return NULL;
+	}
+	const char *field = rows->data + *at;
+	*at += strlen(field) + 1;
+	return field;
+}
+
+enum status psql_load(struct postgresql *server, const char *database, bool transaction, struct source *sql, struct error *error)
+{
+	static const char *const plain[] = {"psql", "-X", "-q", "-w", "-v", "ON_ERROR_STOP=1", "-f", "-", NULL};
+	static const char *const whole[] = {"psql", "-X", "-q", "-w", "-1", "-v", "ON_ERROR_STOP=1", "-f", "-", NULL};
+	CLEANUP(variables_free) struct variables variables = {0};
+	enum status status = connection(server, database, server->password, &variables, error);
+	if (status == STATUS_OK) {
+		status = settings(&variables, error);
+	}
+	return status == STATUS_OK ? run(server, &variables, transaction ? whole : plain, sql, NULL, error) : status;
+}
+
+enum status psql_dump(struct postgresql *server, const char *database, const char *const *arguments, struct sink *output, struct error *error)
+{
+	CLEANUP(variables_free) struct variables variables = {0};
+	enum status status = connection(server, database, server->password, &variables, error);
+	return status == STATUS_OK ? run(server, &variables, arguments, NULL, output, error) : status;
+}
+
+bool psql_needs_no_password(struct postgresql *server, const char *database)
+{
+	static const char *const arguments[] = {"psql", "-X", "-q", "-w", "-c", "SELECT 1", NULL};
+	CLEANUP(variables_free) struct variables variables = {0};
+	struct error ignored;
+	/* Not a word that anyone has for a password; an empty one would let ~/.pgpass speak. */
+	return connection(server, database, "\x01", &variables, &ignored) == STATUS_OK &&
+	       run(server, &variables, arguments, NULL, NULL, &ignored) == STATUS_OK;
+}
+
+/* --- a session that is talked with ------------------------------------------------------------------------------- */
+
+struct psql_session {
+	struct postgresql *server;
+	struct exec *exec;
+	struct buffer output;
+	struct buffer errors;
+	unsigned number; /* of the answers waited for so far */
+	char mark[64];   /* what psql says when it has done all that was sent */
+};
+
+enum status psql_session_open(struct postgresql *server, const char *database, struct psql_session **ret_session, struct error *error)
+{
+	CLEANUP(variables_free) struct variables variables = {0};
+	CLEANUP(cleanup_psql_session) struct psql_session *session = calloc(1, sizeof *session);
+	if (session == NULL) {
+		return error_memory(error);
+	}
+	session->server = server;
+	session->output = (struct buffer)BUFFER_INIT(SESSION_OUTPUT_LIMIT);
+	session->errors = (struct buffer)BUFFER_INIT(SESSION_OUTPUT_LIMIT);
+	enum status status = connection(server, database, server->password, &variables, error);
+	if (status == STATUS_OK) {
+		status = settings(&variables, error);
+	}
+	const struct exec_request request = {
+		.container = server->store.container,
+		.arguments = query_arguments,
+		.environment = (const char *const *)variables.texts,
+		.input = true,
+	};
+	if (status == STATUS_OK) {
+		status = runtime_exec_open(server->store.runtime, &request, &session->exec, error);
+	}
+	if (status == STATUS_OK) {
+		status = psql_session_run(session, "SELECT 1;", error);
+	}
+	if (status == STATUS_OK) {
+		*ret_session = MOVE(session);
+	}
+	return status;
+}
+
+enum status psql_session_send(struct psql_session *session, const char *sql, struct error *error)
+{
+	buffer_clear(&session->output);
+	snprintf(session->mark, sizeof session->mark, POSTGRESQL_APPLICATION " answer %u\n", ++session->number);
+	char echo[sizeof session->mark + 16];
+	snprintf(echo, sizeof echo, "\n\\echo '%.*s'\n", (int)strlen(session->mark) - 1, session->mark);
+	enum status status = runtime_exec_write(session->exec, sql, strlen(sql), &session->output, &session->errors, error);
+	return status == STATUS_OK ? runtime_exec_write(session->exec, echo, strlen(echo), &session->output, &session->errors, error) : status;
+}
+
+enum status psql_session_wait(struct psql_session *session, int timeout_milliseconds, bool *ret_answered, struct error *error)
+{
+	bool ended = false;
+	enum status status = runtime_exec_read(session->exec, &session->output, &session->errors, timeout_milliseconds, &ended, error);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	*ret_answered = session->output.length > 0 &&
+	                memmem(session->output.data, session->output.length, session->mark, strlen(session->mark)) != NULL;
+	if (*ret_answered || !ended) {
+		return STATUS_OK;
+	}
+	int exit_code = 0;
+	status = runtime_exec_finish(session->exec, &exit_code, error);
+	return status == STATUS_OK ? failed(session->server, query_arguments[0], exit_code, &session->errors, error) : status;
+}
+
+enum status psql_session_run(struct psql_session *session, const char *sql, struct error *error)
+{
+	enum status status = psql_session_send(session, sql, error);
+	for (bool answered = false; status == STATUS_OK && !answered;) {
+		status = psql_session_wait(session, -1, &answered, error);
+		if (status == STATUS_OK && !answered) {
+			status = interrupt_check(error);
+		}
+	}
+	return status;
+}
+
+void psql_session_free(struct psql_session *session)
+{
+	if (session == NULL) {
+		return;
+	}
+	runtime_exec_free(session->exec);
+	buffer_free(&session->output);
+	buffer_free(&session->errors);
+	free(session);
+}

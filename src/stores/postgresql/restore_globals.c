@@ -1,0 +1,198 @@
+#include "stores/postgresql/restore_globals.h"
+
+#include "stores/postgresql/dump_reader.h"
+#include "stores/postgresql/sql_statement.h"
+
+#include <string.h>
+
+struct gathering {
+	struct dump_listener listener;
+	struct restore_globals *globals;
+	struct buffer statement; /* the one at hand, whole */
+	bool grantors;
+};
+
+static const char lists_begin[] =
+	"CREATE TEMPORARY TABLE wanted_role (name text PRIMARY KEY, superuser boolean NOT NULL DEFAULT false,"
+	" login boolean NOT NULL DEFAULT false, password text);\n"
+	"CREATE TEMPORARY TABLE wanted_tablespace (name text PRIMARY KEY, statement text NOT NULL);\n";
+
+/* The name that stands behind the keywords, quoted as a text in SQL. */
+static enum status append_name(struct buffer *sql, const struct buffer *statement, size_t at, struct error *error)
+{
+	char name[SQL_NAME_SIZE];
+	struct sql_token token = sql_statement_token(statement->data, statement->length, at);
+	if (!sql_statement_name(statement->data, token, name)) {
+		return error_set(error, STATUS_DAMAGED, "a role or tablespace without a name: %.100s", statement->data);
+	}
+	return sql_statement_quote_text(sql, name, error);
+}
+
+static enum status create_role(struct gathering *gathering, size_t at, struct error *error)
+{
+	struct buffer *lists = &gathering->globals->lists;
+	enum status status = buffer_append_text(lists, "INSERT INTO wanted_role (name) VALUES (", error);
+	if (status == STATUS_OK) {
+		status = append_name(lists, &gathering->statement, at, error);
+	}
+	return status == STATUS_OK ? buffer_append_text(lists, ");\n", error) : status;
+}
+
+/* ALTER ROLE name WITH SUPERUSER ... PASSWORD 'verifier': the password is copied as it stands, quotes included. */
+static enum status alter_role(struct gathering *gathering, size_t at, struct error *error)
+{
+	const char *text = gathering->statement.data;
+	size_t length = gathering->statement.length;
+	struct buffer *lists = &gathering->globals->lists;
+	struct sql_token name = sql_statement_token(text, length, at);
+	struct sql_token with = sql_statement_token(text, length, name.start + name.length);
+	if (!sql_statement_is(text, with, "WITH")) {
+		return STATUS_OK;
+	}
+	enum status status = buffer_printf(lists, error, "UPDATE wanted_role SET superuser = %s, login = %s",
+	                                   sql_statement_has(text, length, "SUPERUSER") ? "true" : "false",
+	                                   sql_statement_has(text, length, "LOGIN") ? "true" : "false");
+	struct sql_token token = with;
+	while (status == STATUS_OK && token.kind != SQL_END) {
+		bool password = sql_statement_is(text, token, "PASSWORD");
+		token = sql_statement_token(text, length, token.start + token.length);
+		if (password && token.kind == SQL_STRING) {
+			status = buffer_printf(lists, error, ", password = %.*s", (int)token.length, text + token.start);
+			break;
+		}
+	}
+	if (status == STATUS_OK) {
+		status = buffer_append_text(lists, " WHERE name = ", error);
+	}
+	if (status == STATUS_OK) {
+		status = append_name(lists, &gathering->statement, at, error);
+	}
+	return status == STATUS_OK ? buffer_append_text(lists, ";\n", error) : status;
+}
+
+/* CREATE TABLESPACE name OWNER role LOCATION 'folder': made beforehand; the owner may be another one by now. */
+static enum status create_tablespace(struct gathering *gathering, size_t at, struct error *error)
+{
+	const char *text = gathering->statement.data;
+	size_t length = gathering->statement.length;
+	struct buffer *lists = &gathering->globals->lists;
+	struct sql_token name = sql_statement_token(text, length, at);
+	struct sql_token keyword = sql_statement_token(text, length, name.start + name.length);
+	struct sql_token owner = sql_statement_token(text, length, keyword.start + keyword.length);
+	enum status status = buffer_append_text(lists, "INSERT INTO wanted_tablespace VALUES (", error);
+	if (status == STATUS_OK) {
+		status = append_name(lists, &gathering->statement, at, error);
+	}
+	if (status == STATUS_OK) {
+		status = buffer_append_text(lists, ", ", error);
+	}
+	if (status == STATUS_OK) {
+		status = sql_statement_quote_text(lists, text, error);
+	}
+	if (status == STATUS_OK) {
+		status = buffer_append_text(lists, ");\n", error);
+	}
+	if (status == STATUS_OK && sql_statement_is(text, keyword, "OWNER")) {
+		status = buffer_printf(&gathering->globals->changes, error, "ALTER TABLESPACE %.*s OWNER TO %.*s;\n", (int)name.length,
+		                       text + name.start, (int)owner.length, text + owner.start);
+	}
+	return status;
+}
+
+/* Without `GRANTED BY role;` at the end of GRANT role TO role. Rights on parameters and tablespaces keep theirs. */
+static enum status grant(struct gathering *gathering, struct error *error)
+{
+	const char *text = gathering->statement.data;
+	size_t length = gathering->statement.length;
+	struct buffer *changes = &gathering->globals->changes;
+	if (!gathering->grantors && !sql_statement_has(text, length, "ON")) {
+		for (struct sql_token token = sql_statement_token(text, length, 0); token.kind != SQL_END;
+		     token = sql_statement_token(text, length, token.start + token.length)) {
+			if (sql_statement_is(text, token, "GRANTED")) {
+				return buffer_printf(changes, error, "%.*s;\n", (int)token.start, text);
+			}
+		}
+	}
+	return buffer_printf(changes, error, "%s\n", text);
+}
+
+static enum status take_statement(struct gathering *gathering, struct error *error)
+{
+	static const char *const kept[] = {"ALTER ROLE", "ALTER TABLESPACE", "COMMENT ON ROLE", "COMMENT ON TABLESPACE", "REVOKE", "SECURITY LABEL",
+	                                   "SET standard_conforming_strings", "SET escape_string_warning",
+	                                   "SET SESSION AUTHORIZATION", "RESET SESSION AUTHORIZATION"};
+	/* Ours: sessions have their own settings, and a dump made with --clean drops what it makes. */
+	static const char *const dropped[] = {"SET default_transaction_read_only", "SET client_encoding", "DROP ROLE", "DROP DATABASE",
+	                                      "DROP TABLESPACE"};
+	const char *text = gathering->statement.data;
+	size_t length = gathering->statement.length;
+	size_t end = 0;
+	if (sql_statement_begins(text, length, "CREATE ROLE", &end)) {
+		return create_role(gathering, end, error);
+	}
+	if (sql_statement_begins(text, length, "CREATE TABLESPACE", &end)) {
+		return create_tablespace(gathering, end, error);
+	}
+	if (sql_statement_begins(text, length, "GRANT", &end)) {
+		return grant(gathering, error);
+	}
+	for (size_t i = 0; i < sizeof dropped / sizeof *dropped; i++) {
+		if (sql_statement_begins(text, length, dropped[i], &end)) {
+			return STATUS_OK;
+		}
+	}
+	for (size_t i = 0; i < sizeof kept / sizeof *kept; i++) {
+		if (sql_statement_begins(text, length, kept[i], &end)) {
+			enum status status = i == 0 ? alter_role(gathering, end, error) : STATUS_OK;
+			return status == STATUS_OK ? buffer_printf(&gathering->globals->changes, error, "%s\n", text) : status;
+		}
+	}
+	return error_set(error, STATUS_DAMAGED, "a statement that has no place among roles and tablespaces: %.100s", text);
+}
+
+static enum status take_part(struct dump_listener *listener, const struct dump_part *part, struct error *error)
+{
+	struct gathering *gathering = (struct gathering *)listener;
+	if (part->piece != DUMP_STATEMENT) {
+		return part->piece == DUMP_COPY_DATA ? error_set(error, STATUS_DAMAGED, "rows among roles and tablespaces") : STATUS_OK;
+	}
+	if (part->first) {
+		buffer_clear(&gathering->statement);
+	}
+	enum status status = buffer_append(&gathering->statement, part->bytes, part->length, error);
+	return status == STATUS_OK && part->last ? take_statement(gathering, error) : status;
+}
+
+static enum status gather(const char *path, uint64_t end, const char *text, size_t length, bool grantors, struct restore_globals *globals,
+                          struct error *error)
+{
+	struct gathering gathering = {
+		.listener = {.part = take_part},
+		.globals = globals,
+		.statement = BUFFER_INIT(RESTORE_GLOBALS_STATEMENT_LIMIT),
+		.grantors = grantors,
+	};
+	enum status status = buffer_append_text(&globals->lists, lists_begin, error);
+	if (status == STATUS_OK) {
+		status = path != NULL ? dump_reader_run(path, 0, end, &gathering.listener, NULL, error)
+		                      : dump_lexer_text(text, length, &gathering.listener, error);
+	}
+	buffer_free(&gathering.statement);
+	return status;
+}
+
+enum status restore_globals_from_file(const char *path, uint64_t end, bool grantors, struct restore_globals *globals, struct error *error)
+{
+	return gather(path, end, NULL, 0, grantors, globals, error);
+}
+
+enum status restore_globals_from_text(const char *text, size_t length, bool grantors, struct restore_globals *globals, struct error *error)
+{
+	return gather(NULL, 0, text, length, grantors, globals, error);
+}
+
+void restore_globals_free(struct restore_globals *globals)
+{
+	buffer_free(&globals->lists);
+	buffer_free(&globals->changes);
+}

@@ -1,0 +1,162 @@
+/* Shadow databases: made, filled, and left ready to be renamed. */
+#include "stores/postgresql/restore.h"
+
+#include "stores/postgresql/dump_digest.h"
+#include "stores/postgresql/dump_rename.h"
+
+#include <stdio.h>
+#include <string.h>
+
+enum {
+	NAME_SIZE = 32,             /* bytes of wb_new_N */
+	PROPERTIES_LIMIT = 4 << 20, /* bytes of the SQL that makes a database and sets its properties */
+	ROLES_LIMIT = 1 << 20,      /* bytes of the SQL that is put around a load */
+};
+
+/* CREATE DATABASE, and what is set for the database as a whole: not in one transaction, which CREATE DATABASE cannot be in. */
+static enum status make_from_dump(struct postgresql *server, const char *path, const struct dump_database *database, const char *shadow,
+                                  struct error *error)
+{
+	CLEANUP(cleanup_source) struct source *sql = NULL;
+	enum status status =
+		dump_rename_source_new(path, database->start, database->content, database->name, shadow, "", "", NULL, &sql, error);
+	return status == STATUS_OK ? psql_load(server, RESTORE_STATE_DATABASE, false, sql, error) : status;
+}
+
+/*
+ * template1 and postgres stand in a dump without CREATE DATABASE, settings, rights and comment: these are the live
+ * database's, which pg_dump --create knows how to say.
+ */
+static enum status make_like_live(struct postgresql *server, const char *name, const char *shadow, struct error *error)
+{
+	static const char *const arguments[] = {"pg_dump", "-w", "--create", "--schema-only", "--exclude-schema=*", NULL};
+	CLEANUP(buffer_free) struct buffer text = BUFFER_INIT(PROPERTIES_LIMIT);
+	CLEANUP(buffer_free) struct buffer sql = BUFFER_INIT(PROPERTIES_LIMIT);
+	CLEANUP(cleanup_sink) struct sink *sink = NULL;
+	enum status status = sink_to_buffer_new(&text, &sink, error);
+	if (status == STATUS_OK) {
+		status = psql_dump(server, name, arguments, sink, error);
+	}
+	if (status == STATUS_OK) {
+		status = dump_rename_properties(buffer_text(&text), text.length, name, shadow, &sql, error);
+	}
+	return status == STATUS_OK ? psql_query(server, RESTORE_STATE_DATABASE, buffer_text(&sql), NULL, error) : status;
+}
+
+static enum status live_exists(struct postgresql *server, const char *name, bool *ret_exists, struct error *error)
+{
+	CLEANUP(buffer_free) struct buffer sql = BUFFER_INIT(1024);
+	CLEANUP(buffer_free) struct buffer rows = BUFFER_INIT(1024);
+	enum status status = buffer_append_text(&sql, "SELECT count(*) FROM pg_database WHERE datallowconn AND datname = ", error);
+	if (status == STATUS_OK) {
+		status = sql_statement_quote_text(&sql, name, error);
+	}
+	if (status == STATUS_OK) {
+		status = psql_query(server, RESTORE_STATE_DATABASE, sql.data, &rows, error);
+	}
+	*ret_exists = strcmp(buffer_text(&rows), "1") == 0;
+	return status;
+}
+
+static enum status make(struct postgresql *server, const char *path, const struct dump_database *database, const char *shadow,
+                        struct error *error)
+{
+	if (database->created) {
+		return make_from_dump(server, path, database, shadow, error);
+	}
+	bool exists = false;
+	enum status status = live_exists(server, database->name, &exists, error);
+	if (status == STATUS_OK && exists) {
+		return make_like_live(server, database->name, shadow, error);
+	}
+	char sql[128];
+	snprintf(sql, sizeof sql, "CREATE DATABASE %s TEMPLATE template0;", shadow);
+	return status == STATUS_OK ? psql_query(server, RESTORE_STATE_DATABASE, sql, NULL, error) : status;
+}
+
+/*
+ * Event triggers, subscriptions and foreign data wrappers can only be given to superusers. Roles that are superusers in the
+ * dump but not now are so inside the load's own transaction, which nobody else ever sees.
+ */
+static enum status superusers(struct postgresql *server, const char *attribute, struct buffer *sql, struct error *error)
+{
+	char query[256];
+	snprintf(query, sizeof query, "SELECT format('ALTER ROLE %%I %s;', name) FROM public.loading_superuser;", attribute);
+	CLEANUP(buffer_free) struct buffer rows = BUFFER_INIT(ROLES_LIMIT);
+	enum status status = psql_query(server, RESTORE_STATE_DATABASE, query, &rows, error);
+	const char *statement = NULL;
+	for (size_t at = 0; status == STATUS_OK && (statement = psql_next(&rows, &at)) != NULL;) {
+		status = buffer_printf(sql, error, "\n%s\n", statement);
+	}
+	return status;
+}
+
+static enum status fill(struct postgresql *server, const char *path, const struct dump_database *database, const char *shadow,
+                        struct progress *progress, struct error *error)
+{
+	CLEANUP(buffer_free) struct buffer prefix = BUFFER_INIT(ROLES_LIMIT);
+	CLEANUP(buffer_free) struct buffer suffix = BUFFER_INIT(ROLES_LIMIT);
+	CLEANUP(cleanup_source) struct source *sql = NULL;
+	enum status status = superusers(server, "SUPERUSER", &prefix, error);
+	if (status == STATUS_OK) {
+		status = superusers(server, "NOSUPERUSER", &suffix, error);
+	}
+	if (status == STATUS_OK) {
+		status = dump_rename_source_new(path, database->content, database->end, database->name, shadow, buffer_text(&prefix),
+		                                buffer_text(&suffix), progress, &sql, error);
+	}
+	if (status == STATUS_OK) {
+		status = psql_load(server, shadow, true, sql, error);
+	}
+	if (status != STATUS_OK && strstr(error->message, "check constraint") != NULL) {
+		return error_hint(error, "if the constraint asks for current_database(), it cannot hold while the data is loaded beside the live "
+		                         "database; drop the constraint there, take a new backup, and add it again");
+	}
+	return status;
+}
+
+enum status restore_load(struct postgresql *server, const char *path, const struct dump_database *database, unsigned number,
+                         struct progress *progress, struct error *error)
+{
+	char shadow[NAME_SIZE];
+	snprintf(shadow, sizeof shadow, RESTORE_STATE_NEW "%u", number);
+	enum status status = make(server, path, database, shadow, error);
+	if (status == STATUS_OK) {
+		status = fill(server, path, database, shadow, progress, error);
+	}
+	if (status != STATUS_OK) {
+		return error_prefix(error, "cannot load the database %s", database->name);
+	}
+	struct error analyze = {0};
+	if (psql_query(server, shadow, "ANALYZE;", NULL, &analyze) != STATUS_OK) {
+		progress_warn(progress, "the restored database %s has no statistics for the planner: %s", database->name, analyze.message);
+	}
+	return STATUS_OK;
+}
+
+enum status restore_load_is_needless(struct postgresql *server, const char *path, const struct dump_database *database, bool *ret_needless,
+                                     struct error *error)
+{
+	static const char *const arguments[] = {"pg_dump", "-w", NULL};
+	unsigned char wanted[DUMP_DIGEST_SIZE];
+	unsigned char live[DUMP_DIGEST_SIZE];
+	bool exists = false;
+	*ret_needless = false;
+	enum status status = live_exists(server, database->name, &exists, error);
+	if (status != STATUS_OK || database->created || !exists) {
+		return status;
+	}
+	CLEANUP(cleanup_sink) struct sink *sink = NULL;
+	status = dump_digest_file(path, database->content, database->end, wanted, error);
+	if (status == STATUS_OK) {
+		status = dump_digest_sink_new(live, &sink, error);
+	}
+	if (status == STATUS_OK) {
+		status = psql_dump(server, database->name, arguments, sink, error);
+	}
+	if (status == STATUS_OK) {
+		status = sink_finish(sink, error);
+	}
+	*ret_needless = status == STATUS_OK && memcmp(wanted, live, sizeof wanted) == 0;
+	return status;
+}

@@ -1,0 +1,148 @@
+/* store_ops.stage: the whole dump beside the live data. */
+#include "stores/postgresql/restore.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum {
+	SQL_LIMIT = 4 * RESTORE_GLOBALS_LIMIT, /* bytes of the SQL that is made of roles and tablespaces */
+	FIRST_SERVER_WITH_GRANTORS = 16,       /* that checks whether the grantor of a membership may give it */
+};
+
+/* Keeps what the swap will need in the server, and makes the roles that the shadows' owners and rights need. */
+static enum status make_roles(struct postgresql *server, const struct restore_globals *globals, struct buffer *ret_tablespaces, struct error *error)
+{
+	static const char create[] =
+		"DO $$ DECLARE missing text; BEGIN\n"
+		"	FOR missing IN SELECT name FROM wanted_role WHERE name NOT IN (SELECT rolname::text FROM pg_roles) LOOP\n"
+		"		EXECUTE format('CREATE ROLE %I NOLOGIN', missing);\n"
+		"		INSERT INTO public.created_role VALUES (missing);\n"
+		"	END LOOP;\n"
+		"END $$;\n"
+		"INSERT INTO public.loading_superuser SELECT name FROM wanted_role JOIN pg_roles ON rolname = name WHERE superuser AND NOT rolsuper;\n"
+		"COMMIT;\n"
+		"SELECT name, statement FROM wanted_tablespace WHERE name NOT IN (SELECT spcname::text FROM pg_tablespace) ORDER BY name;\n";
+	CLEANUP(buffer_free) struct buffer sql = BUFFER_INIT(SQL_LIMIT);
+	enum status status = buffer_printf(&sql, error, "BEGIN;\n%sUPDATE public.run SET new_lists = ", globals->lists.data);
+	if (status == STATUS_OK) {
+		status = sql_statement_quote_text(&sql, globals->lists.data, error);
+	}
+	if (status == STATUS_OK) {
+		status = buffer_append_text(&sql, ", new_changes = ", error);
+	}
+	if (status == STATUS_OK) {
+		status = sql_statement_quote_text(&sql, buffer_text(&globals->changes), error);
+	}
+	if (status == STATUS_OK) {
+		status = buffer_printf(&sql, error, ";\n%s", create);
+	}
+	return status == STATUS_OK ? psql_query(server, RESTORE_STATE_DATABASE, sql.data, ret_tablespaces, error) : status;
+}
+
+/* Each in a statement of its own: a tablespace cannot be made in a transaction. It is noted before, so that it will be found. */
+static enum status make_tablespaces(struct postgresql *server, const struct buffer *tablespaces, struct error *error)
+{
+	CLEANUP(buffer_free) struct buffer sql = BUFFER_INIT(SQL_LIMIT);
+	enum status status = STATUS_OK;
+	const char *name = NULL;
+	for (size_t at = 0; status == STATUS_OK && (name = psql_next(tablespaces, &at)) != NULL;) {
+		buffer_clear(&sql);
+		status = buffer_append_text(&sql, "INSERT INTO public.created_tablespace VALUES (", error);
+		if (status == STATUS_OK) {
+			status = sql_statement_quote_text(&sql, name, error);
+		}
+		if (status == STATUS_OK) {
+			status = buffer_printf(&sql, error, ");\n%s\n", psql_next(tablespaces, &at));
+		}
+		if (status == STATUS_OK && psql_query(server, RESTORE_STATE_DATABASE, sql.data, NULL, error) != STATUS_OK) {
+			(void)error_prefix(error, "cannot make the tablespace %s", name);
+			status = error_hint(error, "its folder has to be there in the container, empty and owned by the server's user");
+		}
+	}
+	return status;
+}
+
+/* The shadow is noted first: what is there without a note would look like a stranger's. */
+static enum status stage_database(struct postgresql *server, const char *path, const struct dump_database *database, unsigned number,
+                                  struct progress *progress, struct error *error)
+{
+	CLEANUP(buffer_free) struct buffer sql = BUFFER_INIT(4096);
+	enum status status = buffer_printf(&sql, error, "INSERT INTO public.database (number, name, has_new) VALUES (%u, ", number);
+	if (status == STATUS_OK) {
+		status = sql_statement_quote_text(&sql, database->name, error);
+	}
+	if (status == STATUS_OK) {
+		status = buffer_append_text(&sql, ", true);", error);
+	}
+	if (status == STATUS_OK) {
+		status = psql_query(server, RESTORE_STATE_DATABASE, sql.data, NULL, error);
+	}
+	return status == STATUS_OK ? restore_load(server, path, database, number, progress, error) : status;
+}
+
+static enum status stage_databases(struct postgresql *server, const char *path, const struct dump_layout *layout, struct progress *progress,
+                                   struct error *error)
+{
+	unsigned number = 0;
+	enum status status = STATUS_OK;
+	for (size_t i = 0; status == STATUS_OK && i < layout->count; i++) {
+		const struct dump_database *database = &layout->databases[i];
+		if (restore_state_is_ours(database->name)) {
+			progress_warn(progress, "the database %s of an interrupted restore is in the backup; it is left out", database->name);
+			continue;
+		}
+		bool needless = false;
+		status = restore_load_is_needless(server, path, database, &needless, error);
+		if (status == STATUS_OK && !needless) {
+			status = stage_database(server, path, database, ++number, progress, error);
+		}
+	}
+	return status;
+}
+
+static enum status stage(struct postgresql *server, const char *path, struct dump_layout *layout, struct restore_globals *globals,
+                         struct progress *progress, struct error *error)
+{
+	struct stat attributes;
+	if (stat(path, &attributes) != 0) {
+		return error_set_errno(error, "cannot look at %s", path);
+	}
+	enum status status = dump_layout_read(path, NULL, layout, error);
+	bool grantors = atoi(layout->version) >= FIRST_SERVER_WITH_GRANTORS || server->version_number / 10000 < FIRST_SERVER_WITH_GRANTORS;
+	if (status == STATUS_OK) {
+		status = restore_globals_from_file(path, layout->globals_end, grantors, globals, error);
+	}
+	if (status == STATUS_OK) {
+		status = restore_preflight(server, layout, globals, (uint64_t)attributes.st_size, progress, error);
+	}
+	if (status == STATUS_OK) {
+		status = restore_state_create(server, error);
+	}
+	CLEANUP(buffer_free) struct buffer tablespaces = BUFFER_INIT(PSQL_ROWS_LIMIT);
+	if (status == STATUS_OK) {
+		status = make_roles(server, globals, &tablespaces, error);
+	}
+	if (status == STATUS_OK) {
+		status = make_tablespaces(server, &tablespaces, error);
+	}
+	progress_step(progress, "loading", (uint64_t)attributes.st_size);
+	return status == STATUS_OK ? stage_databases(server, path, layout, progress, error) : status;
+}
+
+enum status restore_stage(struct store *store, const char *path, const struct artefact *artefact, struct progress *progress, struct error *error)
+{
+	(void)artefact; /* the version is read again with the layout */
+	struct postgresql *server = (struct postgresql *)store;
+	struct dump_layout layout = {0};
+	struct restore_globals globals = RESTORE_GLOBALS_INIT;
+	enum status status = restore_finish_leftovers(server, progress, error);
+	if (status == STATUS_OK) {
+		status = stage(server, path, &layout, &globals, progress, error);
+	}
+	restore_globals_free(&globals);
+	dump_layout_free(&layout);
+	return status;
+}
