@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 const struct command *const command_table[] = {
-    &command_create, &command_list, &command_show, &command_restore, &command_cleanup, &command_help, NULL,
+	&command_create, &command_list, &command_show, &command_restore, &command_cleanup, &command_help, NULL,
 };
 
 static enum exit_code exit_code_of(enum status status)
@@ -36,8 +36,8 @@ static enum exit_code exit_code_of(enum status status)
 	return EXIT_FAILED;
 }
 
-static enum status run(char *const *words, const struct command **ret_command, bool *ret_json, enum exit_code *ret_exit_code,
-                       struct error *error)
+static enum status run(char *const *words, const struct command **ret_command, bool *ret_json,
+					   enum exit_code *ret_exit_code, struct error *error)
 {
 	const char *name = words[0] != NULL ? words[0] : "help";
 	if (strcmp(name, "--version") == 0) {
@@ -88,7 +88,8 @@ int main(int count, char **words)
 		display_error(&display, &error);
 		if (json) {
 			struct error ignored;
-			(void)!backup_json_print(json_pack("{s:{s:s, s:s}}", "error", "message", error.message, "hint", error.hint), &ignored);
+			(void)!backup_json_print(json_pack("{s:{s:s, s:s}}", "error", "message", error.message, "hint", error.hint),
+									 &ignored);
 		}
 	}
 	/* Whoever reads us must not take a cut answer for the whole: `list | head` is the one that does not mind. */

@@ -61,7 +61,7 @@ enum status buffer_printf(struct buffer *buffer, struct error *error, const char
 	int length = vsnprintf(NULL, 0, format, arguments);
 	va_end(arguments);
 	enum status status = length < 0 ? error_set(error, STATUS_FAILED, "cannot format a text")
-	                                : buffer_reserve(buffer, (size_t)length, error);
+									: buffer_reserve(buffer, (size_t)length, error);
 	if (status == STATUS_OK) {
 		vsnprintf(buffer->data + buffer->length, (size_t)length + 1, format, again);
 		buffer->length += (size_t)length;

@@ -31,7 +31,8 @@ enum status buffer_reserve(struct buffer *buffer, size_t more, struct error *err
 
 enum status buffer_append(struct buffer *buffer, const void *bytes, size_t length, struct error *error) MUST_CHECK;
 enum status buffer_append_text(struct buffer *buffer, const char *text, struct error *error) MUST_CHECK;
-enum status buffer_printf(struct buffer *buffer, struct error *error, const char *format, ...) PRINTF_LIKE(3, 4) MUST_CHECK;
+enum status buffer_printf(struct buffer *buffer, struct error *error, const char *format, ...)
+	PRINTF_LIKE(3, 4) MUST_CHECK;
 
 /* Appends what fits below the limit and forgets the rest; true if all of it fitted. For texts shown to people. */
 bool buffer_append_some(struct buffer *buffer, const void *bytes, size_t length);

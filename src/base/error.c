@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+PRINTF_LIKE(3, 0)
 static void fill(struct error *error, enum status status, const char *format, va_list arguments)
 {
 	error->status = status;
@@ -33,7 +34,7 @@ enum status error_set_errno(struct error *error, const char *format, ...)
 	snprintf(error->message + length, sizeof error->message - length, ": %s", strerror(number));
 	if (full) {
 		(void)error_hint(error, "free some space on that disk (./bot.sh backup cleanup DAYS removes old backups), or "
-		                        "set BACKUP_DIR to a folder on a larger one");
+								"set BACKUP_DIR to a folder on a larger one");
 	}
 	return error->status;
 }

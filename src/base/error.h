@@ -24,7 +24,7 @@ enum status {
 	STATUS_INTERRUPTED, /* the user pressed Ctrl-C or sent SIGTERM */
 };
 
-#define MUST_CHECK __attribute__((warn_unused_result))
+#define MUST_CHECK                                __attribute__((warn_unused_result))
 #define PRINTF_LIKE(format_index, first_argument) __attribute__((format(printf, format_index, first_argument)))
 
 /* Fixed sizes, in bytes with the closing NUL, so that reporting a failure can itself never fail. */

@@ -30,9 +30,9 @@ enum status interrupt_check(struct error *error)
 		return STATUS_OK;
 	}
 	return error_set(error, STATUS_INTERRUPTED, "interrupted by %s",
-	                 received_signal == SIGINT    ? "Ctrl-C"
-	                 : received_signal == SIGTERM ? "a request to terminate"
-	                                              : "the closing of the terminal");
+					 received_signal == SIGINT    ? "Ctrl-C"
+					 : received_signal == SIGTERM ? "a request to terminate"
+												  : "the closing of the terminal");
 }
 
 void interrupt_hold(void)

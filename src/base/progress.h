@@ -8,7 +8,8 @@
 #include <stdint.h>
 
 struct progress {
-	/* A new step of the work has begun: "dumping", "waiting for the service". `total_bytes` is 0 where it is unknown. */
+	/* A new step of the work has begun: "dumping", "waiting for the service". `total_bytes` is 0 where it is unknown.
+	 */
 	void (*step)(struct progress *progress, const char *text, uint64_t total_bytes);
 	/* `bytes` more of the current step are done. */
 	void (*advance)(struct progress *progress, uint64_t bytes);

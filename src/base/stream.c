@@ -98,7 +98,8 @@ static void buffer_sink_free(struct sink *sink)
 	free(sink);
 }
 
-static enum status buffer_sink_new(const struct sink_ops *ops, struct buffer *buffer, struct sink **ret_sink, struct error *error)
+static enum status buffer_sink_new(const struct sink_ops *ops, struct buffer *buffer, struct sink **ret_sink,
+								   struct error *error)
 {
 	struct buffer_sink *self = malloc(sizeof *self);
 	if (self == NULL) {
@@ -111,13 +112,15 @@ static enum status buffer_sink_new(const struct sink_ops *ops, struct buffer *bu
 
 enum status sink_to_buffer_new(struct buffer *buffer, struct sink **ret_sink, struct error *error)
 {
-	static const struct sink_ops ops = {.write = buffer_sink_write, .finish = buffer_sink_finish, .free = buffer_sink_free};
+	static const struct sink_ops ops = {
+		.write = buffer_sink_write, .finish = buffer_sink_finish, .free = buffer_sink_free};
 	return buffer_sink_new(&ops, buffer, ret_sink, error);
 }
 
 enum status sink_to_buffer_some_new(struct buffer *buffer, struct sink **ret_sink, struct error *error)
 {
-	static const struct sink_ops ops = {.write = buffer_sink_write_some, .finish = buffer_sink_finish, .free = buffer_sink_free};
+	static const struct sink_ops ops = {
+		.write = buffer_sink_write_some, .finish = buffer_sink_finish, .free = buffer_sink_free};
 	return buffer_sink_new(&ops, buffer, ret_sink, error);
 }
 
@@ -127,7 +130,8 @@ struct memory_source {
 	size_t left;
 };
 
-static enum status memory_source_read(struct source *source, void *bytes, size_t capacity, size_t *ret_length, struct error *error)
+static enum status memory_source_read(struct source *source, void *bytes, size_t capacity, size_t *ret_length,
+									  struct error *error)
 {
 	(void)error;
 	struct memory_source *self = (struct memory_source *)source;

@@ -14,7 +14,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { STREAM_BLOCK_SIZE = 1 << 18 }; /* bytes that parts of a pipeline hand on at a time, where it is theirs to choose */
+enum {
+	STREAM_BLOCK_SIZE = 1 << 18
+}; /* bytes that parts of a pipeline hand on at a time, where it is theirs to choose */
 
 struct source;
 struct sink;
@@ -43,7 +45,8 @@ struct sink {
 	const struct sink_ops *ops;
 };
 
-enum status source_read(struct source *source, void *bytes, size_t capacity, size_t *ret_length, struct error *error) MUST_CHECK;
+enum status source_read(struct source *source, void *bytes, size_t capacity, size_t *ret_length,
+						struct error *error) MUST_CHECK;
 void source_free(struct source *source); /* NULL is fine */
 
 enum status sink_write(struct sink *sink, const void *bytes, size_t length, struct error *error) MUST_CHECK;
@@ -61,7 +64,8 @@ enum status sink_to_buffer_new(struct buffer *buffer, struct sink **ret_sink, st
 enum status sink_to_buffer_some_new(struct buffer *buffer, struct sink **ret_sink, struct error *error) MUST_CHECK;
 
 /* A source that reads `length` bytes of memory (lent). */
-enum status source_from_memory_new(const void *bytes, size_t length, struct source **ret_source, struct error *error) MUST_CHECK;
+enum status source_from_memory_new(const void *bytes, size_t length, struct source **ret_source,
+								   struct error *error) MUST_CHECK;
 
 CLEANUP_DEFINE(source, struct source, source_free)
 CLEANUP_DEFINE(sink, struct sink, sink_free)

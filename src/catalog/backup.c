@@ -4,8 +4,8 @@
 #include "base/files.h"
 
 #include <dirent.h>
-#include <fcntl.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -35,8 +35,7 @@ const json_t *backup_store_manifest(const struct backup *backup, size_t store)
 {
 	size_t index = 0;
 	const json_t *object = NULL;
-	json_array_foreach(json_object_get(backup->manifest, "stores"), index, object)
-	{
+	json_array_foreach (json_object_get(backup->manifest, "stores"), index, object) {
 		const char *name = json_string_value(json_object_get(object, "name"));
 		if (name != NULL && strcmp(name, store_table[store]->name) == 0) {
 			return object;
@@ -51,7 +50,8 @@ static uint64_t size_of_folder(const char *path)
 	DIR *folder = opendir(path);
 	for (struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
 		struct stat attributes;
-		if (fstatat(dirfd(folder), entry->d_name, &attributes, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(attributes.st_mode)) {
+		if (fstatat(dirfd(folder), entry->d_name, &attributes, AT_SYMLINK_NOFOLLOW) == 0 &&
+			S_ISREG(attributes.st_mode)) {
 			size += (uint64_t)attributes.st_size;
 		}
 	}
@@ -65,7 +65,8 @@ static bool file_size(const struct backup *backup, const char *name, uint64_t *r
 {
 	CLEANUP(cleanup_free) char *path = NULL;
 	struct stat attributes;
-	if (asprintf(&path, "%s/%s", backup->path, name) < 0 || lstat(path, &attributes) != 0 || !S_ISREG(attributes.st_mode)) {
+	if (asprintf(&path, "%s/%s", backup->path, name) < 0 || lstat(path, &attributes) != 0 ||
+		!S_ISREG(attributes.st_mode)) {
 		return false;
 	}
 	*ret_size = (uint64_t)attributes.st_size;
@@ -99,7 +100,9 @@ static void read_store(struct backup *backup, const json_t *object)
 			continue;
 		}
 		copy_text(store->reason, sizeof store->reason, object, "reason");
-		store->status = strcmp(status, "ok") == 0 ? STORE_OK : strcmp(status, "failed") == 0 ? STORE_FAILED : STORE_SKIPPED;
+		store->status = strcmp(status, "ok") == 0       ? STORE_OK
+						: strcmp(status, "failed") == 0 ? STORE_FAILED
+														: STORE_SKIPPED;
 		if (store->status != STORE_OK) {
 			return;
 		}
@@ -140,8 +143,7 @@ static void read_manifest(struct backup *backup, const char *text)
 	backup->status = strcmp(status, "complete") == 0 ? BACKUP_COMPLETE : BACKUP_PARTIAL;
 	size_t index = 0;
 	const json_t *object = NULL;
-	json_array_foreach(stores, index, object)
-	{
+	json_array_foreach (stores, index, object) {
 		read_store(backup, object);
 	}
 }
@@ -154,7 +156,8 @@ static bool read_legacy(struct backup *backup)
 	for (size_t i = 0; i < STORE_COUNT; i++) {
 		struct backup_store *store = &backup->stores[i];
 		const char *name = store_table[i]->artefact;
-		for (size_t next = 0; name != NULL && store->status != STORE_OK; name = store_table[i]->legacy_artefacts[next++]) {
+		for (size_t next = 0; name != NULL && store->status != STORE_OK;
+			 name = store_table[i]->legacy_artefacts[next++]) {
 			if (file_size(backup, name, &store->size)) {
 				store->status = STORE_OK;
 				snprintf(store->file, sizeof store->file, "%s", name);

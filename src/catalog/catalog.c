@@ -12,9 +12,9 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#define DRAFT_PREFIX ".partial-"
+#define DRAFT_PREFIX   ".partial-"
 #define REMOVAL_PREFIX ".removing-"
-#define LOCK_NAME ".lock"
+#define LOCK_NAME      ".lock"
 
 void backup_list_free(struct backup_list *list)
 {
@@ -28,7 +28,8 @@ void backup_list_free(struct backup_list *list)
 static int is_backup_folder(const struct dirent *entry)
 {
 	char timestamp[TIMESTAMP_SIZE];
-	return strncmp(entry->d_name, TIMESTAMP_FOLDER_PREFIX, strlen(TIMESTAMP_FOLDER_PREFIX)) == 0 && timestamp_parse(entry->d_name, timestamp);
+	return strncmp(entry->d_name, TIMESTAMP_FOLDER_PREFIX, strlen(TIMESTAMP_FOLDER_PREFIX)) == 0 &&
+		   timestamp_parse(entry->d_name, timestamp);
 }
 
 static int by_bytes(const struct dirent **left, const struct dirent **right)
@@ -90,7 +91,8 @@ enum status catalog_find(const char *folder, const char *text, struct backup **r
 	}
 	if (!timestamp_parse(text, timestamp)) {
 		(void)error_set(error, STATUS_USAGE, "\"%s\" is not the timestamp of a backup", text);
-		return error_hint(error, "give one such as 20240912_143022, or latest; ./bot.sh backup list shows what there is");
+		return error_hint(error,
+						  "give one such as 20240912_143022, or latest; ./bot.sh backup list shows what there is");
 	}
 	enum status status = backup_read(folder, timestamp, ret_backup, error);
 	if (status == STATUS_NOT_FOUND) {
@@ -109,7 +111,8 @@ static enum status remove_leftovers(const char *folder, struct error *error)
 	enum status status = STATUS_OK;
 	for (struct dirent *entry; status == STATUS_OK && (entry = readdir(list)) != NULL;) {
 		const char *name = entry->d_name;
-		if (strncmp(name, DRAFT_PREFIX, strlen(DRAFT_PREFIX)) == 0 || strncmp(name, REMOVAL_PREFIX, strlen(REMOVAL_PREFIX)) == 0) {
+		if (strncmp(name, DRAFT_PREFIX, strlen(DRAFT_PREFIX)) == 0 ||
+			strncmp(name, REMOVAL_PREFIX, strlen(REMOVAL_PREFIX)) == 0) {
 			CLEANUP(cleanup_free) char *path = NULL;
 			status = files_join(folder, name, &path, error);
 			if (status == STATUS_OK) {
@@ -135,7 +138,8 @@ enum status catalog_lock(const char *folder, int *ret_lock, struct error *error)
 	CLEANUP(cleanup_close) int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
 	if (lock < 0) {
 		bool full = error_set_errno(error, "cannot write to the backup folder %s", folder) == STATUS_NO_SPACE;
-		return full ? error->status : error_hint(error, "see who owns it (ls -ld %s), or set BACKUP_DIR to another folder", folder);
+		return full ? error->status
+					: error_hint(error, "see who owns it (ls -ld %s), or set BACKUP_DIR to another folder", folder);
 	}
 	if (flock(lock, LOCK_EX | LOCK_NB) != 0) {
 		if (errno != EWOULDBLOCK) {
@@ -163,7 +167,7 @@ enum status catalog_draft(const char *folder, struct draft *ret_draft, struct er
 	for (;;) {
 		timestamp_of(time(NULL), draft.timestamp);
 		if (asprintf(&draft.path, "%s/" DRAFT_PREFIX "%s", folder, draft.timestamp) < 0 ||
-		    asprintf(&draft.final_path, "%s/" TIMESTAMP_FOLDER_PREFIX "%s", folder, draft.timestamp) < 0) {
+			asprintf(&draft.final_path, "%s/" TIMESTAMP_FOLDER_PREFIX "%s", folder, draft.timestamp) < 0) {
 			return error_memory(error);
 		}
 		if (access(draft.final_path, F_OK) != 0) {

@@ -30,20 +30,20 @@ enum store_status { STORE_ABSENT, STORE_OK, STORE_SKIPPED, STORE_FAILED };
 /* One store in one backup. */
 struct backup_store {
 	enum store_status status;
-	char file[64]; /* name in the backup's folder */
-	uint64_t size; /* bytes */
+	char file[64];                 /* name in the backup's folder */
+	uint64_t size;                 /* bytes */
 	char sha256[DIGEST_TEXT_SIZE]; /* empty in a legacy backup */
-	char reason[512]; /* why it was skipped or has failed */
+	char reason[512];              /* why it was skipped or has failed */
 };
 
 struct backup {
 	char timestamp[TIMESTAMP_SIZE];
 	char *path;
 	enum backup_status status;
-	uint64_t size;    /* bytes of all files in the folder */
-	char problem[512]; /* what is damaged */
+	uint64_t size;                           /* bytes of all files in the folder */
+	char problem[512];                       /* what is damaged */
 	struct backup_store stores[STORE_COUNT]; /* in the order of store_table */
-	json_t *manifest; /* NULL in a legacy backup */
+	json_t *manifest;                        /* NULL in a legacy backup */
 };
 
 struct backup_list {
@@ -68,7 +68,8 @@ enum status catalog_list(const char *folder, struct backup_list *ret_list, struc
  * The backup that `text` names: a timestamp, a backup folder's name, or "latest" (the newest that is not damaged).
  * STATUS_USAGE for anything else - it is never taken for a path -, STATUS_NOT_FOUND if there is no such backup.
  */
-enum status catalog_find(const char *folder, const char *text, struct backup **ret_backup, struct error *error) MUST_CHECK;
+enum status catalog_find(const char *folder, const char *text, struct backup **ret_backup,
+						 struct error *error) MUST_CHECK;
 
 /*
  * Makes the folder if it is missing and locks it for this process; what runs that died have left is removed.

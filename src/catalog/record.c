@@ -40,19 +40,21 @@ static enum status write_information(const struct backup_record *record, const c
 	char date[TIME_SIZE];
 	localtime_r(&record->started.tv_sec, &calendar);
 	strftime(date, sizeof date, "%a %b %e %H:%M:%S %Z %Y", &calendar);
-	enum status status = buffer_printf(&text, error,
-	                                   "WhisperEngine Backup Information\n================================\nBackup Date: %s\n"
-	                                   "Backup Directory: %s\nBackup Type: %s System Backup\n\nServices Backed Up:\n",
-	                                   date, record->shown_path, record_is_complete(record) ? "Full" : "Partial");
+	enum status status =
+		buffer_printf(&text, error,
+					  "WhisperEngine Backup Information\n================================\nBackup Date: %s\n"
+					  "Backup Directory: %s\nBackup Type: %s System Backup\n\nServices Backed Up:\n",
+					  date, record->shown_path, record_is_complete(record) ? "Full" : "Partial");
 	for (size_t i = 0; status == STATUS_OK && i < STORE_COUNT; i++) {
 		const struct store_record *store = &record->stores[i];
 		const char *name = store_table[i]->name;
 		char size[UNITS_SIZE];
 		if (store->status == STORE_OK) {
-			status = buffer_printf(&text, error, "✅ %s: %s (%s)\n", name, store_table[i]->artefact, units_bytes(store->size, size));
+			status = buffer_printf(&text, error, "✅ %s: %s (%s)\n", name, store_table[i]->artefact,
+								   units_bytes(store->size, size));
 		} else {
-			status = buffer_printf(&text, error, "%s %s: %s (%s)\n", store->status == STORE_FAILED ? "❌" : "⚠️", name,
-			                       store_status_name(store->status), store->reason);
+			status = buffer_printf(&text, error, "%s %s: %s (%s)\n", store->status == STORE_FAILED ? "❌" : "⚠️",
+								   name, store_status_name(store->status), store->reason);
 		}
 	}
 	return status == STATUS_OK ? write_text(folder, BACKUP_INFORMATION, buffer_text(&text), error) : status;
@@ -133,10 +135,11 @@ static enum status write_manifest(const struct backup_record *record, const char
 {
 	char host[HOST_SIZE] = "";
 	(void)gethostname(host, sizeof host - 1);
-	json_t *manifest = json_pack("{s:i, s:{s:s, s:s}, s:o, s:o, s:s, s:s, s:o, s:o}", "format", BACKUP_FORMAT, "tool", "name", "whisperbackup",
-	                             "version", WHISPERBACKUP_VERSION, "host", json_text(host), "project", json_text(record->project), "timestamp",
-	                             record->timestamp, "status", record_is_complete(record) ? "complete" : "partial", "started",
-	                             json_time(&record->started), "finished", json_time(&record->finished));
+	json_t *manifest = json_pack("{s:i, s:{s:s, s:s}, s:o, s:o, s:s, s:s, s:o, s:o}", "format", BACKUP_FORMAT, "tool",
+								 "name", "whisperbackup", "version", WHISPERBACKUP_VERSION, "host", json_text(host),
+								 "project", json_text(record->project), "timestamp", record->timestamp, "status",
+								 record_is_complete(record) ? "complete" : "partial", "started",
+								 json_time(&record->started), "finished", json_time(&record->finished));
 	json_t *stores = json_array();
 	bool complete = manifest != NULL && stores != NULL;
 	for (size_t i = 0; complete && i < STORE_COUNT; i++) {

@@ -14,8 +14,8 @@
 /* One store in the backup that is being made. */
 struct store_record {
 	enum store_status status;
-	char reason[512];             /* why it was skipped or has failed */
-	uint64_t size;                /* of the artefact, bytes */
+	char reason[512]; /* why it was skipped or has failed */
+	uint64_t size;    /* of the artefact, bytes */
 	char sha256[DIGEST_TEXT_SIZE];
 	struct saved saved;
 	struct artefact artefact;

@@ -9,8 +9,8 @@ enum { SEPARATOR = 8 }; /* where the underscore stands */
 static struct tm calendar_of(const char *timestamp)
 {
 	struct tm calendar = {.tm_isdst = -1}; /* whether daylight saving time was in force is for mktime to find out */
-	(void)!sscanf(timestamp, "%4d%2d%2d_%2d%2d%2d", &calendar.tm_year, &calendar.tm_mon, &calendar.tm_mday, &calendar.tm_hour,
-	              &calendar.tm_min, &calendar.tm_sec);
+	(void)!sscanf(timestamp, "%4d%2d%2d_%2d%2d%2d", &calendar.tm_year, &calendar.tm_mon, &calendar.tm_mday,
+				  &calendar.tm_hour, &calendar.tm_min, &calendar.tm_sec);
 	calendar.tm_year -= 1900;
 	calendar.tm_mon -= 1;
 	return calendar;
@@ -37,7 +37,7 @@ bool timestamp_parse(const char *text, char ret_timestamp[TIMESTAMP_SIZE])
 	struct tm normal = calendar;
 	/* An hour that a change to daylight saving time skips is moved by mktime; the day is what has to stay. */
 	if (calendar.tm_hour > 23 || calendar.tm_min > 59 || calendar.tm_sec > 60 || mktime(&normal) == (time_t)-1 ||
-	    normal.tm_year != calendar.tm_year || normal.tm_mon != calendar.tm_mon || normal.tm_mday != calendar.tm_mday) {
+		normal.tm_year != calendar.tm_year || normal.tm_mon != calendar.tm_mon || normal.tm_mday != calendar.tm_mday) {
 		return false;
 	}
 	memcpy(ret_timestamp, text, length);

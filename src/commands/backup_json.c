@@ -10,7 +10,8 @@ static json_t *json_or_null(json_t *value)
 static json_t *store_json(const struct backup *backup, size_t index)
 {
 	const struct backup_store *store = &backup->stores[index];
-	json_t *object = json_pack("{s:s, s:s}", "name", store_table[index]->name, "status", store_status_name(store->status));
+	json_t *object =
+		json_pack("{s:s, s:s}", "name", store_table[index]->name, "status", store_status_name(store->status));
 	if (object == NULL) {
 		return NULL;
 	}
@@ -18,7 +19,8 @@ static json_t *store_json(const struct backup *backup, size_t index)
 		json_t *fingerprint = json_object_get(backup_store_manifest(backup, index), "fingerprint");
 		(void)json_object_set_new(object, "file", json_or_null(json_string(store->file)));
 		(void)json_object_set_new(object, "size_bytes", json_integer((json_int_t)store->size));
-		(void)json_object_set_new(object, "sha256", store->sha256[0] != '\0' ? json_string(store->sha256) : json_null());
+		(void)json_object_set_new(object, "sha256",
+								  store->sha256[0] != '\0' ? json_string(store->sha256) : json_null());
 		(void)json_object_set(object, "fingerprint", json_or_null(fingerprint));
 	} else {
 		(void)json_object_set_new(object, "reason", json_or_null(json_string(store->reason)));
@@ -36,7 +38,8 @@ static json_t *created_json(const struct backup *backup)
 	size_t length = strftime(text, sizeof text - 8, "%Y-%m-%dT%H:%M:%S", &calendar);
 	long offset = calendar.tm_gmtoff / 60;
 	long minutes = offset < 0 ? -offset : offset;
-	snprintf(text + length, sizeof text - length, "%c%02ld:%02ld", offset < 0 ? '-' : '+', minutes / 60 % 100, minutes % 60);
+	snprintf(text + length, sizeof text - length, "%c%02ld:%02ld", offset < 0 ? '-' : '+', minutes / 60 % 100,
+			 minutes % 60);
 	return json_string(text);
 }
 
@@ -50,8 +53,9 @@ json_t *backup_json(const struct backup *backup)
 		}
 	}
 	json_t *object = json_pack("{s:s, s:o, s:o, s:s, s:I, s:n, s:o}", "timestamp", backup->timestamp, "path",
-	                           json_or_null(json_string(backup->path)), "created", created_json(backup), "status",
-	                           backup_status_name(backup->status), "size_bytes", (json_int_t)backup->size, "verified", "stores", stores);
+							   json_or_null(json_string(backup->path)), "created", created_json(backup), "status",
+							   backup_status_name(backup->status), "size_bytes", (json_int_t)backup->size, "verified",
+							   "stores", stores);
 	if (object != NULL && backup->status == BACKUP_DAMAGED) {
 		(void)json_object_set_new(object, "problem", json_or_null(json_string(backup->problem)));
 	}
@@ -65,7 +69,8 @@ enum status backup_json_print(json_t *document, struct error *error)
 	}
 	int result = json_dumpf(document, stdout, JSON_INDENT(2));
 	json_decref(document);
-	return result != 0 || fputc('\n', stdout) == EOF ? error_set_errno(error, "cannot write to standard output") : STATUS_OK;
+	return result != 0 || fputc('\n', stdout) == EOF ? error_set_errno(error, "cannot write to standard output")
+													 : STATUS_OK;
 }
 
 const char *backup_date(const struct backup *backup, char ret_text[BACKUP_DATE_SIZE])

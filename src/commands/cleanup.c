@@ -26,7 +26,8 @@ static enum status parse_days(const char *text, int *ret_days, struct error *err
 	}
 	if (!digits || atoi(text) > MOST_DAYS) {
 		(void)error_set(error, STATUS_USAGE, "\"%s\" is not a number of days", text);
-		return error_hint(error, "give a whole number from 0 to %d, such as: %s cleanup 30", MOST_DAYS, command_program());
+		return error_hint(error, "give a whole number from 0 to %d, such as: %s cleanup 30", MOST_DAYS,
+						  command_program());
 	}
 	*ret_days = atoi(text);
 	return STATUS_OK;
@@ -43,7 +44,8 @@ static time_t days_ago(int days)
 	return mktime(&calendar);
 }
 
-/* Nothing may take away the last thing that can be restored: the newest backup that is whole, or else the newest good one. */
+/* Nothing may take away the last thing that can be restored: the newest backup that is whole, or else the newest good
+ * one. */
 static const struct backup *newest_good(const struct backup_list *list)
 {
 	const struct backup *partial = NULL;
@@ -67,7 +69,8 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 	struct display display;
 	int days = DEFAULT_DAYS;
 	display_open(&display, invocation->options[OPTION_QUIET] != NULL);
-	enum status status = invocation->argument_count > 0 ? parse_days(invocation->arguments[0], &days, error) : STATUS_OK;
+	enum status status =
+		invocation->argument_count > 0 ? parse_days(invocation->arguments[0], &days, error) : STATUS_OK;
 	if (status == STATUS_OK) {
 		status = session_open(invocation, &session, error);
 	}
@@ -89,7 +92,8 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 			continue;
 		}
 		if (backup == kept) {
-			display_line(&display, MARK_WARNING, "%s is older, but the newest good backup: it stays", backup->timestamp);
+			display_line(&display, MARK_WARNING, "%s is older, but the newest good backup: it stays",
+						 backup->timestamp);
 			continue;
 		}
 		status = interrupt_check(error);
@@ -107,24 +111,26 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 		json_decref(removed);
 		return status;
 	}
-	display_line(&display, MARK_DONE, "%zu backup%s older than %d day%s removed, %s freed, %zu kept", count, count == 1 ? "" : "s", days,
-	             days == 1 ? "" : "s", units_bytes(freed, size), list.count - count);
+	display_line(&display, MARK_DONE, "%zu backup%s older than %d day%s removed, %s freed, %zu kept", count,
+				 count == 1 ? "" : "s", days, days == 1 ? "" : "s", units_bytes(freed, size), list.count - count);
 	*ret_exit_code = EXIT_DONE;
 	if (invocation->options[OPTION_JSON] == NULL) {
 		json_decref(removed);
 		return STATUS_OK;
 	}
-	return backup_json_print(
-	    json_pack("{s:o, s:I, s:I}", "removed", removed, "freed_bytes", (json_int_t)freed, "kept", (json_int_t)(list.count - count)), error);
+	return backup_json_print(json_pack("{s:o, s:I, s:I}", "removed", removed, "freed_bytes", (json_int_t)freed, "kept",
+									   (json_int_t)(list.count - count)),
+							 error);
 }
 
 const struct command command_cleanup = {
-    .name = "cleanup",
-    .arguments = "[DAYS]",
-    .most_arguments = 1,
-    .options = 1U << OPTION_JSON | 1U << OPTION_QUIET,
-    .summary = "Removes backups older than DAYS days (30)",
-    .details = "The age is told by the backup's name, in local time. The newest good backup is never removed, however old\n"
-               "it is, and nothing that is not a backup is ever touched. Needs no Docker.\n",
-    .run = run,
+	.name = "cleanup",
+	.arguments = "[DAYS]",
+	.most_arguments = 1,
+	.options = 1U << OPTION_JSON | 1U << OPTION_QUIET,
+	.summary = "Removes backups older than DAYS days (30)",
+	.details =
+		"The age is told by the backup's name, in local time. The newest good backup is never removed, however old\n"
+		"it is, and nothing that is not a backup is ever touched. Needs no Docker.\n",
+	.run = run,
 };

@@ -5,11 +5,11 @@
 #include <string.h>
 
 const struct option_definition option_table[OPTION_COUNT] = {
-    [OPTION_ONLY] = {"only", "STORES", "only these stores, separated by commas: postgresql, redis, chromadb, neo4j"},
-    [OPTION_YES] = {"yes", NULL, "do not ask; for scripts"},
-    [OPTION_JSON] = {"json", NULL, "print one JSON document on standard output"},
-    [OPTION_QUIET] = {"quiet", NULL, "no progress and no summary; warnings and errors only"},
-    [OPTION_HELP] = {"help", NULL, "explain this command"},
+	[OPTION_ONLY] = {"only", "STORES", "only these stores, separated by commas: postgresql, redis, chromadb, neo4j"},
+	[OPTION_YES] = {"yes", NULL, "do not ask; for scripts"},
+	[OPTION_JSON] = {"json", NULL, "print one JSON document on standard output"},
+	[OPTION_QUIET] = {"quiet", NULL, "no progress and no summary; warnings and errors only"},
+	[OPTION_HELP] = {"help", NULL, "explain this command"},
 };
 
 const char *command_program(void)
@@ -34,7 +34,8 @@ static bool allows(const struct command *command, size_t option)
 }
 
 /* Takes "--name", "--name=value" or, with the value in the next word, "--name value". */
-static enum status parse_option(const struct command *command, char *const **words, struct invocation *invocation, struct error *error)
+static enum status parse_option(const struct command *command, char *const **words, struct invocation *invocation,
+								struct error *error)
 {
 	const char *word = **words;
 	const char *name = word + 2;
@@ -61,7 +62,8 @@ static enum status parse_option(const struct command *command, char *const **wor
 	return error_set(error, STATUS_USAGE, "%s has no option %.*s", command->name, (int)(length + 2), word);
 }
 
-enum status command_parse(const struct command *command, char *const *words, struct invocation *ret_invocation, struct error *error)
+enum status command_parse(const struct command *command, char *const *words, struct invocation *ret_invocation,
+						  struct error *error)
 {
 	struct invocation invocation = {.command = command};
 	enum status status = STATUS_OK;
@@ -81,7 +83,8 @@ enum status command_parse(const struct command *command, char *const *words, str
 			invocation.arguments[invocation.argument_count++] = *words;
 		}
 	}
-	if (status == STATUS_OK && invocation.options[OPTION_HELP] == NULL && invocation.argument_count < command->least_arguments) {
+	if (status == STATUS_OK && invocation.options[OPTION_HELP] == NULL &&
+		invocation.argument_count < command->least_arguments) {
 		status = error_set(error, STATUS_USAGE, "%s wants a %s", command->name, command->arguments);
 	}
 	if (status != STATUS_OK) {
@@ -97,15 +100,18 @@ static void print_command_help(const struct command *command)
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
 		if (i != OPTION_HELP && allows(command, i)) {
 			const struct option_definition *option = &option_table[i];
-			printf(" [--%s%s%s]", option->name, option->value != NULL ? " " : "", option->value != NULL ? option->value : "");
+			printf(" [--%s%s%s]", option->name, option->value != NULL ? " " : "",
+				   option->value != NULL ? option->value : "");
 		}
 	}
-	printf("%s%s\n\n%s.\n\n%s\nOptions:\n", command->arguments[0] != '\0' ? " " : "", command->arguments, command->summary, command->details);
+	printf("%s%s\n\n%s.\n\n%s\nOptions:\n", command->arguments[0] != '\0' ? " " : "", command->arguments,
+		   command->summary, command->details);
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
 		if (allows(command, i)) {
 			const struct option_definition *option = &option_table[i];
 			char name[64];
-			snprintf(name, sizeof name, "--%s%s%s", option->name, option->value != NULL ? " " : "", option->value != NULL ? option->value : "");
+			snprintf(name, sizeof name, "--%s%s%s", option->name, option->value != NULL ? " " : "",
+					 option->value != NULL ? option->value : "");
 			printf("  %-16s %s\n", name, option->help);
 		}
 	}
@@ -118,17 +124,17 @@ void command_print_help(const struct command *command)
 		return;
 	}
 	printf("Backs up and restores the data of a WhisperEngine stack: PostgreSQL, Redis, ChromaDB and Neo4j.\n\n"
-	       "Usage: %s COMMAND [OPTIONS]\n\nCommands:\n",
-	       command_program());
+		   "Usage: %s COMMAND [OPTIONS]\n\nCommands:\n",
+		   command_program());
 	for (size_t i = 0; command_table[i] != NULL; i++) {
 		char name[64];
 		snprintf(name, sizeof name, "%s %s", command_table[i]->name, command_table[i]->arguments);
 		printf("  %-20s %s\n", name, command_table[i]->summary);
 	}
 	printf("\n%s help COMMAND explains a command and its options; --version prints the version.\n\n"
-	       "Environment (or .env beside the compose file):\n"
-	       "  BACKUP_DIR            where the backups are kept (default: backups beside the compose file)\n"
-	       "  COMPOSE_PROJECT_NAME  which Compose project is meant (default: the one started from this folder)\n"
-	       "  DOCKER_HOST           the Docker Engine's unix socket, unix:///path\n",
-	       command_program());
+		   "Environment (or .env beside the compose file):\n"
+		   "  BACKUP_DIR            where the backups are kept (default: backups beside the compose file)\n"
+		   "  COMPOSE_PROJECT_NAME  which Compose project is meant (default: the one started from this folder)\n"
+		   "  DOCKER_HOST           the Docker Engine's unix socket, unix:///path\n",
+		   command_program());
 }

@@ -48,7 +48,7 @@ struct command {
 	const char *arguments; /* as the help shows them: "TIMESTAMP", "[DAYS]", "" */
 	size_t least_arguments;
 	size_t most_arguments;
-	unsigned options; /* bits 1 << enum option; --help belongs to all */
+	unsigned options;    /* bits 1 << enum option; --help belongs to all */
 	const char *summary; /* one line */
 	const char *details; /* paragraphs for COMMAND --help */
 	/* Returns STATUS_OK and the exit code, or a failure that main prints. */
@@ -70,7 +70,8 @@ const struct command *command_by_name(const char *name);
 const char *command_program(void);
 
 /* Fills in the invocation from the words after the command's name. */
-enum status command_parse(const struct command *command, char *const *words, struct invocation *ret_invocation, struct error *error) MUST_CHECK;
+enum status command_parse(const struct command *command, char *const *words, struct invocation *ret_invocation,
+						  struct error *error) MUST_CHECK;
 
 /* Prints the help of one command, or of all, on standard output. */
 void command_print_help(const struct command *command);

@@ -1,6 +1,6 @@
 /* create: backs up all stores that run. */
-#include "base/interrupt.h"
 #include "base/files.h"
+#include "base/interrupt.h"
 #include "base/units.h"
 #include "catalog/catalog.h"
 #include "catalog/record.h"
@@ -92,7 +92,7 @@ static enum status work_on_store(struct work *work, size_t index, struct error *
 	if (status == STATUS_OK) {
 		record->status = STORE_OK;
 		display_end(&work->display, MARK_DONE, "%s (%s) in %s", ops->artefact, units_bytes(record->size, size),
-		            units_seconds(display_seconds(&began, &ended), seconds));
+					units_seconds(display_seconds(&began, &ended), seconds));
 		return STATUS_OK;
 	}
 	record->status = STORE_FAILED;
@@ -101,7 +101,8 @@ static enum status work_on_store(struct work *work, size_t index, struct error *
 		return error_prefix(error, "%s backup failed", ops->title);
 	}
 	display_end(&work->display, MARK_FAILED, "%s backup failed: %s", ops->title, error->message);
-	display_hint(&work->display, "%s", error->hint[0] != '\0' ? error->hint : "./bot.sh status and ./bot.sh logs SERVICE tell more");
+	display_hint(&work->display, "%s",
+				 error->hint[0] != '\0' ? error->hint : "./bot.sh status and ./bot.sh logs SERVICE tell more");
 	return STATUS_OK;
 }
 
@@ -143,8 +144,8 @@ static void print_summary(struct work *work, const char *shown_path, double seco
 	char size[UNITS_SIZE];
 	char time[UNITS_SIZE];
 	bool complete = record_is_complete(&work->record);
-	display_line(&work->display, complete ? MARK_DONE : MARK_WARNING, "%s backup: %s (%s in %s)", complete ? "complete" : "partial", shown_path,
-	             units_bytes(total, size), units_seconds(seconds, time));
+	display_line(&work->display, complete ? MARK_DONE : MARK_WARNING, "%s backup: %s (%s in %s)",
+				 complete ? "complete" : "partial", shown_path, units_bytes(total, size), units_seconds(seconds, time));
 	if (!work->display.quiet) {
 		fprintf(stderr, "   to restore it: %s restore %s\n", command_program(), work->draft.timestamp);
 	}
@@ -171,8 +172,8 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 	if (status == STATUS_OK) {
 		status = catalog_draft(work.session.backup_folder, &work.draft, error);
 	}
-	if (status == STATUS_OK &&
-	    asprintf(&shown_path, "%s/" TIMESTAMP_FOLDER_PREFIX "%s", work.session.backup_folder_shown, work.draft.timestamp) < 0) {
+	if (status == STATUS_OK && asprintf(&shown_path, "%s/" TIMESTAMP_FOLDER_PREFIX "%s",
+										work.session.backup_folder_shown, work.draft.timestamp) < 0) {
 		status = error_memory(error);
 	}
 	work.record.timestamp = work.draft.timestamp;
@@ -206,12 +207,13 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 }
 
 const struct command command_create = {
-    .name = "create",
-    .arguments = "",
-    .options = 1U << OPTION_ONLY | 1U << OPTION_JSON | 1U << OPTION_QUIET,
-    .summary = "Backs up all stores that run",
-    .details = "The backup is a new folder under BACKUP_DIR (default ./backups). It appears there, and in list, only when\n"
-               "every file of it is on disk, checked and checksummed. Stores that are not running are skipped with a\n"
-               "warning, and the backup is marked as partial. Services go on running.\n",
-    .run = run,
+	.name = "create",
+	.arguments = "",
+	.options = 1U << OPTION_ONLY | 1U << OPTION_JSON | 1U << OPTION_QUIET,
+	.summary = "Backs up all stores that run",
+	.details =
+		"The backup is a new folder under BACKUP_DIR (default ./backups). It appears there, and in list, only when\n"
+		"every file of it is on disk, checked and checksummed. Stores that are not running are skipped with a\n"
+		"warning, and the backup is marked as partial. Services go on running.\n",
+	.run = run,
 };

@@ -49,7 +49,8 @@ static void update(struct display *display, bool now)
 			double per_second = (double)display->done / seconds;
 			fprintf(stderr, "  %s/s", units_bytes((uint64_t)per_second, rate));
 			if (display->total > display->done) {
-				fprintf(stderr, "  %s left", units_seconds((double)(display->total - display->done) / per_second, rate));
+				fprintf(stderr, "  %s left",
+						units_seconds((double)(display->total - display->done) / per_second, rate));
 			}
 		}
 	}
@@ -83,9 +84,9 @@ void display_open(struct display *display, bool quiet)
 {
 	const char *kind = getenv("TERM");
 	*display = (struct display){
-	    .progress = {.step = on_step, .advance = on_advance, .warn = on_warn},
-	    .terminal = isatty(STDERR_FILENO) && kind != NULL && strcmp(kind, "dumb") != 0,
-	    .quiet = quiet,
+		.progress = {.step = on_step, .advance = on_advance, .warn = on_warn},
+		.terminal = isatty(STDERR_FILENO) && kind != NULL && strcmp(kind, "dumb") != 0,
+		.quiet = quiet,
 	};
 }
 
@@ -98,6 +99,7 @@ void display_begin(struct display *display, const char *store)
 	}
 }
 
+PRINTF_LIKE(4, 0)
 static void print(struct display *display, enum mark mark, const char *store, const char *format, va_list arguments)
 {
 	close_line(display);

@@ -17,10 +17,10 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 }
 
 const struct command command_help = {
-    .name = "help",
-    .arguments = "[COMMAND]",
-    .most_arguments = 1,
-    .summary = "Explains the commands, or one of them",
-    .details = "",
-    .run = run,
+	.name = "help",
+	.arguments = "[COMMAND]",
+	.most_arguments = 1,
+	.summary = "Explains the commands, or one of them",
+	.details = "",
+	.run = run,
 };

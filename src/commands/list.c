@@ -12,13 +12,14 @@ static void print_backup(const struct backup *backup)
 	char date[BACKUP_DATE_SIZE];
 	char size[UNITS_SIZE];
 	printf("%s   %s   %6s   %s\n  ", backup->timestamp, backup_date(backup, date), units_bytes(backup->size, size),
-	       backup_status_name(backup->status));
+		   backup_status_name(backup->status));
 	for (size_t i = 0; i < STORE_COUNT; i++) {
 		const struct backup_store *store = &backup->stores[i];
 		if (store->status == STORE_OK) {
 			printf(" ✅ %s %s ", store_table[i]->name, units_bytes(store->size, size));
 		} else {
-			printf(" %s %s %s ", store->status == STORE_FAILED ? "❌" : "⚠️", store_table[i]->name, store_status_name(store->status));
+			printf(" %s %s %s ", store->status == STORE_FAILED ? "❌" : "⚠️", store_table[i]->name,
+				   store_status_name(store->status));
 		}
 	}
 	if (backup->status == BACKUP_DAMAGED) {
@@ -59,7 +60,8 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 		printf("No backups in %s yet. Make the first one: %s create\n", session.backup_folder_shown, command_program());
 		return STATUS_OK;
 	}
-	printf("%zu backup%s in %s, newest first:\n\n", list.count, list.count == 1 ? "" : "s", session.backup_folder_shown);
+	printf("%zu backup%s in %s, newest first:\n\n", list.count, list.count == 1 ? "" : "s",
+		   session.backup_folder_shown);
 	for (size_t i = list.count; i > 0; i--) {
 		print_backup(list.items[i - 1]);
 	}
@@ -67,11 +69,12 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 }
 
 const struct command command_list = {
-    .name = "list",
-    .arguments = "",
-    .options = 1U << OPTION_JSON,
-    .summary = "Shows what backups there are",
-    .details = "A backup is complete, partial (good, but without some stores), legacy (made by hand, without a manifest)\n"
-               "or damaged (a file is missing or has not the size it was written with). Needs no Docker.\n",
-    .run = run,
+	.name = "list",
+	.arguments = "",
+	.options = 1U << OPTION_JSON,
+	.summary = "Shows what backups there are",
+	.details =
+		"A backup is complete, partial (good, but without some stores), legacy (made by hand, without a manifest)\n"
+		"or damaged (a file is missing or has not the size it was written with). Needs no Docker.\n",
+	.run = run,
 };

@@ -46,7 +46,8 @@ static void cleanup_work(struct work *work)
 	session_close(&work->session);
 }
 
-/* --- before anything is touched ---------------------------------------------------------------------------------------- */
+/* --- before anything is touched
+ * ---------------------------------------------------------------------------------------- */
 
 static enum status make_plan(struct work *work, struct error *error)
 {
@@ -57,9 +58,13 @@ static enum status make_plan(struct work *work, struct error *error)
 		const char *why_not = session_why_not(&work->session, i);
 		bool there = work->backup->stores[i].status == STORE_OK;
 		in_backup += there && work->session.chosen[i];
-		target->plan = !work->session.chosen[i] ? NOT_CHOSEN : !there ? NOT_IN_BACKUP : why_not != NULL ? NOT_RUNNING : TO_RESTORE;
+		target->plan = !work->session.chosen[i] ? NOT_CHOSEN
+					   : !there                 ? NOT_IN_BACKUP
+					   : why_not != NULL        ? NOT_RUNNING
+												: TO_RESTORE;
 		if (target->plan == NOT_IN_BACKUP) {
-			display_line(&work->display, MARK_WARNING, "%-11s not in this backup, its data stays as it is", store_table[i]->name);
+			display_line(&work->display, MARK_WARNING, "%-11s not in this backup, its data stays as it is",
+						 store_table[i]->name);
 		} else if (target->plan == NOT_RUNNING) {
 			display_line(&work->display, MARK_WARNING, "%-11s skipped: %s", store_table[i]->name, why_not);
 		}
@@ -100,7 +105,8 @@ static enum status check_artefacts(struct work *work, struct error *error)
 			snprintf(hint, sizeof hint, "%s", error->hint);
 			error->status = STATUS_DAMAGED;
 			(void)error_prefix(error, "%s is damaged", store->file);
-			return error_hint(error, "%s%snothing was changed; take another backup (%s list)", hint, hint[0] != '\0' ? "; " : "", command_program());
+			return error_hint(error, "%s%snothing was changed; take another backup (%s list)", hint,
+							  hint[0] != '\0' ? "; " : "", command_program());
 		}
 		if (status != STATUS_OK) {
 			return status;
@@ -116,7 +122,8 @@ static enum status open_stores(struct work *work, struct error *error)
 	for (size_t i = 0; i < STORE_COUNT; i++) {
 		struct target *target = &work->targets[i];
 		if (target->plan == TO_RESTORE) {
-			enum status status = store_table[i]->open(work->session.runtime, work->session.of_store[i], &target->store, error);
+			enum status status =
+				store_table[i]->open(work->session.runtime, work->session.of_store[i], &target->store, error);
 			if (status != STATUS_OK) {
 				return error_prefix(error, "%s is not ready for a restore, nothing was changed", store_table[i]->title);
 			}
@@ -134,15 +141,17 @@ static enum status ask(const struct invocation *invocation, struct work *work, s
 			fprintf(stderr, "%s %s", n++ > 0 ? "," : "", store_table[i]->title);
 		}
 	}
-	fprintf(stderr, "\n   in project %s by the backup of %s (%s).\n", work->session.project, backup_date(work->backup, date),
-	        backup_status_name(work->backup->status));
+	fprintf(stderr, "\n   in project %s by the backup of %s (%s).\n", work->session.project,
+			backup_date(work->backup, date), backup_status_name(work->backup->status));
 	fprintf(stderr, "   Services are restarted on the way. Back up first if you may want the present data again.\n\n");
 	if (invocation->options[OPTION_YES] != NULL) {
 		return STATUS_OK;
 	}
 	if (!isatty(STDIN_FILENO)) {
-		(void)error_set(error, STATUS_USAGE, "a restore asks first, and there is no terminal to ask at; nothing was changed");
-		return error_hint(error, "in a script, say --yes: %s restore %s --yes", command_program(), work->backup->timestamp);
+		(void)error_set(error, STATUS_USAGE,
+						"a restore asks first, and there is no terminal to ask at; nothing was changed");
+		return error_hint(error, "in a script, say --yes: %s restore %s --yes", command_program(),
+						  work->backup->timestamp);
 	}
 	fprintf(stderr, "   Type yes to go on: ");
 	fflush(stderr);
@@ -160,7 +169,8 @@ static enum status ask(const struct invocation *invocation, struct work *work, s
 	return STATUS_OK;
 }
 
-/* --- the work ------------------------------------------------------------------------------------------------------------- */
+/* --- the work
+ * ------------------------------------------------------------------------------------------------------------- */
 
 static enum status stage_all(struct work *work, struct error *error)
 {
@@ -173,7 +183,8 @@ static enum status stage_all(struct work *work, struct error *error)
 		progress_step(&work->display.progress, "staging", target->artefact.raw_bytes);
 		enum status status = interrupt_check(error);
 		if (status == STATUS_OK) {
-			status = store_table[i]->stage(target->store, target->path, &target->artefact, &work->display.progress, error);
+			status =
+				store_table[i]->stage(target->store, target->path, &target->artefact, &work->display.progress, error);
 		}
 		if (status != STATUS_OK) {
 			return error_prefix(error, "%s cannot be staged", store_table[i]->title);
@@ -203,7 +214,8 @@ static enum status swap_all(struct work *work, struct error *error)
 		}
 		clock_gettime(CLOCK_MONOTONIC, &ended);
 		char seconds[UNITS_SIZE];
-		display_end(&work->display, MARK_DONE, "in place and answering (%s)", units_seconds(display_seconds(&began, &ended), seconds));
+		display_end(&work->display, MARK_DONE, "in place and answering (%s)",
+					units_seconds(display_seconds(&began, &ended), seconds));
 	}
 	return STATUS_OK;
 }
@@ -227,7 +239,8 @@ static enum status roll_back_all(struct work *work, struct error *error)
 		} else {
 			failures++;
 			display_end(&work->display, MARK_FAILED, "could not be rolled back: %s", failure.message);
-			display_hint(&work->display, "%s", failure.hint[0] != '\0' ? failure.hint : "run the restore again once the cause is mended");
+			display_hint(&work->display, "%s",
+						 failure.hint[0] != '\0' ? failure.hint : "run the restore again once the cause is mended");
 		}
 	}
 	interrupt_release();
@@ -245,9 +258,11 @@ static void commit_all(struct work *work)
 	for (size_t i = 0; i < STORE_COUNT; i++) {
 		struct target *target = &work->targets[i];
 		struct error failure;
-		if (target->plan == TO_RESTORE && store_table[i]->commit(target->store, &work->display.progress, &failure) != STATUS_OK) {
-			display_line(&work->display, MARK_WARNING, "%s: the data is restored, but the old data could not be removed: %s", store_table[i]->title,
-			             failure.message);
+		if (target->plan == TO_RESTORE &&
+			store_table[i]->commit(target->store, &work->display.progress, &failure) != STATUS_OK) {
+			display_line(&work->display, MARK_WARNING,
+						 "%s: the data is restored, but the old data could not be removed: %s", store_table[i]->title,
+						 failure.message);
 			display_hint(&work->display, "the next restore removes it");
 		}
 	}
@@ -259,7 +274,8 @@ static enum status print_json(const struct work *work, struct error *error)
 	static const char *const names[] = {"not in backup", "not chosen", "not running", "restored"};
 	json_t *stores = json_array();
 	for (size_t i = 0; stores != NULL && i < STORE_COUNT; i++) {
-		(void)json_array_append_new(stores, json_pack("{s:s, s:s}", "name", store_table[i]->name, "status", names[work->targets[i].plan]));
+		(void)json_array_append_new(
+			stores, json_pack("{s:s, s:s}", "name", store_table[i]->name, "status", names[work->targets[i].plan]));
 	}
 	return backup_json_print(json_pack("{s:s, s:o}", "timestamp", work->backup->timestamp, "stores", stores), error);
 }
@@ -275,7 +291,8 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 		status = catalog_find(work.session.backup_folder, invocation->arguments[0], &work.backup, error);
 	}
 	if (status == STATUS_OK && work.backup->status == BACKUP_DAMAGED) {
-		(void)error_set(error, STATUS_DAMAGED, "backup %s is damaged: %s", work.backup->timestamp, work.backup->problem);
+		(void)error_set(error, STATUS_DAMAGED, "backup %s is damaged: %s", work.backup->timestamp,
+						work.backup->problem);
 		return error_hint(error, "nothing was changed; take another backup (%s list)", command_program());
 	}
 	if (status == STATUS_OK) {
@@ -317,26 +334,29 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 		restored += work.targets[i].plan == TO_RESTORE;
 	}
 	char seconds[UNITS_SIZE];
-	display_line(&work.display, skipped > 0 ? MARK_WARNING : MARK_DONE, "restored %zu store%s from %s in %s", restored, restored == 1 ? "" : "s",
-	             work.backup->timestamp, units_seconds(display_seconds(&began, &ended), seconds));
+	display_line(&work.display, skipped > 0 ? MARK_WARNING : MARK_DONE, "restored %zu store%s from %s in %s", restored,
+				 restored == 1 ? "" : "s", work.backup->timestamp,
+				 units_seconds(display_seconds(&began, &ended), seconds));
 	if (restored < STORE_COUNT) {
-		display_line(&work.display, MARK_WARNING, "the stores that were not restored may no longer fit together with the others");
+		display_line(&work.display, MARK_WARNING,
+					 "the stores that were not restored may no longer fit together with the others");
 	}
 	*ret_exit_code = skipped > 0 ? EXIT_PARTIAL : EXIT_DONE;
 	return invocation->options[OPTION_JSON] != NULL ? print_json(&work, error) : STATUS_OK;
 }
 
 const struct command command_restore = {
-    .name = "restore",
-    .arguments = "TIMESTAMP",
-    .least_arguments = 1,
-    .most_arguments = 1,
-    .options = 1U << OPTION_ONLY | 1U << OPTION_YES | 1U << OPTION_JSON | 1U << OPTION_QUIET,
-    .summary = "Replaces the stores' data by that of a backup",
-    .details = "TIMESTAMP is one that list shows, such as 20240912_143022, or latest. ALL current data of the restored\n"
-               "stores is replaced: what came after the backup is gone. Every byte of the backup is checked before\n"
-               "anything is touched; you are asked before anything is changed; services are restarted; and if any\n"
-               "store fails, all are brought back to what they were.\n"
-               "Stores that are not in the backup, or not running, are left as they are.\n",
-    .run = run,
+	.name = "restore",
+	.arguments = "TIMESTAMP",
+	.least_arguments = 1,
+	.most_arguments = 1,
+	.options = 1U << OPTION_ONLY | 1U << OPTION_YES | 1U << OPTION_JSON | 1U << OPTION_QUIET,
+	.summary = "Replaces the stores' data by that of a backup",
+	.details =
+		"TIMESTAMP is one that list shows, such as 20240912_143022, or latest. ALL current data of the restored\n"
+		"stores is replaced: what came after the backup is gone. Every byte of the backup is checked before\n"
+		"anything is touched; you are asked before anything is changed; services are restarted; and if any\n"
+		"store fails, all are brought back to what they were.\n"
+		"Stores that are not in the backup, or not running, are left as they are.\n",
+	.run = run,
 };

@@ -9,7 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const compose_files[] = {"compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml", NULL};
+static const char *const compose_files[] = {"compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml",
+											NULL};
 
 static bool holds_compose_file(const char *folder)
 {
@@ -129,7 +130,7 @@ static enum status set_backup_folder(struct session *session, const char *dot_en
 			inside += 2;
 		}
 		if (asprintf(&session->backup_folder, "%s/%s", session->project_folder, inside) < 0 ||
-		    asprintf(&session->backup_folder_shown, "./%s", inside) < 0) {
+			asprintf(&session->backup_folder_shown, "./%s", inside) < 0) {
 			return error_memory(error);
 		}
 	}
@@ -203,8 +204,10 @@ static enum status assign_containers(struct session *session, struct error *erro
 			bool outweighs = other == NULL || (container->store[0] != '\0' && other->store[0] == '\0');
 			bool outweighed = other != NULL && container->store[0] == '\0' && other->store[0] != '\0';
 			if (!outweighs && !outweighed) {
-				(void)error_set(error, STATUS_FAILED, "two containers are %s: %s and %s", store->title, other->name, container->name);
-				return error_hint(error, "give the one that is meant the label whisperengine.backup.store=%s", store->name);
+				(void)error_set(error, STATUS_FAILED, "two containers are %s: %s and %s", store->title, other->name,
+								container->name);
+				return error_hint(error, "give the one that is meant the label whisperengine.backup.store=%s",
+								  store->name);
 			}
 			session->of_store[s] = outweighs ? container : other;
 		}
@@ -250,7 +253,8 @@ const char *session_why_not(const struct session *session, size_t store)
 enum status session_nothing_runs(const struct session *session, struct error *error)
 {
 	(void)error_set(error, STATUS_UNAVAILABLE, "No containers are running in the Compose project %s", session->project);
-	return error_hint(error, "start WhisperEngine first: ./bot.sh start; if its project has another name, set COMPOSE_PROJECT_NAME");
+	return error_hint(
+		error, "start WhisperEngine first: ./bot.sh start; if its project has another name, set COMPOSE_PROJECT_NAME");
 }
 
 void session_close(struct session *session)

@@ -11,20 +11,23 @@
 #include <stdbool.h>
 
 struct session {
-	char *project_folder; /* the folder of the compose file: this one or the nearest above it; this one if there is none */
+	char *project_folder; /* the folder of the compose file: this one or the nearest above it; this one if there is none
+						   */
 	char *backup_folder;  /* absolute */
 	char *backup_folder_shown; /* as the user knows it: "./backups" or what BACKUP_DIR says */
-	char *docker_host;    /* DOCKER_HOST, or NULL */
-	char *project;        /* COMPOSE_PROJECT_NAME; NULL until session_connect has asked the engine */
-	bool chosen[STORE_COUNT]; /* by --only; all without it */
+	char *docker_host;         /* DOCKER_HOST, or NULL */
+	char *project;             /* COMPOSE_PROJECT_NAME; NULL until session_connect has asked the engine */
+	bool chosen[STORE_COUNT];  /* by --only; all without it */
 	bool all_chosen;
 	struct runtime *runtime;
 	struct container_list containers;
-	const struct container *of_store[STORE_COUNT]; /* the container of each store, running or not; NULL if there is none */
+	const struct container
+		*of_store[STORE_COUNT]; /* the container of each store, running or not; NULL if there is none */
 };
 
 /* Reads the folder, the environment, .env and --only. Needs no Docker. */
-enum status session_open(const struct invocation *invocation, struct session *ret_session, struct error *error) MUST_CHECK;
+enum status session_open(const struct invocation *invocation, struct session *ret_session,
+						 struct error *error) MUST_CHECK;
 
 /* Connects to the engine and finds the project's containers. */
 enum status session_connect(struct session *session, struct error *error) MUST_CHECK;

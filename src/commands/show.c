@@ -21,8 +21,8 @@ static void print_store(const struct backup *backup, size_t index)
 	const json_t *details = backup_store_manifest(backup, index);
 	char size[UNITS_SIZE];
 	if (store->status != STORE_OK) {
-		printf("  %s %s: %s%s%s\n", store->status == STORE_FAILED ? "❌" : "⚠️ ", store_table[index]->name, store_status_name(store->status),
-		       store->reason[0] != '\0' ? ", " : "", store->reason);
+		printf("  %s %s: %s%s%s\n", store->status == STORE_FAILED ? "❌" : "⚠️ ", store_table[index]->name,
+			   store_status_name(store->status), store->reason[0] != '\0' ? ", " : "", store->reason);
 		return;
 	}
 	printf("  ✅ %s: %s (%s)\n", store_table[index]->name, store->file, units_bytes(store->size, size));
@@ -48,7 +48,7 @@ static void print_backup(const struct backup *backup)
 	char date[BACKUP_DATE_SIZE];
 	char size[UNITS_SIZE];
 	printf("Backup %s, %s, %s, %s\n%s\n", backup->timestamp, backup_date(backup, date), units_bytes(backup->size, size),
-	       backup_status_name(backup->status), backup->path);
+		   backup_status_name(backup->status), backup->path);
 	if (backup->status == BACKUP_DAMAGED) {
 		printf("❌ damaged: %s\n", backup->problem);
 	}
@@ -83,12 +83,12 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 }
 
 const struct command command_show = {
-    .name = "show",
-    .arguments = "TIMESTAMP",
-    .least_arguments = 1,
-    .most_arguments = 1,
-    .options = 1U << OPTION_JSON,
-    .summary = "Shows one backup in detail",
-    .details = "TIMESTAMP is one that list shows, such as 20240912_143022, or latest. Needs no Docker.\n",
-    .run = run,
+	.name = "show",
+	.arguments = "TIMESTAMP",
+	.least_arguments = 1,
+	.most_arguments = 1,
+	.options = 1U << OPTION_JSON,
+	.summary = "Shows one backup in detail",
+	.details = "TIMESTAMP is one that list shows, such as 20240912_143022, or latest. Needs no Docker.\n",
+	.run = run,
 };

@@ -13,7 +13,8 @@ static void cleanup_context(EVP_MD_CTX **context)
 	EVP_MD_CTX_free(*context);
 }
 
-enum status digest_file(const char *path, struct progress *progress, char ret_text[DIGEST_TEXT_SIZE], uint64_t *ret_size, struct error *error)
+enum status digest_file(const char *path, struct progress *progress, char ret_text[DIGEST_TEXT_SIZE],
+						uint64_t *ret_size, struct error *error)
 {
 	CLEANUP(cleanup_source) struct source *source = NULL;
 	CLEANUP(cleanup_free) unsigned char *block = malloc(STREAM_BLOCK_SIZE);

@@ -13,7 +13,7 @@
 enum { DIGEST_TEXT_SIZE = 65 }; /* 64 hexadecimal digits and the closing NUL */
 
 /* The lower-case hexadecimal SHA-256 and the size in bytes of a file, read once. */
-enum status digest_file(const char *path, struct progress *progress, char ret_text[DIGEST_TEXT_SIZE], uint64_t *ret_size,
-                        struct error *error) MUST_CHECK;
+enum status digest_file(const char *path, struct progress *progress, char ret_text[DIGEST_TEXT_SIZE],
+						uint64_t *ret_size, struct error *error) MUST_CHECK;
 
 #endif

@@ -59,7 +59,8 @@ enum status file_sink_new(const char *path, struct sink **ret_sink, struct error
 		free(copy);
 		return error_memory(error);
 	}
-	*self = (struct file_sink){.sink = {.ops = &ops}, .path = copy, .fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)};
+	*self = (struct file_sink){
+		.sink = {.ops = &ops}, .path = copy, .fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)};
 	if (self->fd < 0) {
 		(void)error_set_errno(error, "cannot make %s", path);
 		file_sink_free(&self->sink);
@@ -75,7 +76,8 @@ struct file_source {
 	char *path;
 };
 
-static enum status file_source_read(struct source *source, void *bytes, size_t capacity, size_t *ret_length, struct error *error)
+static enum status file_source_read(struct source *source, void *bytes, size_t capacity, size_t *ret_length,
+									struct error *error)
 {
 	struct file_source *self = (struct file_source *)source;
 	ssize_t length = 0;

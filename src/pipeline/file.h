@@ -10,7 +10,8 @@
 /* Makes a new file (mode 0600; one that exists already is a failure). Finishing flushes it to disk and closes it. */
 enum status file_sink_new(const char *path, struct sink **ret_sink, struct error *error) MUST_CHECK;
 
-/* Reads a file from its start; the kernel is told that it is read once, in order. STATUS_NOT_FOUND if it is not there. */
+/* Reads a file from its start; the kernel is told that it is read once, in order. STATUS_NOT_FOUND if it is not there.
+ */
 enum status file_source_new(const char *path, struct source **ret_source, struct error *error) MUST_CHECK;
 
 /* Flushes a folder's own entries (names that were added, renamed, removed) to disk. */

@@ -11,9 +11,9 @@ enum {
 	 * (RFC 1951, section 3.2.4: 5 bytes for each block of at most 65,535).
 	 */
 	MEMBER_ROOM = GZIP_MEMBER_SIZE + GZIP_MEMBER_SIZE / 1024 + 1024,
-	EXTRA_SIZE = 12,        /* "WB", length 8, two 32-bit numbers: RFC 1952, section 2.3.1.1 */
-	EXTRA_OFFSET = 12,      /* of the extra field's data in a member: 10 bytes of header, 2 of XLEN */
-	TRAILER_SIZE = 8,       /* CRC-32 and length of the content */
+	EXTRA_SIZE = 12,   /* "WB", length 8, two 32-bit numbers: RFC 1952, section 2.3.1.1 */
+	EXTRA_OFFSET = 12, /* of the extra field's data in a member: 10 bytes of header, 2 of XLEN */
+	TRAILER_SIZE = 8,  /* CRC-32 and length of the content */
 };
 
 struct gzip_sink {
@@ -40,7 +40,8 @@ static enum status write_member(struct gzip_sink *self, struct error *error)
 		return STATUS_OK;
 	}
 	/* ID1 ID2 CM=8 FLG=FEXTRA MTIME=0 XFL=0 OS=3 (Unix) XLEN=12 "WB" LEN=8, then the two lengths. */
-	static const unsigned char header[EXTRA_OFFSET + 4] = {0x1f, 0x8b, 8, 4, 0, 0, 0, 0, 0, 3, EXTRA_SIZE, 0, 'W', 'B', 8, 0};
+	static const unsigned char header[EXTRA_OFFSET + 4] = {0x1f, 0x8b, 8,          4, 0,   0,   0, 0,
+														   0,    3,    EXTRA_SIZE, 0, 'W', 'B', 8, 0};
 	const size_t header_size = EXTRA_OFFSET + EXTRA_SIZE;
 	struct isal_zstream *stream = &self->stream;
 	isal_deflate_stateless_init(stream);
@@ -111,7 +112,7 @@ static void gzip_sink_free(struct sink *sink)
 enum status gzip_sink_new(struct sink *next, struct sink **ret_sink, struct error *error)
 {
 	static const struct sink_ops ops = {
-	    .write = gzip_sink_write, .cut = gzip_sink_cut, .finish = gzip_sink_finish, .free = gzip_sink_free};
+		.write = gzip_sink_write, .cut = gzip_sink_cut, .finish = gzip_sink_finish, .free = gzip_sink_free};
 	struct gzip_sink *self = calloc(1, sizeof *self);
 	if (self == NULL) {
 		return error_memory(error);
@@ -154,7 +155,8 @@ static enum status refill(struct gzip_source *self, struct error *error)
 	return status;
 }
 
-static enum status gzip_source_read(struct source *source, void *bytes, size_t capacity, size_t *ret_length, struct error *error)
+static enum status gzip_source_read(struct source *source, void *bytes, size_t capacity, size_t *ret_length,
+									struct error *error)
 {
 	struct gzip_source *self = (struct gzip_source *)source;
 	struct inflate_state *state = &self->state;

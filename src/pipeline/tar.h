@@ -22,38 +22,41 @@
 #define TAR_OWN_PREFIX ".whisperbackup-"
 
 /*
- * Writes all of `folder` (on this machine) to `output`, which is cut before each entry but not finished. Sockets are left
- * out: they mean nothing without their process. A file that is shorter or longer than it was when its entry began is a
- * failure: the folder has to be at rest. *ret_bytes gets the sum of the files' sizes.
+ * Writes all of `folder` (on this machine) to `output`, which is cut before each entry but not finished. Sockets are
+ * left out: they mean nothing without their process. A file that is shorter or longer than it was when its entry began
+ * is a failure: the folder has to be at rest. *ret_bytes gets the sum of the files' sizes.
  */
 enum status tar_pack(const char *folder, const char *path_in_archive, struct sink *output, struct progress *progress,
-                     uint64_t *ret_bytes, struct error *error) MUST_CHECK;
+					 uint64_t *ret_bytes, struct error *error) MUST_CHECK;
 
 /*
  * A source that is the tar stream `inner` (owned from then on, also when this fails) with the leading path `from` of
  * every entry replaced by `to`, and without the entries that are ours. Both paths have no slash at either end.
  */
-enum status tar_rename_source_new(struct source *inner, const char *from, const char *to, struct source **ret_source, struct error *error) MUST_CHECK;
+enum status tar_rename_source_new(struct source *inner, const char *from, const char *to, struct source **ret_source,
+								  struct error *error) MUST_CHECK;
 
 /*
  * Unpacks what stands under `path_in_archive` into the existing folder `target`, with owners, times and holes, and
- * flushes it to disk. Nothing is ever written outside `target`: an entry with "..", an absolute path, or a path through a
- * symbolic link is STATUS_DAMAGED, and so is a stream without its end marker.
+ * flushes it to disk. Nothing is ever written outside `target`: an entry with "..", an absolute path, or a path through
+ * a symbolic link is STATUS_DAMAGED, and so is a stream without its end marker.
  */
-enum status tar_unpack(struct source *tar, const char *path_in_archive, const char *target, struct progress *progress, struct error *error) MUST_CHECK;
+enum status tar_unpack(struct source *tar, const char *path_in_archive, const char *target, struct progress *progress,
+					   struct error *error) MUST_CHECK;
 
 /* One entry of a tar stream that is made from parts. */
 struct tar_part {
 	const char *path;
-	unsigned mode;    /* POSIX type and permission bits: S_IFDIR or S_IFREG */
-	unsigned user;    /* numeric owner */
+	unsigned mode; /* POSIX type and permission bits: S_IFDIR or S_IFREG */
+	unsigned user; /* numeric owner */
 	unsigned group;
 	const char *text; /* content of a small file, or NULL */
 	const char *file; /* path of a file whose content it gets, or NULL */
 };
 
 /* A source that is the tar stream of `parts` (lent, as are their strings, until it is freed). */
-enum status tar_compose_source_new(const struct tar_part *parts, size_t count, struct source **ret_source, struct error *error) MUST_CHECK;
+enum status tar_compose_source_new(const struct tar_part *parts, size_t count, struct source **ret_source,
+								   struct error *error) MUST_CHECK;
 
 /* --- reading entry by entry --------------------------------------------------------------------------------------- */
 
@@ -75,9 +78,11 @@ CLEANUP_DEFINE(tar_reader, struct tar_reader, tar_reader_free)
  * The next entry; *ret_ended when there is none, which is only said after the end marker (two blocks of zeros, POSIX
  * pax) has been seen and the stream has been read to its end. Anything malformed is STATUS_DAMAGED.
  */
-enum status tar_reader_next(struct tar_reader *reader, struct tar_entry *ret_entry, bool *ret_ended, struct error *error) MUST_CHECK;
+enum status tar_reader_next(struct tar_reader *reader, struct tar_entry *ret_entry, bool *ret_ended,
+							struct error *error) MUST_CHECK;
 
 /* The entry's content, holes as zeros; *ret_length 0 at its end. */
-enum status tar_reader_read(struct tar_reader *reader, void *bytes, size_t capacity, size_t *ret_length, struct error *error) MUST_CHECK;
+enum status tar_reader_read(struct tar_reader *reader, void *bytes, size_t capacity, size_t *ret_length,
+							struct error *error) MUST_CHECK;
 
 #endif

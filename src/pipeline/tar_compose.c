@@ -99,7 +99,8 @@ static enum status more_content(struct compose_source *self, struct error *error
 	return archive_write_data(self->writer, block, length) < 0 ? writer_error(self, error) : STATUS_OK;
 }
 
-static enum status compose_source_read(struct source *source, void *bytes, size_t capacity, size_t *ret_length, struct error *error)
+static enum status compose_source_read(struct source *source, void *bytes, size_t capacity, size_t *ret_length,
+									   struct error *error)
 {
 	struct compose_source *self = (struct compose_source *)source;
 	while (self->output.length == 0 && !self->ended) {
@@ -129,7 +130,8 @@ static void compose_source_free(struct source *source)
 	free(self);
 }
 
-enum status tar_compose_source_new(const struct tar_part *parts, size_t count, struct source **ret_source, struct error *error)
+enum status tar_compose_source_new(const struct tar_part *parts, size_t count, struct source **ret_source,
+								   struct error *error)
 {
 	static const struct source_ops ops = {.read = compose_source_read, .free = compose_source_free};
 	struct compose_source *self = calloc(1, sizeof *self);
@@ -145,7 +147,8 @@ enum status tar_compose_source_new(const struct tar_part *parts, size_t count, s
 	if (status == STATUS_OK) {
 		archive_write_set_format_pax_restricted(self->writer);
 		archive_write_set_bytes_per_block(self->writer, 0);
-		status = archive_write_open(self->writer, self, NULL, append, NULL) == ARCHIVE_OK ? STATUS_OK : writer_error(self, error);
+		status = archive_write_open(self->writer, self, NULL, append, NULL) == ARCHIVE_OK ? STATUS_OK
+																						  : writer_error(self, error);
 	}
 	if (status != STATUS_OK) {
 		compose_source_free(&self->source);

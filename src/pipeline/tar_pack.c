@@ -38,7 +38,8 @@ static enum status writer_error(struct packer *packer)
 	if (packer->status != STATUS_OK) {
 		return packer->status;
 	}
-	return error_set(packer->error, STATUS_FAILED, "cannot write the archive: %s", archive_error_string(packer->writer));
+	return error_set(packer->error, STATUS_FAILED, "cannot write the archive: %s",
+					 archive_error_string(packer->writer));
 }
 
 static enum status pack_content(struct packer *packer, int fd, const char *path, uint64_t size)
@@ -72,7 +73,8 @@ static enum status pack_content(struct packer *packer, int fd, const char *path,
 	return done == size ? STATUS_OK : error_set(packer->error, STATUS_FAILED, "%s changed while it was read", path);
 }
 
-static enum status pack_entry(struct packer *packer, const char *path, const char *path_in_archive, const struct stat *attributes)
+static enum status pack_entry(struct packer *packer, const char *path, const char *path_in_archive,
+							  const struct stat *attributes)
 {
 	if (S_ISSOCK(attributes->st_mode)) {
 		return STATUS_OK;
@@ -93,7 +95,8 @@ static enum status pack_entry(struct packer *packer, const char *path, const cha
 	archive_entry_copy_pathname(entry, path_in_archive);
 	enum status status = STATUS_OK;
 	if (archive_read_disk_entry_from_file(packer->disk, entry, fd, attributes) != ARCHIVE_OK) {
-		status = error_set(packer->error, STATUS_FAILED, "cannot read %s: %s", path, archive_error_string(packer->disk));
+		status =
+			error_set(packer->error, STATUS_FAILED, "cannot read %s: %s", path, archive_error_string(packer->disk));
 	}
 	struct archive_entry *spare = NULL;
 	if (status == STATUS_OK) {
@@ -144,8 +147,8 @@ static enum status pack_tree(struct packer *packer, const char *folder, const ch
 		} else {
 			CLEANUP(cleanup_free) char *name = NULL;
 			status = asprintf(&name, "%s%s", path_in_archive, item->fts_path + root_length) < 0
-			             ? error_memory(packer->error)
-			             : pack_entry(packer, item->fts_path, name, item->fts_statp);
+						 ? error_memory(packer->error)
+						 : pack_entry(packer, item->fts_path, name, item->fts_statp);
 		}
 	}
 	if (status == STATUS_OK && errno != 0) {
@@ -174,7 +177,7 @@ static bool open_packer(struct packer *packer)
 }
 
 enum status tar_pack(const char *folder, const char *path_in_archive, struct sink *output, struct progress *progress,
-                     uint64_t *ret_bytes, struct error *error)
+					 uint64_t *ret_bytes, struct error *error)
 {
 	struct packer packer = {.output = output, .progress = progress, .error = error};
 	enum status status = open_packer(&packer) ? pack_tree(&packer, folder, path_in_archive) : error_memory(error);

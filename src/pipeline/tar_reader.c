@@ -102,7 +102,8 @@ static enum status expect_end_marker(struct tar_reader *reader, uint64_t last_en
 	return STATUS_OK;
 }
 
-enum status tar_reader_next(struct tar_reader *reader, struct tar_entry *ret_entry, bool *ret_ended, struct error *error)
+enum status tar_reader_next(struct tar_reader *reader, struct tar_entry *ret_entry, bool *ret_ended,
+							struct error *error)
 {
 	if (reader->entry != NULL && archive_read_data_skip(reader->archive) != ARCHIVE_OK) {
 		return tar_reader_error(reader, error);
@@ -119,7 +120,8 @@ enum status tar_reader_next(struct tar_reader *reader, struct tar_entry *ret_ent
 	}
 	const char *path = archive_entry_pathname(reader->entry);
 	if (path == NULL || !tar_path_is_safe(path)) {
-		return error_set(error, STATUS_DAMAGED, "the archive holds a path that leads out of it: %s", path != NULL ? path : "(no name)");
+		return error_set(error, STATUS_DAMAGED, "the archive holds a path that leads out of it: %s",
+						 path != NULL ? path : "(no name)");
 	}
 	size_t length = strlen(path);
 	if (length > 1 && path[length - 1] == '/') {
@@ -131,15 +133,16 @@ enum status tar_reader_next(struct tar_reader *reader, struct tar_entry *ret_ent
 		path = archive_entry_pathname(reader->entry);
 	}
 	*ret_entry = (struct tar_entry){
-	    .path = path,
-	    .is_file = archive_entry_filetype(reader->entry) == AE_IFREG && archive_entry_hardlink(reader->entry) == NULL,
-	    .is_folder = archive_entry_filetype(reader->entry) == AE_IFDIR,
-	    .size = archive_entry_size_is_set(reader->entry) ? (uint64_t)archive_entry_size(reader->entry) : 0,
+		.path = path,
+		.is_file = archive_entry_filetype(reader->entry) == AE_IFREG && archive_entry_hardlink(reader->entry) == NULL,
+		.is_folder = archive_entry_filetype(reader->entry) == AE_IFDIR,
+		.size = archive_entry_size_is_set(reader->entry) ? (uint64_t)archive_entry_size(reader->entry) : 0,
 	};
 	return STATUS_OK;
 }
 
-enum status tar_reader_read(struct tar_reader *reader, void *bytes, size_t capacity, size_t *ret_length, struct error *error)
+enum status tar_reader_read(struct tar_reader *reader, void *bytes, size_t capacity, size_t *ret_length,
+							struct error *error)
 {
 	la_ssize_t length = archive_read_data(reader->archive, bytes, capacity);
 	if (length < 0) {

@@ -13,8 +13,8 @@ struct tar_reader {
 	struct archive *archive;
 	struct source *tar; /* lent */
 	char *block;
-	uint64_t received;       /* bytes that came from `tar` */
-	uint64_t trailing_zeros; /* at the end of what came */
+	uint64_t received;           /* bytes that came from `tar` */
+	uint64_t trailing_zeros;     /* at the end of what came */
 	struct archive_entry *entry; /* lent by the archive; NULL before the first */
 	enum status status;          /* of reading `tar`, which libarchive cannot carry */
 	struct error failure;

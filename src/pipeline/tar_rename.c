@@ -95,7 +95,8 @@ static enum status more_content(struct rename_source *self, struct error *error)
 	return STATUS_OK;
 }
 
-static enum status rename_source_read(struct source *source, void *bytes, size_t capacity, size_t *ret_length, struct error *error)
+static enum status rename_source_read(struct source *source, void *bytes, size_t capacity, size_t *ret_length,
+									  struct error *error)
 {
 	struct rename_source *self = (struct rename_source *)source;
 	while (self->output.length == 0 && !self->ended) {
@@ -128,7 +129,8 @@ static void rename_source_free(struct source *source)
 	free(self);
 }
 
-enum status tar_rename_source_new(struct source *inner, const char *from, const char *to, struct source **ret_source, struct error *error)
+enum status tar_rename_source_new(struct source *inner, const char *from, const char *to, struct source **ret_source,
+								  struct error *error)
 {
 	static const struct source_ops ops = {.read = rename_source_read, .free = rename_source_free};
 	struct rename_source *self = calloc(1, sizeof *self);
@@ -142,12 +144,14 @@ enum status tar_rename_source_new(struct source *inner, const char *from, const 
 	self->from = strdup(from);
 	self->to = strdup(to);
 	self->writer = archive_write_new();
-	enum status status = self->from != NULL && self->to != NULL && self->writer != NULL ? STATUS_OK : error_memory(error);
+	enum status status =
+		self->from != NULL && self->to != NULL && self->writer != NULL ? STATUS_OK : error_memory(error);
 	if (status == STATUS_OK) {
 		archive_write_set_format_pax_restricted(self->writer);
 		archive_write_set_options(self->writer, "xattrheader=SCHILY");
 		archive_write_set_bytes_per_block(self->writer, 0);
-		status = archive_write_open(self->writer, self, NULL, append, NULL) == ARCHIVE_OK ? STATUS_OK : writer_error(self, error);
+		status = archive_write_open(self->writer, self, NULL, append, NULL) == ARCHIVE_OK ? STATUS_OK
+																						  : writer_error(self, error);
 	}
 	if (status == STATUS_OK) {
 		status = tar_reader_new(self->inner, &self->reader, error);

@@ -26,7 +26,8 @@ static enum status disk_error(struct unpacker *unpacker, struct error *error)
 }
 
 /* The path on disk of an entry, or NULL with STATUS_OK for a folder above the one that is wanted. */
-static enum status place_of(const struct unpacker *unpacker, const char *path, bool is_folder, char **ret_place, struct error *error)
+static enum status place_of(const struct unpacker *unpacker, const char *path, bool is_folder, char **ret_place,
+							struct error *error)
 {
 	*ret_place = NULL;
 	const char *below = tar_path_below(path, unpacker->prefix);
@@ -72,8 +73,8 @@ static enum status unpack_entry(struct unpacker *unpacker, const struct tar_entr
 	const char *hard_link = archive_entry_hardlink(header);
 	if (hard_link != NULL) {
 		status = tar_path_is_safe(hard_link)
-		             ? place_of(unpacker, hard_link, false, &link, error)
-		             : error_set(error, STATUS_DAMAGED, "the archive holds a link that leads out of it: %s", hard_link);
+					 ? place_of(unpacker, hard_link, false, &link, error)
+					 : error_set(error, STATUS_DAMAGED, "the archive holds a link that leads out of it: %s", hard_link);
 		if (status != STATUS_OK) {
 			return status;
 		}
@@ -98,7 +99,8 @@ static enum status flush(const char *folder, struct error *error)
 	return fd < 0 || syncfs(fd) != 0 ? error_set_errno(error, "cannot flush %s to disk", folder) : STATUS_OK;
 }
 
-enum status tar_unpack(struct source *tar, const char *path_in_archive, const char *target, struct progress *progress, struct error *error)
+enum status tar_unpack(struct source *tar, const char *path_in_archive, const char *target, struct progress *progress,
+					   struct error *error)
 {
 	CLEANUP(cleanup_tar_reader) struct tar_reader *reader = NULL;
 	enum status status = tar_reader_new(tar, &reader, error);
@@ -110,14 +112,17 @@ enum status tar_unpack(struct source *tar, const char *path_in_archive, const ch
 	if (real_target == NULL) {
 		return error_set_errno(error, "cannot use the folder %s", target);
 	}
-	struct unpacker unpacker = {
-	    .reader = reader, .disk = archive_write_disk_new(), .prefix = path_in_archive, .target = real_target, .progress = progress};
+	struct unpacker unpacker = {.reader = reader,
+								.disk = archive_write_disk_new(),
+								.prefix = path_in_archive,
+								.target = real_target,
+								.progress = progress};
 	if (unpacker.disk == NULL) {
 		return error_memory(error);
 	}
-	archive_write_disk_set_options(unpacker.disk, ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME |
-	                                                  ARCHIVE_EXTRACT_XATTR | ARCHIVE_EXTRACT_ACL | ARCHIVE_EXTRACT_SECURE_SYMLINKS |
-	                                                  ARCHIVE_EXTRACT_SECURE_NODOTDOT);
+	archive_write_disk_set_options(
+		unpacker.disk, ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_XATTR |
+						   ARCHIVE_EXTRACT_ACL | ARCHIVE_EXTRACT_SECURE_SYMLINKS | ARCHIVE_EXTRACT_SECURE_NODOTDOT);
 	for (bool ended = false; status == STATUS_OK;) {
 		struct tar_entry entry;
 		status = tar_reader_next(reader, &entry, &ended, error);

@@ -8,9 +8,10 @@
 #include <time.h>
 
 #define DEFAULT_SOCKET "/var/run/docker.sock"
-#define UNIX_SCHEME "unix://"
+#define UNIX_SCHEME    "unix://"
 
-/* The API versions this program was written for: older than 1.24 is not negotiable, newer ones are asked for as 1.51. */
+/* The API versions this program was written for: older than 1.24 is not negotiable, newer ones are asked for as 1.51.
+ */
 enum { OLDEST_MINOR_VERSION = 24, NEWEST_MINOR_VERSION = 51 };
 
 enum { STOP_STEP_MILLISECONDS = 20 }; /* between two looks at a container that is about to stop */
@@ -44,11 +45,13 @@ static enum status negotiate(struct docker *docker, struct error *error)
 		(void)!sscanf(oldest, "1.%d", &oldest_minor);
 	}
 	if (newest_minor < OLDEST_MINOR_VERSION || oldest_minor > NEWEST_MINOR_VERSION) {
-		(void)error_set(error, STATUS_FAILED, "this Docker Engine speaks API versions 1.%d to 1.%d, not one of 1.%d to 1.%d", oldest_minor,
-		                newest_minor, OLDEST_MINOR_VERSION, NEWEST_MINOR_VERSION);
+		(void)error_set(error, STATUS_FAILED,
+						"this Docker Engine speaks API versions 1.%d to 1.%d, not one of 1.%d to 1.%d", oldest_minor,
+						newest_minor, OLDEST_MINOR_VERSION, NEWEST_MINOR_VERSION);
 		return error_hint(error, newest_minor < OLDEST_MINOR_VERSION ? "update Docker" : "update whisperbackup");
 	}
-	snprintf(docker->version, sizeof docker->version, "1.%d", newest_minor < NEWEST_MINOR_VERSION ? newest_minor : NEWEST_MINOR_VERSION);
+	snprintf(docker->version, sizeof docker->version, "1.%d",
+			 newest_minor < NEWEST_MINOR_VERSION ? newest_minor : NEWEST_MINOR_VERSION);
 	return STATUS_OK;
 }
 
@@ -69,7 +72,8 @@ enum status docker_runtime_new(const char *host, struct runtime **ret_runtime, s
 	docker->runtime.ops = &docker_ops;
 	docker->socket_path = strdup(path);
 	docker->curl = curl_easy_init();
-	enum status status = docker->socket_path == NULL || docker->curl == NULL ? error_memory(error) : negotiate(docker, error);
+	enum status status =
+		docker->socket_path == NULL || docker->curl == NULL ? error_memory(error) : negotiate(docker, error);
 	if (status != STATUS_OK) {
 		docker_free(&docker->runtime);
 		return status;
@@ -137,8 +141,7 @@ static bool fill_mounts(struct container *container, const json_t *mounts)
 	}
 	size_t index = 0;
 	const json_t *item = NULL;
-	json_array_foreach(mounts, index, item)
-	{
+	json_array_foreach (mounts, index, item) {
 		struct mount *mount = &container->mounts[container->mount_count++];
 		mount->type = strdup(text_of(item, "Type"));
 		mount->source = strdup(text_of(item, "Source"));
@@ -170,9 +173,10 @@ static struct container *container_of(const json_t *json)
 	container->environment = strings_of(json_object_get(config, "Env"), NULL);
 	container->command = strings_of(json_object_get(config, "Entrypoint"), json_object_get(config, "Cmd"));
 	container->state = state_of(json_object_get(json, "State"));
-	bool complete = container->id != NULL && container->name != NULL && container->service != NULL && container->store != NULL &&
-	                container->image != NULL && container->image_digest != NULL && container->environment != NULL &&
-	                container->command != NULL && fill_mounts(container, json_object_get(json, "Mounts"));
+	bool complete = container->id != NULL && container->name != NULL && container->service != NULL &&
+					container->store != NULL && container->image != NULL && container->image_digest != NULL &&
+					container->environment != NULL && container->command != NULL &&
+					fill_mounts(container, json_object_get(json, "Mounts"));
 	if (!complete) {
 		container_free(container);
 		return NULL;
@@ -189,11 +193,13 @@ static enum status list_by_label(struct docker *docker, const char *label, json_
 	if (escaped == NULL) {
 		return error_set(error, STATUS_USAGE, "the project's name or folder cannot be asked for: %s", label);
 	}
-	enum status status = docker_request(docker, "GET", NULL, ret_list, NULL, error, "/containers/json?all=1&filters=%s", escaped);
+	enum status status =
+		docker_request(docker, "GET", NULL, ret_list, NULL, error, "/containers/json?all=1&filters=%s", escaped);
 	return status;
 }
 
-static enum status docker_find(struct runtime *runtime, const char *project, struct container_list *ret_list, struct error *error)
+static enum status docker_find(struct runtime *runtime, const char *project, struct container_list *ret_list,
+							   struct error *error)
 {
 	struct docker *docker = (struct docker *)runtime;
 	char label[512];
@@ -209,8 +215,7 @@ static enum status docker_find(struct runtime *runtime, const char *project, str
 	}
 	size_t index = 0;
 	const json_t *item = NULL;
-	json_array_foreach(list, index, item)
-	{
+	json_array_foreach (list, index, item) {
 		CLEANUP(cleanup_json) json_t *details = NULL;
 		status = docker_request(docker, "GET", NULL, &details, NULL, error, "/containers/%s/json", text_of(item, "Id"));
 		if (status == STATUS_NOT_FOUND) {
@@ -230,7 +235,8 @@ static enum status docker_find(struct runtime *runtime, const char *project, str
 	return STATUS_OK;
 }
 
-enum status docker_project_of_folder(struct runtime *runtime, const char *folder, char **ret_project, struct error *error)
+enum status docker_project_of_folder(struct runtime *runtime, const char *folder, char **ret_project,
+									 struct error *error)
 {
 	char label[DOCKER_PATH_SIZE / 2];
 	snprintf(label, sizeof label, "com.docker.compose.project.working_dir=%s", folder);
@@ -242,12 +248,13 @@ enum status docker_project_of_folder(struct runtime *runtime, const char *folder
 	const char *project = NULL;
 	size_t index = 0;
 	const json_t *item = NULL;
-	json_array_foreach(list, index, item)
-	{
+	json_array_foreach (list, index, item) {
 		const char *name = text_of(json_object_get(item, "Labels"), "com.docker.compose.project");
 		if (project != NULL && strcmp(project, name) != 0) {
-			(void)error_set(error, STATUS_USAGE, "two Compose projects were started from %s: %s and %s", folder, project, name);
-			return error_hint(error, "say which one is meant: COMPOSE_PROJECT_NAME=%s (in the environment or in .env)", project);
+			(void)error_set(error, STATUS_USAGE, "two Compose projects were started from %s: %s and %s", folder,
+							project, name);
+			return error_hint(error, "say which one is meant: COMPOSE_PROJECT_NAME=%s (in the environment or in .env)",
+							  project);
 		}
 		project = name;
 	}
@@ -255,12 +262,13 @@ enum status docker_project_of_folder(struct runtime *runtime, const char *folder
 	return project != NULL && *ret_project == NULL ? error_memory(error) : STATUS_OK;
 }
 
-static enum status docker_inspect(struct runtime *runtime, const struct container *container, enum container_state *ret_state,
-                                  enum container_health *ret_health, struct error *error)
+static enum status docker_inspect(struct runtime *runtime, const struct container *container,
+								  enum container_state *ret_state, enum container_health *ret_health,
+								  struct error *error)
 {
 	CLEANUP(cleanup_json) json_t *reply = NULL;
-	enum status status =
-	    docker_request((struct docker *)runtime, "GET", NULL, &reply, NULL, error, "/containers/%s/json", container->id);
+	enum status status = docker_request((struct docker *)runtime, "GET", NULL, &reply, NULL, error,
+										"/containers/%s/json", container->id);
 	if (status != STATUS_OK) {
 		return error_prefix(error, "container %s", container->name);
 	}
@@ -272,15 +280,15 @@ static enum status docker_inspect(struct runtime *runtime, const struct containe
 
 static enum status docker_pause(struct runtime *runtime, const struct container *container, struct error *error)
 {
-	enum status status =
-	    docker_request((struct docker *)runtime, "POST", NULL, NULL, NULL, error, "/containers/%s/pause", container->id);
+	enum status status = docker_request((struct docker *)runtime, "POST", NULL, NULL, NULL, error,
+										"/containers/%s/pause", container->id);
 	return status == STATUS_OK ? STATUS_OK : error_prefix(error, "cannot pause %s", container->name);
 }
 
 static enum status docker_unpause(struct runtime *runtime, const struct container *container, struct error *error)
 {
-	enum status status =
-	    docker_request((struct docker *)runtime, "POST", NULL, NULL, NULL, error, "/containers/%s/unpause", container->id);
+	enum status status = docker_request((struct docker *)runtime, "POST", NULL, NULL, NULL, error,
+										"/containers/%s/unpause", container->id);
 	if (status == STATUS_OK) {
 		return STATUS_OK;
 	}
@@ -299,10 +307,11 @@ static enum status docker_unpause(struct runtime *runtime, const struct containe
  * Sends the signal and waits until the container has stopped, at most `seconds`. A kill cancels the restart policy as a
  * stop does, unless the container has a stop signal of its own and this is another one (moby, daemon/kill.go).
  */
-static enum status signal_and_wait(struct docker *docker, const struct container *container, const char *signal, unsigned seconds,
-                                   struct error *error)
+static enum status signal_and_wait(struct docker *docker, const struct container *container, const char *signal,
+								   unsigned seconds, struct error *error)
 {
-	enum status status = docker_request(docker, "POST", NULL, NULL, NULL, error, "/containers/%s/kill?signal=%s", container->id, signal);
+	enum status status =
+		docker_request(docker, "POST", NULL, NULL, NULL, error, "/containers/%s/kill?signal=%s", container->id, signal);
 	for (unsigned waited = 0; status == STATUS_OK && waited < seconds * 1000; waited += STOP_STEP_MILLISECONDS) {
 		enum container_state state = CONTAINER_RUNNING;
 		enum container_health health = HEALTH_NONE;
@@ -315,8 +324,8 @@ static enum status signal_and_wait(struct docker *docker, const struct container
 	return status;
 }
 
-static enum status docker_stop(struct runtime *runtime, const struct container *container, const char *signal, unsigned seconds,
-                               struct error *error)
+static enum status docker_stop(struct runtime *runtime, const struct container *container, const char *signal,
+							   unsigned seconds, struct error *error)
 {
 	struct docker *docker = (struct docker *)runtime;
 	enum container_state state = CONTAINER_RUNNING;
@@ -331,34 +340,35 @@ static enum status docker_stop(struct runtime *runtime, const struct container *
 		seconds = 0;
 	}
 	if (status == STATUS_OK) {
-		status = docker_request(docker, "POST", NULL, NULL, NULL, error, "/containers/%s/stop?t=%u", container->id, seconds);
+		status =
+			docker_request(docker, "POST", NULL, NULL, NULL, error, "/containers/%s/stop?t=%u", container->id, seconds);
 	}
 	return status == STATUS_OK ? STATUS_OK : error_prefix(error, "cannot stop %s", container->name);
 }
 
 static enum status docker_start(struct runtime *runtime, const struct container *container, struct error *error)
 {
-	enum status status =
-	    docker_request((struct docker *)runtime, "POST", NULL, NULL, NULL, error, "/containers/%s/start", container->id);
+	enum status status = docker_request((struct docker *)runtime, "POST", NULL, NULL, NULL, error,
+										"/containers/%s/start", container->id);
 	return status == STATUS_OK ? STATUS_OK : error_prefix(error, "cannot start %s", container->name);
 }
 
 static const struct runtime_ops docker_ops = {
-    .reopen = docker_reopen,
-    .find = docker_find,
-    .inspect = docker_inspect,
-    .pause = docker_pause,
-    .unpause = docker_unpause,
-    .stop = docker_stop,
-    .start = docker_start,
-    .archive_get = docker_archive_get,
-    .archive_put = docker_archive_put,
-    .archive_stat = docker_archive_stat,
-    .helper = docker_helper,
-    .exec_open = docker_exec_open,
-    .exec_exchange = docker_exec_exchange,
-    .exec_close_input = docker_exec_close_input,
-    .exec_finish = docker_exec_finish,
-    .exec_free = docker_exec_free,
-    .free = docker_free,
+	.reopen = docker_reopen,
+	.find = docker_find,
+	.inspect = docker_inspect,
+	.pause = docker_pause,
+	.unpause = docker_unpause,
+	.stop = docker_stop,
+	.start = docker_start,
+	.archive_get = docker_archive_get,
+	.archive_put = docker_archive_put,
+	.archive_stat = docker_archive_stat,
+	.helper = docker_helper,
+	.exec_open = docker_exec_open,
+	.exec_exchange = docker_exec_exchange,
+	.exec_close_input = docker_exec_close_input,
+	.exec_finish = docker_exec_finish,
+	.exec_free = docker_exec_free,
+	.free = docker_free,
 };

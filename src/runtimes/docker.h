@@ -11,15 +11,16 @@
 #include "runtimes/runtime.h"
 
 /*
- * Connects to the engine that `host` names ("unix:///path"; NULL or empty for unix:///var/run/docker.sock) and agrees on
- * a version. STATUS_UNAVAILABLE if none answers there, STATUS_USAGE if `host` is not a unix socket.
+ * Connects to the engine that `host` names ("unix:///path"; NULL or empty for unix:///var/run/docker.sock) and agrees
+ * on a version. STATUS_UNAVAILABLE if none answers there, STATUS_USAGE if `host` is not a unix socket.
  */
 enum status docker_runtime_new(const char *host, struct runtime **ret_runtime, struct error *error) MUST_CHECK;
 
 /*
- * The Compose project whose containers were started from `folder`, by the label that Compose gives them. *ret_project is
- * NULL if there is none. More than one is STATUS_USAGE, and the message names them.
+ * The Compose project whose containers were started from `folder`, by the label that Compose gives them. *ret_project
+ * is NULL if there is none. More than one is STATUS_USAGE, and the message names them.
  */
-enum status docker_project_of_folder(struct runtime *runtime, const char *folder, char **ret_project, struct error *error) MUST_CHECK;
+enum status docker_project_of_folder(struct runtime *runtime, const char *folder, char **ret_project,
+									 struct error *error) MUST_CHECK;
 
 #endif

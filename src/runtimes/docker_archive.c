@@ -14,7 +14,8 @@ enum {
 	HELPER_LOG_LIMIT = 1 << 20,   /* bytes of a throwaway container's output that are read */
 };
 
-static bool archive_path(char *path, size_t size, struct docker *docker, const struct container *container, const char *inside)
+static bool archive_path(char *path, size_t size, struct docker *docker, const struct container *container,
+						 const char *inside)
 {
 	CLEANUP(cleanup_free) char *escaped = docker_escape(docker, inside);
 	int length = escaped == NULL ? -1 : snprintf(path, size, "/containers/%s/archive?path=%s", container->id, escaped);
@@ -28,7 +29,8 @@ struct archive_source {
 	struct docker_transfer transfer;
 };
 
-static enum status archive_source_read(struct source *source, void *bytes, size_t capacity, size_t *ret_length, struct error *error)
+static enum status archive_source_read(struct source *source, void *bytes, size_t capacity, size_t *ret_length,
+									   struct error *error)
 {
 	struct archive_source *self = (struct archive_source *)source;
 	enum status status = docker_transfer_wait(&self->transfer, NULL, -1, error);
@@ -55,7 +57,7 @@ static void archive_source_free(struct source *source)
 }
 
 enum status docker_archive_get(struct runtime *runtime, const struct container *container, const char *path,
-                               struct source **ret_tar, struct error *error)
+							   struct source **ret_tar, struct error *error)
 {
 	static const struct source_ops ops = {.read = archive_source_read, .free = archive_source_free};
 	struct docker *docker = (struct docker *)runtime;
@@ -98,7 +100,7 @@ static size_t collect_some(char *bytes, size_t size, size_t count, void *context
 }
 
 enum status docker_archive_put(struct runtime *runtime, const struct container *container, const char *path,
-                               struct source *tar, struct error *error)
+							   struct source *tar, struct error *error)
 {
 	struct docker *docker = (struct docker *)runtime;
 	char request[DOCKER_PATH_SIZE];
@@ -134,7 +136,8 @@ enum status docker_archive_put(struct runtime *runtime, const struct container *
 	}
 	curl_slist_free_all(headers);
 	curl_easy_cleanup(curl);
-	return status == STATUS_OK ? STATUS_OK : error_prefix(error, "cannot write to %s in container %s", path, container->name);
+	return status == STATUS_OK ? STATUS_OK
+							   : error_prefix(error, "cannot write to %s in container %s", path, container->name);
 }
 
 /* --- stat -------------------------------------------------------------------------------------------------------- */
@@ -192,11 +195,12 @@ static size_t keep_stat_header(char *bytes, size_t size, size_t count, void *con
 }
 
 enum status docker_archive_stat(struct runtime *runtime, const struct container *container, const char *path,
-                                struct path_stat *ret_stat, struct error *error)
+								struct path_stat *ret_stat, struct error *error)
 {
 	struct docker *docker = (struct docker *)runtime;
 	char request[DOCKER_PATH_SIZE];
-	CURL *curl = archive_path(request, sizeof request, docker, container, path) ? docker_curl_new(docker, request) : NULL;
+	CURL *curl =
+		archive_path(request, sizeof request, docker, container, path) ? docker_curl_new(docker, request) : NULL;
 	if (curl == NULL) {
 		return error_memory(error);
 	}
@@ -220,7 +224,8 @@ enum status docker_archive_stat(struct runtime *runtime, const struct container 
 	return parse_stat(text + strspn(text, " "), ret_stat, error);
 }
 
-/* --- throwaway containers -------------------------------------------------------------------------------------------- */
+/* --- throwaway containers --------------------------------------------------------------------------------------------
+ */
 
 static void remove_container(struct docker *docker, const char *id)
 {
@@ -262,7 +267,7 @@ static enum status helper_log(struct docker *docker, const char *id, struct buff
 }
 
 enum status docker_helper(struct runtime *runtime, const struct container *container, const char *const *arguments,
-                          struct buffer *output, int *ret_exit_code, struct error *error)
+						  struct buffer *output, int *ret_exit_code, struct error *error)
 {
 	struct docker *docker = (struct docker *)runtime;
 	json_t *entrypoint = json_array();
@@ -270,10 +275,10 @@ enum status docker_helper(struct runtime *runtime, const struct container *conta
 		(void)json_array_append_new(entrypoint, json_string(arguments[i]));
 	}
 	CLEANUP(cleanup_json)
-	json_t *body = json_pack("{s:s, s:o, s:[], s:s, s:s, s:{s:s}, s:{s:[s], s:s, s:{s:s, s:{}}}}", "Image", container->image_digest,
-	                         "Entrypoint", entrypoint, "Cmd", "User", "0", "WorkingDir", "/", "Labels", "whisperengine.backup.helper",
-	                         "1", "HostConfig", "VolumesFrom", container->id, "NetworkMode", "none", "LogConfig", "Type",
-	                         "json-file", "Config");
+	json_t *body = json_pack("{s:s, s:o, s:[], s:s, s:s, s:{s:s}, s:{s:[s], s:s, s:{s:s, s:{}}}}", "Image",
+							 container->image_digest, "Entrypoint", entrypoint, "Cmd", "User", "0", "WorkingDir", "/",
+							 "Labels", "whisperengine.backup.helper", "1", "HostConfig", "VolumesFrom", container->id,
+							 "NetworkMode", "none", "LogConfig", "Type", "json-file", "Config");
 	if (body == NULL) {
 		return error_memory(error);
 	}
@@ -296,5 +301,6 @@ enum status docker_helper(struct runtime *runtime, const struct container *conta
 		status = helper_log(docker, id, output, error);
 	}
 	remove_container(docker, id);
-	return status == STATUS_OK ? STATUS_OK : error_prefix(error, "a helper container beside %s failed", container->name);
+	return status == STATUS_OK ? STATUS_OK
+							   : error_prefix(error, "a helper container beside %s failed", container->name);
 }

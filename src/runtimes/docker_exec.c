@@ -10,11 +10,12 @@
 #include <time.h>
 
 enum {
-	FRAME_HEADER_SIZE = 8,        /* stream type, three zero bytes, length as 32-bit big endian (ContainerAttach, "Stream format") */
+	FRAME_HEADER_SIZE =
+		8, /* stream type, three zero bytes, length as 32-bit big endian (ContainerAttach, "Stream format") */
 	FRAME_STANDARD_ERROR = 2,
-	EXIT_CODE_WAIT_SECONDS = 10,  /* between the end of the streams and the exit code's being there */
+	EXIT_CODE_WAIT_SECONDS = 10, /* between the end of the streams and the exit code's being there */
 	EXIT_CODE_WAIT_STEP_MILLISECONDS = 5,
-	ID_SIZE = 80,                 /* 64 hexadecimal digits */
+	ID_SIZE = 80, /* 64 hexadecimal digits */
 	MARK_SIZE = 48,
 };
 
@@ -54,13 +55,14 @@ static enum status create(struct docker_exec *self, const struct exec_request *r
 	json_t *arguments = json_strings(request->arguments, NULL);
 	json_t *environment = json_strings(request->environment, self->mark);
 	CLEANUP(cleanup_json)
-	json_t *body = json_pack("{s:b, s:b, s:b, s:b, s:o, s:o}", "AttachStdin", request->input, "AttachStdout", 1, "AttachStderr", 1,
-	                         "Tty", 0, "Cmd", arguments, "Env", environment);
+	json_t *body = json_pack("{s:b, s:b, s:b, s:b, s:o, s:o}", "AttachStdin", request->input, "AttachStdout", 1,
+							 "AttachStderr", 1, "Tty", 0, "Cmd", arguments, "Env", environment);
 	if (body == NULL || (request->user != NULL && json_object_set_new(body, "User", json_string(request->user)) != 0)) {
 		return error_set(error, STATUS_FAILED, "cannot form the command to run in %s", request->container->name);
 	}
 	CLEANUP(cleanup_json) json_t *reply = NULL;
-	enum status status = docker_request(self->docker, "POST", body, &reply, NULL, error, "/containers/%s/exec", request->container->id);
+	enum status status =
+		docker_request(self->docker, "POST", body, &reply, NULL, error, "/containers/%s/exec", request->container->id);
 	if (status != STATUS_OK) {
 		return error_prefix(error, "cannot run %s in container %s", request->arguments[0], request->container->name);
 	}
@@ -72,7 +74,8 @@ static enum status create(struct docker_exec *self, const struct exec_request *r
 	return STATUS_OK;
 }
 
-enum status docker_exec_open(struct runtime *runtime, const struct exec_request *request, struct exec **ret_exec, struct error *error)
+enum status docker_exec_open(struct runtime *runtime, const struct exec_request *request, struct exec **ret_exec,
+							 struct error *error)
 {
 	struct docker_exec *self = calloc(1, sizeof *self);
 	if (self == NULL) {
@@ -94,7 +97,8 @@ enum status docker_exec_open(struct runtime *runtime, const struct exec_request 
 		char path[DOCKER_PATH_SIZE];
 		snprintf(path, sizeof path, "/exec/%s/start", self->id);
 		self->finished = false;
-		status = docker_transfer_open(&self->transfer, self->docker, "POST", "{\"Detach\":false,\"Tty\":false}", true, path, error);
+		status = docker_transfer_open(&self->transfer, self->docker, "POST", "{\"Detach\":false,\"Tty\":false}", true,
+									  path, error);
 	}
 	if (status != STATUS_OK) {
 		docker_exec_free(&self->exec);
@@ -105,7 +109,8 @@ enum status docker_exec_open(struct runtime *runtime, const struct exec_request 
 }
 
 /* Takes the frames that have arrived apart. */
-static enum status demultiplex(struct docker_exec *self, struct buffer *output, struct buffer *errors, struct error *error)
+static enum status demultiplex(struct docker_exec *self, struct buffer *output, struct buffer *errors,
+							   struct error *error)
 {
 	struct buffer *pending = &self->transfer.pending;
 	size_t at = 0;
@@ -115,7 +120,8 @@ static enum status demultiplex(struct docker_exec *self, struct buffer *output, 
 			self->header[self->header_length++] = (unsigned char)pending->data[at++];
 			if (self->header_length == FRAME_HEADER_SIZE) {
 				const unsigned char *header = self->header;
-				self->frame_left = (size_t)header[4] << 24 | (size_t)header[5] << 16 | (size_t)header[6] << 8 | header[7];
+				self->frame_left =
+					(size_t)header[4] << 24 | (size_t)header[5] << 16 | (size_t)header[6] << 8 | header[7];
 				if (header[0] > 2 || header[1] != 0 || header[2] != 0 || header[3] != 0) {
 					return error_set(error, STATUS_FAILED, "Docker's stream of a command's output makes no sense");
 				}
@@ -139,8 +145,9 @@ static enum status demultiplex(struct docker_exec *self, struct buffer *output, 
 	return status;
 }
 
-enum status docker_exec_exchange(struct exec *exec, const void *bytes, size_t length, size_t *ret_written, struct buffer *output,
-                                 struct buffer *errors, int timeout_milliseconds, bool *ret_ended, struct error *error)
+enum status docker_exec_exchange(struct exec *exec, const void *bytes, size_t length, size_t *ret_written,
+								 struct buffer *output, struct buffer *errors, int timeout_milliseconds,
+								 bool *ret_ended, struct error *error)
 {
 	struct docker_exec *self = (struct docker_exec *)exec;
 	*ret_written = 0;
@@ -204,13 +211,14 @@ enum status docker_exec_finish(struct exec *exec, int *ret_exit_code, struct err
 }
 
 /*
- * The engine has no call that ends an exec, and the program runs on when its client goes away. So it is found by the mark
- * in its environment, from inside the container, and ended there.
+ * The engine has no call that ends an exec, and the program runs on when its client goes away. So it is found by the
+ * mark in its environment, from inside the container, and ended there.
  */
 static void end_program(struct docker_exec *self)
 {
-	static const char script[] = "for p in /proc/[0-9]*; do "
-	                             "if tr '\\0' '\\n' <$p/environ 2>/dev/null | grep -qxF \"$0\"; then kill ${p#/proc/}; fi; done";
+	static const char script[] =
+		"for p in /proc/[0-9]*; do "
+		"if tr '\\0' '\\n' <$p/environ 2>/dev/null | grep -qxF \"$0\"; then kill ${p#/proc/}; fi; done";
 	const char *const arguments[] = {"sh", "-c", script, self->mark, NULL};
 	json_t *list = json_strings(arguments, NULL);
 	CLEANUP(cleanup_json) json_t *body = json_pack("{s:o, s:s}", "Cmd", list, "User", "0");
@@ -219,7 +227,8 @@ static void end_program(struct docker_exec *self)
 	struct error ignored;
 	interrupt_hold();
 	if (body != NULL && detach != NULL &&
-	    docker_request(self->docker, "POST", body, &reply, NULL, &ignored, "/containers/%s/exec", self->container_id) == STATUS_OK) {
+		docker_request(self->docker, "POST", body, &reply, NULL, &ignored, "/containers/%s/exec", self->container_id) ==
+			STATUS_OK) {
 		const char *id = json_string_value(json_object_get(reply, "Id"));
 		if (id != NULL) {
 			(void)!docker_request(self->docker, "POST", detach, NULL, NULL, &ignored, "/exec/%s/start", id);

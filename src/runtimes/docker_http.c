@@ -13,7 +13,8 @@ enum {
 	POLL_MILLISECONDS = 500,  /* how long an interrupt may go unnoticed */
 };
 
-static int stop_when_interrupted(void *context, curl_off_t total, curl_off_t now, curl_off_t upload_total, curl_off_t upload_now)
+static int stop_when_interrupted(void *context, curl_off_t total, curl_off_t now, curl_off_t upload_total,
+								 curl_off_t upload_now)
 {
 	(void)context;
 	(void)total;
@@ -38,12 +39,13 @@ static bool set_target(struct docker *docker, CURL *curl, const char *path)
 	const char *slash_v = docker->version[0] != '\0' ? "/v" : "";
 	int length = snprintf(url, sizeof url, "http://docker%s%s%s", slash_v, docker->version, path);
 	return length > 0 && (size_t)length < sizeof url && curl_easy_setopt(curl, CURLOPT_URL, url) == CURLE_OK &&
-	       curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, docker->socket_path) == CURLE_OK &&
-	       curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)DOCKER_CONNECT_TIMEOUT_SECONDS) == CURLE_OK &&
-	       curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK && curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK &&
-	       curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
-	       curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L) == CURLE_OK &&
-	       curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, stop_when_interrupted) == CURLE_OK;
+		   curl_easy_setopt(curl, CURLOPT_UNIX_SOCKET_PATH, docker->socket_path) == CURLE_OK &&
+		   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)DOCKER_CONNECT_TIMEOUT_SECONDS) == CURLE_OK &&
+		   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+		   curl_easy_setopt(curl, CURLOPT_PROXY, "") == CURLE_OK &&
+		   curl_easy_setopt(curl, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1) == CURLE_OK &&
+		   curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L) == CURLE_OK &&
+		   curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, stop_when_interrupted) == CURLE_OK;
 }
 
 CURL *docker_curl_new(struct docker *docker, const char *path)
@@ -70,7 +72,8 @@ enum status docker_curl_error(struct docker *docker, CURL *curl, CURLcode code, 
 	}
 	if (code == CURLE_COULDNT_CONNECT) {
 		(void)error_set(error, STATUS_UNAVAILABLE, "Docker not running: nothing answers at %s", docker->socket_path);
-		return error_hint(error, "start Docker Desktop or the Docker service (check with: docker info), then ./bot.sh start");
+		return error_hint(error,
+						  "start Docker Desktop or the Docker service (check with: docker info), then ./bot.sh start");
 	}
 	if (code == CURLE_OUT_OF_MEMORY) {
 		return error_memory(error);
@@ -85,7 +88,7 @@ enum status docker_http_error(long code, const struct buffer *body, struct error
 	CLEANUP(cleanup_json) json_t *json = json_loadb(buffer_text(body), body->length, 0, NULL);
 	const char *message = json_string_value(json_object_get(json, "message"));
 	return error_set(error, code == 404 ? STATUS_NOT_FOUND : STATUS_FAILED, "Docker says: %s",
-	                 message != NULL ? message : "(an error without a text)");
+					 message != NULL ? message : "(an error without a text)");
 }
 
 static size_t collect(char *bytes, size_t size, size_t count, void *context)
@@ -95,7 +98,7 @@ static size_t collect(char *bytes, size_t size, size_t count, void *context)
 }
 
 enum status docker_request(struct docker *docker, const char *method, json_t *body, json_t **ret_reply, long *ret_code,
-                           struct error *error, const char *path_format, ...)
+						   struct error *error, const char *path_format, ...)
 {
 	char path[DOCKER_PATH_SIZE];
 	va_list arguments;
@@ -147,7 +150,8 @@ enum status docker_request(struct docker *docker, const char *method, json_t *bo
 	return STATUS_OK;
 }
 
-/* --- transfers that are pulled ------------------------------------------------------------------------------------- */
+/* --- transfers that are pulled -------------------------------------------------------------------------------------
+ */
 
 static curl_socket_t open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
 {
@@ -200,7 +204,8 @@ static enum status advance(struct docker_transfer *transfer, struct error *error
 	for (CURLMsg *message; (message = curl_multi_info_read(transfer->multi, &left)) != NULL;) {
 		if (message->msg == CURLMSG_DONE) {
 			transfer->ended = true;
-			/* libcurl does not count the headers of a 101, so a program without any output looks like no reply at all. */
+			/* libcurl does not count the headers of a 101, so a program without any output looks like no reply at all.
+			 */
 			bool silent = message->data.result == CURLE_GOT_NOTHING && transfer->answered;
 			transfer->result = silent ? CURLE_OK : message->data.result;
 		}
@@ -208,7 +213,8 @@ static enum status advance(struct docker_transfer *transfer, struct error *error
 	return STATUS_OK;
 }
 
-enum status docker_transfer_wait(struct docker_transfer *transfer, bool *write_fd_ready, int timeout_milliseconds, struct error *error)
+enum status docker_transfer_wait(struct docker_transfer *transfer, bool *write_fd_ready, int timeout_milliseconds,
+								 struct error *error)
 {
 	int waited = 0;
 	bool answered = transfer->answered;
@@ -221,12 +227,14 @@ enum status docker_transfer_wait(struct docker_transfer *transfer, bool *write_f
 			status = interrupt_check(error);
 		}
 		bool over = timeout_milliseconds >= 0 && waited >= timeout_milliseconds;
-		if (status != STATUS_OK || transfer->pending.length > 0 || transfer->ended || transfer->answered != answered || over) {
+		if (status != STATUS_OK || transfer->pending.length > 0 || transfer->ended || transfer->answered != answered ||
+			over) {
 			return status;
 		}
 		struct curl_waitfd extra = {.fd = transfer->fd, .events = CURL_WAIT_POLLOUT};
-		int step = timeout_milliseconds >= 0 && timeout_milliseconds - waited < POLL_MILLISECONDS ? timeout_milliseconds - waited
-		                                                                                          : POLL_MILLISECONDS;
+		int step = timeout_milliseconds >= 0 && timeout_milliseconds - waited < POLL_MILLISECONDS
+					   ? timeout_milliseconds - waited
+					   : POLL_MILLISECONDS;
 		bool write = write_fd_ready != NULL;
 		CURLMcode code = curl_multi_poll(transfer->multi, write ? &extra : NULL, write ? 1 : 0, step, NULL);
 		if (code != CURLM_OK) {
@@ -275,13 +283,13 @@ static bool configure(struct docker_transfer *transfer, const char *method, cons
 }
 
 enum status docker_transfer_open(struct docker_transfer *transfer, struct docker *docker, const char *method,
-                                 const char *body, bool upgrade, const char *path, struct error *error)
+								 const char *body, bool upgrade, const char *path, struct error *error)
 {
 	*transfer = (struct docker_transfer){
-	    .docker = docker,
-	    .pending = BUFFER_INIT(PENDING_LIMIT + CURL_MAX_READ_SIZE),
-	    .failure = BUFFER_INIT(FAILURE_LIMIT),
-	    .fd = -1,
+		.docker = docker,
+		.pending = BUFFER_INIT(PENDING_LIMIT + CURL_MAX_READ_SIZE),
+		.failure = BUFFER_INIT(FAILURE_LIMIT),
+		.fd = -1,
 	};
 	transfer->curl = docker_curl_new(docker, path);
 	transfer->multi = curl_multi_init();

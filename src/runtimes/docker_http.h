@@ -28,12 +28,12 @@ struct docker {
 CLEANUP_DEFINE(json, json_t, json_decref)
 
 /*
- * One plain request. `body` may be NULL. The reply's JSON goes to *ret_reply (NULL to drop it; it is NULL when the reply
- * has no body). An HTTP status of 400 and more is a failure: STATUS_NOT_FOUND for 404, otherwise STATUS_FAILED, with the
- * engine's own message. *ret_code (may be NULL) gets the HTTP status whenever there was one.
+ * One plain request. `body` may be NULL. The reply's JSON goes to *ret_reply (NULL to drop it; it is NULL when the
+ * reply has no body). An HTTP status of 400 and more is a failure: STATUS_NOT_FOUND for 404, otherwise STATUS_FAILED,
+ * with the engine's own message. *ret_code (may be NULL) gets the HTTP status whenever there was one.
  */
 enum status docker_request(struct docker *docker, const char *method, json_t *body, json_t **ret_reply, long *ret_code,
-                           struct error *error, const char *path_format, ...) PRINTF_LIKE(7, 8) MUST_CHECK;
+						   struct error *error, const char *path_format, ...) PRINTF_LIKE(7, 8) MUST_CHECK;
 
 /* A text as part of a path or query, percent-encoded. Owned by the caller. */
 char *docker_escape(struct docker *docker, const char *text);
@@ -65,14 +65,14 @@ struct docker_transfer {
 
 /* Begins it and waits until the reply's headers are there; an HTTP error is a failure as for docker_request. */
 enum status docker_transfer_open(struct docker_transfer *transfer, struct docker *docker, const char *method,
-                                 const char *body, bool upgrade, const char *path, struct error *error) MUST_CHECK;
+								 const char *body, bool upgrade, const char *path, struct error *error) MUST_CHECK;
 
 /*
- * Waits until something is pending, the headers have come, the transfer has ended, `write_fd_ready` (may be NULL) found the connection ready
- * for writing, or the time is over (milliseconds, -1 for ever).
+ * Waits until something is pending, the headers have come, the transfer has ended, `write_fd_ready` (may be NULL) found
+ * the connection ready for writing, or the time is over (milliseconds, -1 for ever).
  */
 enum status docker_transfer_wait(struct docker_transfer *transfer, bool *write_fd_ready, int timeout_milliseconds,
-                                 struct error *error) MUST_CHECK;
+								 struct error *error) MUST_CHECK;
 
 /* A transfer that broke is a failure; one that ended well or goes on is not. */
 enum status docker_transfer_result(struct docker_transfer *transfer, struct error *error) MUST_CHECK;
@@ -80,18 +80,20 @@ void docker_transfer_close(struct docker_transfer *transfer);
 
 /* docker_archive.c and docker_exec.c: their part of the runtime's table. */
 enum status docker_archive_get(struct runtime *runtime, const struct container *container, const char *path,
-                               struct source **ret_tar, struct error *error);
+							   struct source **ret_tar, struct error *error);
 enum status docker_archive_put(struct runtime *runtime, const struct container *container, const char *path,
-                               struct source *tar, struct error *error);
+							   struct source *tar, struct error *error);
 enum status docker_archive_stat(struct runtime *runtime, const struct container *container, const char *path,
-                                struct path_stat *ret_stat, struct error *error);
-enum status docker_exec_open(struct runtime *runtime, const struct exec_request *request, struct exec **ret_exec, struct error *error);
-enum status docker_exec_exchange(struct exec *exec, const void *bytes, size_t length, size_t *ret_written, struct buffer *output,
-                                 struct buffer *errors, int timeout_milliseconds, bool *ret_ended, struct error *error);
+								struct path_stat *ret_stat, struct error *error);
+enum status docker_exec_open(struct runtime *runtime, const struct exec_request *request, struct exec **ret_exec,
+							 struct error *error);
+enum status docker_exec_exchange(struct exec *exec, const void *bytes, size_t length, size_t *ret_written,
+								 struct buffer *output, struct buffer *errors, int timeout_milliseconds,
+								 bool *ret_ended, struct error *error);
 enum status docker_exec_close_input(struct exec *exec, struct error *error);
 enum status docker_exec_finish(struct exec *exec, int *ret_exit_code, struct error *error);
 void docker_exec_free(struct exec *exec);
 enum status docker_helper(struct runtime *runtime, const struct container *container, const char *const *arguments,
-                          struct buffer *output, int *ret_exit_code, struct error *error);
+						  struct buffer *output, int *ret_exit_code, struct error *error);
 
 #endif

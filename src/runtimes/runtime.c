@@ -20,7 +20,8 @@ void runtime_free(struct runtime *runtime)
 	}
 }
 
-enum status runtime_find(struct runtime *runtime, const char *project, struct container_list *ret_list, struct error *error)
+enum status runtime_find(struct runtime *runtime, const char *project, struct container_list *ret_list,
+						 struct error *error)
 {
 	return runtime->ops->find(runtime, project, ret_list, error);
 }
@@ -94,15 +95,16 @@ const struct mount *container_mount_of(const struct container *container, const 
 	const struct mount *best = NULL;
 	for (size_t i = 0; i < container->mount_count; i++) {
 		const struct mount *mount = &container->mounts[i];
-		if (below(path, mount->destination) != NULL && (best == NULL || strlen(mount->destination) > strlen(best->destination))) {
+		if (below(path, mount->destination) != NULL &&
+			(best == NULL || strlen(mount->destination) > strlen(best->destination))) {
 			best = mount;
 		}
 	}
 	return best;
 }
 
-enum status runtime_host_folder(struct runtime *runtime, const struct container *container, const char *path, char **ret_folder,
-                                struct error *error)
+enum status runtime_host_folder(struct runtime *runtime, const struct container *container, const char *path,
+								char **ret_folder, struct error *error)
 {
 	(void)runtime;
 	*ret_folder = NULL;
@@ -119,7 +121,8 @@ enum status runtime_host_folder(struct runtime *runtime, const struct container 
 	 * Only as root: another user may see the folder but not keep the owners of what it holds. A folder of that name may
 	 * also exist here although the engine runs elsewhere (Docker Desktop's virtual machine): there we are not root.
 	 */
-	if (geteuid() != 0 || stat(folder, &attributes) != 0 || !S_ISDIR(attributes.st_mode) || access(folder, R_OK | W_OK | X_OK) != 0) {
+	if (geteuid() != 0 || stat(folder, &attributes) != 0 || !S_ISDIR(attributes.st_mode) ||
+		access(folder, R_OK | W_OK | X_OK) != 0) {
 		free(folder);
 		return STATUS_OK;
 	}
@@ -128,7 +131,7 @@ enum status runtime_host_folder(struct runtime *runtime, const struct container 
 }
 
 enum status runtime_inspect(struct runtime *runtime, const struct container *container, enum container_state *ret_state,
-                            enum container_health *ret_health, struct error *error)
+							enum container_health *ret_health, struct error *error)
 {
 	return runtime->ops->inspect(runtime, container, ret_state, ret_health, error);
 }
@@ -143,7 +146,8 @@ enum status runtime_unpause(struct runtime *runtime, const struct container *con
 	return runtime->ops->unpause(runtime, container, error);
 }
 
-enum status runtime_stop(struct runtime *runtime, const struct container *container, const char *signal, unsigned seconds, struct error *error)
+enum status runtime_stop(struct runtime *runtime, const struct container *container, const char *signal,
+						 unsigned seconds, struct error *error)
 {
 	return runtime->ops->stop(runtime, container, signal, seconds, error);
 }
@@ -153,7 +157,8 @@ enum status runtime_start(struct runtime *runtime, const struct container *conta
 	return runtime->ops->start(runtime, container, error);
 }
 
-enum status runtime_wait_healthy(struct runtime *runtime, const struct container *container, unsigned seconds, struct error *error)
+enum status runtime_wait_healthy(struct runtime *runtime, const struct container *container, unsigned seconds,
+								 struct error *error)
 {
 	enum container_state state = CONTAINER_STOPPED;
 	enum container_health health = HEALTH_NONE;
@@ -171,49 +176,51 @@ enum status runtime_wait_healthy(struct runtime *runtime, const struct container
 		nanosleep(&(struct timespec){.tv_nsec = HEALTH_STEP_MILLISECONDS * 1000000L}, NULL);
 	}
 	(void)error_set(error, STATUS_UNAVAILABLE, "container %s %s after %u seconds", container->name,
-	                state != CONTAINER_RUNNING ? "does not run" : "runs but is not healthy", seconds);
+					state != CONTAINER_RUNNING ? "does not run" : "runs but is not healthy", seconds);
 	return error_hint(error, "see its log: docker logs %s", container->name);
 }
 
-enum status runtime_archive_get(struct runtime *runtime, const struct container *container, const char *path, struct source **ret_tar,
-                                struct error *error)
+enum status runtime_archive_get(struct runtime *runtime, const struct container *container, const char *path,
+								struct source **ret_tar, struct error *error)
 {
 	return runtime->ops->archive_get(runtime, container, path, ret_tar, error);
 }
 
-enum status runtime_archive_put(struct runtime *runtime, const struct container *container, const char *path, struct source *tar,
-                                struct error *error)
+enum status runtime_archive_put(struct runtime *runtime, const struct container *container, const char *path,
+								struct source *tar, struct error *error)
 {
 	return runtime->ops->archive_put(runtime, container, path, tar, error);
 }
 
-enum status runtime_archive_stat(struct runtime *runtime, const struct container *container, const char *path, struct path_stat *ret_stat,
-                                 struct error *error)
+enum status runtime_archive_stat(struct runtime *runtime, const struct container *container, const char *path,
+								 struct path_stat *ret_stat, struct error *error)
 {
 	return runtime->ops->archive_stat(runtime, container, path, ret_stat, error);
 }
 
-enum status runtime_helper(struct runtime *runtime, const struct container *container, const char *const *arguments, struct buffer *output,
-                           int *ret_exit_code, struct error *error)
+enum status runtime_helper(struct runtime *runtime, const struct container *container, const char *const *arguments,
+						   struct buffer *output, int *ret_exit_code, struct error *error)
 {
 	return runtime->ops->helper(runtime, container, arguments, output, ret_exit_code, error);
 }
 
 /* --- programs ---------------------------------------------------------------------------------------------------- */
 
-enum status runtime_exec_open(struct runtime *runtime, const struct exec_request *request, struct exec **ret_exec, struct error *error)
+enum status runtime_exec_open(struct runtime *runtime, const struct exec_request *request, struct exec **ret_exec,
+							  struct error *error)
 {
 	return runtime->ops->exec_open(runtime, request, ret_exec, error);
 }
 
-enum status runtime_exec_write(struct exec *exec, const void *bytes, size_t length, struct buffer *output, struct buffer *errors,
-                               struct error *error)
+enum status runtime_exec_write(struct exec *exec, const void *bytes, size_t length, struct buffer *output,
+							   struct buffer *errors, struct error *error)
 {
 	const char *at = bytes;
 	while (length > 0) {
 		size_t written = 0;
 		bool ended = false;
-		enum status status = exec->runtime->ops->exec_exchange(exec, at, length, &written, output, errors, -1, &ended, error);
+		enum status status =
+			exec->runtime->ops->exec_exchange(exec, at, length, &written, output, errors, -1, &ended, error);
 		if (status != STATUS_OK) {
 			return status;
 		}
@@ -223,11 +230,12 @@ enum status runtime_exec_write(struct exec *exec, const void *bytes, size_t leng
 	return STATUS_OK;
 }
 
-enum status runtime_exec_read(struct exec *exec, struct buffer *output, struct buffer *errors, int timeout_milliseconds, bool *ret_ended,
-                              struct error *error)
+enum status runtime_exec_read(struct exec *exec, struct buffer *output, struct buffer *errors, int timeout_milliseconds,
+							  bool *ret_ended, struct error *error)
 {
 	size_t written = 0;
-	return exec->runtime->ops->exec_exchange(exec, NULL, 0, &written, output, errors, timeout_milliseconds, ret_ended, error);
+	return exec->runtime->ops->exec_exchange(exec, NULL, 0, &written, output, errors, timeout_milliseconds, ret_ended,
+											 error);
 }
 
 enum status runtime_exec_close_input(struct exec *exec, struct error *error)
@@ -256,8 +264,8 @@ static enum status hand_on(struct buffer *said, struct sink *output, struct erro
 }
 
 /* Feeds the whole input while taking whatever comes back, so that neither side ever waits for the other in vain. */
-static enum status feed(struct exec *exec, struct source *input, struct sink *output, struct buffer *said, struct buffer *errors,
-                        bool *ret_ended, struct error *error)
+static enum status feed(struct exec *exec, struct source *input, struct sink *output, struct buffer *said,
+						struct buffer *errors, bool *ret_ended, struct error *error)
 {
 	CLEANUP(cleanup_free) char *block = malloc(STREAM_BLOCK_SIZE);
 	if (block == NULL) {
@@ -271,7 +279,8 @@ static enum status feed(struct exec *exec, struct source *input, struct sink *ou
 			break;
 		}
 		for (size_t at = 0, written = 0; status == STATUS_OK && at < length; at += written) {
-			status = exec->runtime->ops->exec_exchange(exec, block + at, length - at, &written, said, errors, -1, ret_ended, error);
+			status = exec->runtime->ops->exec_exchange(exec, block + at, length - at, &written, said, errors, -1,
+													   ret_ended, error);
 			if (status == STATUS_OK) {
 				status = hand_on(said, output, error);
 			}
@@ -280,8 +289,8 @@ static enum status feed(struct exec *exec, struct source *input, struct sink *ou
 	return status == STATUS_OK ? runtime_exec_close_input(exec, error) : status;
 }
 
-enum status runtime_run(struct runtime *runtime, const struct exec_request *request, struct source *input, struct sink *output,
-                        struct buffer *errors, int *ret_exit_code, struct error *error)
+enum status runtime_run(struct runtime *runtime, const struct exec_request *request, struct source *input,
+						struct sink *output, struct buffer *errors, int *ret_exit_code, struct error *error)
 {
 	struct exec_request copy = *request;
 	copy.input = input != NULL;
@@ -301,7 +310,8 @@ enum status runtime_run(struct runtime *runtime, const struct exec_request *requ
 	return status == STATUS_OK ? runtime_exec_finish(exec, ret_exit_code, error) : status;
 }
 
-enum status runtime_run_text(struct runtime *runtime, const struct exec_request *request, struct buffer *output, struct error *error)
+enum status runtime_run_text(struct runtime *runtime, const struct exec_request *request, struct buffer *output,
+							 struct error *error)
 {
 	CLEANUP(buffer_free) struct buffer errors = BUFFER_INIT(RUN_ERRORS_LIMIT);
 	CLEANUP(cleanup_sink) struct sink *sink = NULL;
@@ -316,6 +326,6 @@ enum status runtime_run_text(struct runtime *runtime, const struct exec_request 
 	/* A program that is not there is reported on standard output by the engine, with exit code 126 or 127. */
 	buffer_trim(&errors);
 	buffer_trim(output);
-	return error_set(error, STATUS_FAILED, "%s in container %s ended with exit code %d: %s", request->arguments[0], request->container->name,
-	                 exit_code, errors.length > 0 ? errors.data : buffer_text(output));
+	return error_set(error, STATUS_FAILED, "%s in container %s ended with exit code %d: %s", request->arguments[0],
+					 request->container->name, exit_code, errors.length > 0 ? errors.data : buffer_text(output));
 }

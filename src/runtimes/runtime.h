@@ -30,10 +30,10 @@ struct mount {
 /* What is known of one container. All strings are owned by the container and never NULL. */
 struct container {
 	char *id;
-	char *name;    /* without the leading slash */
-	char *service; /* Compose service, or empty */
-	char *store;   /* value of the label whisperengine.backup.store, or empty */
-	char *image;   /* as the user named it, "postgres:16-alpine" */
+	char *name;         /* without the leading slash */
+	char *service;      /* Compose service, or empty */
+	char *store;        /* value of the label whisperengine.backup.store, or empty */
+	char *image;        /* as the user named it, "postgres:16-alpine" */
 	char *image_digest; /* "sha256:..." of the image's configuration */
 	char **environment; /* "NAME=VALUE", NULL-terminated */
 	char **command;     /* entrypoint and arguments, NULL-terminated */
@@ -60,35 +60,36 @@ struct exec_request {
 };
 
 struct path_stat {
-	uint64_t size;             /* bytes */
-	mode_t mode;               /* POSIX type and permission bits */
+	uint64_t size; /* bytes */
+	mode_t mode;   /* POSIX type and permission bits */
 	struct timespec mtime;
 };
 
 struct runtime_ops {
 	/* A second connection to the same engine, for a child process. */
 	enum status (*reopen)(struct runtime *runtime, struct runtime **ret_runtime, struct error *error);
-	enum status (*find)(struct runtime *runtime, const char *project, struct container_list *ret_list, struct error *error);
+	enum status (*find)(struct runtime *runtime, const char *project, struct container_list *ret_list,
+						struct error *error);
 	enum status (*inspect)(struct runtime *runtime, const struct container *container, enum container_state *ret_state,
-	                       enum container_health *ret_health, struct error *error);
+						   enum container_health *ret_health, struct error *error);
 	enum status (*pause)(struct runtime *runtime, const struct container *container, struct error *error);
 	enum status (*unpause)(struct runtime *runtime, const struct container *container, struct error *error);
-	enum status (*stop)(struct runtime *runtime, const struct container *container, const char *signal, unsigned seconds,
-	                    struct error *error);
+	enum status (*stop)(struct runtime *runtime, const struct container *container, const char *signal,
+						unsigned seconds, struct error *error);
 	enum status (*start)(struct runtime *runtime, const struct container *container, struct error *error);
 	enum status (*archive_get)(struct runtime *runtime, const struct container *container, const char *path,
-	                           struct source **ret_tar, struct error *error);
+							   struct source **ret_tar, struct error *error);
 	enum status (*archive_put)(struct runtime *runtime, const struct container *container, const char *path,
-	                           struct source *tar, struct error *error);
+							   struct source *tar, struct error *error);
 	enum status (*archive_stat)(struct runtime *runtime, const struct container *container, const char *path,
-	                            struct path_stat *ret_stat, struct error *error);
+								struct path_stat *ret_stat, struct error *error);
 	enum status (*helper)(struct runtime *runtime, const struct container *container, const char *const *arguments,
-	                      struct buffer *output, int *ret_exit_code, struct error *error);
+						  struct buffer *output, int *ret_exit_code, struct error *error);
 	enum status (*exec_open)(struct runtime *runtime, const struct exec_request *request, struct exec **ret_exec,
-	                         struct error *error);
+							 struct error *error);
 	enum status (*exec_exchange)(struct exec *exec, const void *bytes, size_t length, size_t *ret_written,
-	                             struct buffer *output, struct buffer *errors, int timeout_milliseconds, bool *ret_ended,
-	                             struct error *error);
+								 struct buffer *output, struct buffer *errors, int timeout_milliseconds,
+								 bool *ret_ended, struct error *error);
 	enum status (*exec_close_input)(struct exec *exec, struct error *error);
 	enum status (*exec_finish)(struct exec *exec, int *ret_exit_code, struct error *error);
 	void (*exec_free)(struct exec *exec);
@@ -109,7 +110,8 @@ CLEANUP_DEFINE(runtime, struct runtime, runtime_free)
 /* --- containers ------------------------------------------------------------------------------------------------ */
 
 /* All containers of a Compose project, one-off ones left out. An empty list is no error. */
-enum status runtime_find(struct runtime *runtime, const char *project, struct container_list *ret_list, struct error *error) MUST_CHECK;
+enum status runtime_find(struct runtime *runtime, const char *project, struct container_list *ret_list,
+						 struct error *error) MUST_CHECK;
 void container_list_free(struct container_list *list);
 void container_free(struct container *container);
 CLEANUP_DEFINE(container, struct container, container_free)
@@ -117,7 +119,8 @@ CLEANUP_DEFINE(container, struct container, container_free)
 /* The value of an environment variable of the container; NULL if it is not set. Lent. */
 const char *container_environment(const struct container *container, const char *name);
 
-/* The mount that holds `path`: the one with the longest destination that is `path` or a parent of it; NULL if none. Lent. */
+/* The mount that holds `path`: the one with the longest destination that is `path` or a parent of it; NULL if none.
+ * Lent. */
 const struct mount *container_mount_of(const struct container *container, const char *path);
 
 /*
@@ -126,12 +129,13 @@ const struct mount *container_mount_of(const struct container *container, const 
  * Owned by the caller.
  */
 enum status runtime_host_folder(struct runtime *runtime, const struct container *container, const char *path,
-                                char **ret_folder, struct error *error) MUST_CHECK;
+								char **ret_folder, struct error *error) MUST_CHECK;
 
 enum status runtime_inspect(struct runtime *runtime, const struct container *container, enum container_state *ret_state,
-                            enum container_health *ret_health, struct error *error) MUST_CHECK;
+							enum container_health *ret_health, struct error *error) MUST_CHECK;
 
-/* Freezes all processes; a container that is paused already is STATUS_FAILED. Thaws them; one that runs is STATUS_OK. */
+/* Freezes all processes; a container that is paused already is STATUS_FAILED. Thaws them; one that runs is STATUS_OK.
+ */
 enum status runtime_pause(struct runtime *runtime, const struct container *container, struct error *error) MUST_CHECK;
 enum status runtime_unpause(struct runtime *runtime, const struct container *container, struct error *error) MUST_CHECK;
 
@@ -139,26 +143,29 @@ enum status runtime_unpause(struct runtime *runtime, const struct container *con
  * Stops the container and waits until it has: `signal` (NULL for the container's own stop signal) first, SIGKILL after
  * `seconds`. A stopped container is STATUS_OK, and so is starting one that runs.
  */
-enum status runtime_stop(struct runtime *runtime, const struct container *container, const char *signal, unsigned seconds,
-                         struct error *error) MUST_CHECK;
+enum status runtime_stop(struct runtime *runtime, const struct container *container, const char *signal,
+						 unsigned seconds, struct error *error) MUST_CHECK;
 enum status runtime_start(struct runtime *runtime, const struct container *container, struct error *error) MUST_CHECK;
 
-/* Waits until the container runs and its health check, if it has one, is content; STATUS_UNAVAILABLE after `seconds`. */
-enum status runtime_wait_healthy(struct runtime *runtime, const struct container *container, unsigned seconds, struct error *error) MUST_CHECK;
+/* Waits until the container runs and its health check, if it has one, is content; STATUS_UNAVAILABLE after `seconds`.
+ */
+enum status runtime_wait_healthy(struct runtime *runtime, const struct container *container, unsigned seconds,
+								 struct error *error) MUST_CHECK;
 
 /* --- files ------------------------------------------------------------------------------------------------------- */
 
-/* A tar stream of `path`, whose entries begin with its last component. Works on running, paused and stopped containers. */
+/* A tar stream of `path`, whose entries begin with its last component. Works on running, paused and stopped containers.
+ */
 enum status runtime_archive_get(struct runtime *runtime, const struct container *container, const char *path,
-                                struct source **ret_tar, struct error *error) MUST_CHECK;
+								struct source **ret_tar, struct error *error) MUST_CHECK;
 
 /* Unpacks a tar stream into the existing folder `path`; numeric owners are kept, nothing is deleted. */
 enum status runtime_archive_put(struct runtime *runtime, const struct container *container, const char *path,
-                                struct source *tar, struct error *error) MUST_CHECK;
+								struct source *tar, struct error *error) MUST_CHECK;
 
 /* STATUS_NOT_FOUND if there is no such path. */
 enum status runtime_archive_stat(struct runtime *runtime, const struct container *container, const char *path,
-                                 struct path_stat *ret_stat, struct error *error) MUST_CHECK;
+								 struct path_stat *ret_stat, struct error *error) MUST_CHECK;
 
 /*
  * Runs a program as root in a throwaway container made from the container's own image, with the container's volumes and
@@ -166,35 +173,37 @@ enum status runtime_archive_stat(struct runtime *runtime, const struct container
  * volume that cannot be reached from here. The throwaway container is always removed.
  */
 enum status runtime_helper(struct runtime *runtime, const struct container *container, const char *const *arguments,
-                           struct buffer *output, int *ret_exit_code, struct error *error) MUST_CHECK;
+						   struct buffer *output, int *ret_exit_code, struct error *error) MUST_CHECK;
 
 /* --- programs ---------------------------------------------------------------------------------------------------- */
 
 /*
  * Runs a program to its end: `input` (NULL for none) to its standard input, its standard output to `output` (NULL to
- * drop it), its standard error to `errors` as far as that has room (NULL to drop it). *ret_exit_code is always read from
- * the engine; 126 and 127 are returned as such (the program is not there). A program that stops reading its input early
- * is no error here: its exit code tells. Stops, and ends the program, when interrupted.
+ * drop it), its standard error to `errors` as far as that has room (NULL to drop it). *ret_exit_code is always read
+ * from the engine; 126 and 127 are returned as such (the program is not there). A program that stops reading its input
+ * early is no error here: its exit code tells. Stops, and ends the program, when interrupted.
  */
 enum status runtime_run(struct runtime *runtime, const struct exec_request *request, struct source *input,
-                        struct sink *output, struct buffer *errors, int *ret_exit_code, struct error *error) MUST_CHECK;
+						struct sink *output, struct buffer *errors, int *ret_exit_code, struct error *error) MUST_CHECK;
 
 /* As runtime_run without input, and anything but exit code 0 is a failure whose message is what the program said. */
-enum status runtime_run_text(struct runtime *runtime, const struct exec_request *request, struct buffer *output, struct error *error) MUST_CHECK;
+enum status runtime_run_text(struct runtime *runtime, const struct exec_request *request, struct buffer *output,
+							 struct error *error) MUST_CHECK;
 
 /* A program that is talked with: opened, written to and read from in any order, finished. */
-enum status runtime_exec_open(struct runtime *runtime, const struct exec_request *request, struct exec **ret_exec, struct error *error) MUST_CHECK;
+enum status runtime_exec_open(struct runtime *runtime, const struct exec_request *request, struct exec **ret_exec,
+							  struct error *error) MUST_CHECK;
 
 /* Writes all; what the program says meanwhile is appended to `output` and `errors` (both needed, both bounded). */
 enum status runtime_exec_write(struct exec *exec, const void *bytes, size_t length, struct buffer *output,
-                               struct buffer *errors, struct error *error) MUST_CHECK;
+							   struct buffer *errors, struct error *error) MUST_CHECK;
 
 /*
  * Waits for something to come (at most `timeout_milliseconds`, -1 for ever) and appends it to `output` or `errors`.
  * *ret_ended says that nothing more will come.
  */
 enum status runtime_exec_read(struct exec *exec, struct buffer *output, struct buffer *errors, int timeout_milliseconds,
-                              bool *ret_ended, struct error *error) MUST_CHECK;
+							  bool *ret_ended, struct error *error) MUST_CHECK;
 enum status runtime_exec_close_input(struct exec *exec, struct error *error) MUST_CHECK;
 
 /* Only after *ret_ended: the exit code. */

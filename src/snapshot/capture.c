@@ -20,7 +20,8 @@ static double seconds_since(const struct timespec *began)
 }
 
 /* Pauses the container at a moment that counts. */
-static enum status freeze(const struct capture_request *request, struct captured *captured, struct window **ret_window, struct error *error)
+static enum status freeze(const struct capture_request *request, struct captured *captured, struct window **ret_window,
+						  struct error *error)
 {
 	struct timespec began;
 	clock_gettime(CLOCK_MONOTONIC, &began);
@@ -48,19 +49,21 @@ static enum status freeze(const struct capture_request *request, struct captured
 			return status;
 		}
 		if (seconds_since(&began) > CAPTURE_REST_SECONDS) {
-			(void)error_set(error, STATUS_FAILED, "%s was never at rest in %d seconds: it keeps rewriting its files", request->container->name,
-			                CAPTURE_REST_SECONDS);
-			return error_hint(error, "run the backup again when there is less to do, or stop what writes to it for a minute");
+			(void)error_set(error, STATUS_FAILED, "%s was never at rest in %d seconds: it keeps rewriting its files",
+							request->container->name, CAPTURE_REST_SECONDS);
+			return error_hint(error,
+							  "run the backup again when there is less to do, or stop what writes to it for a minute");
 		}
 		captured->retries++;
-		unsigned milliseconds = captured->retries < LONGEST_THAW_MILLISECONDS ? captured->retries : LONGEST_THAW_MILLISECONDS;
+		unsigned milliseconds =
+			captured->retries < LONGEST_THAW_MILLISECONDS ? captured->retries : LONGEST_THAW_MILLISECONDS;
 		nanosleep(&(struct timespec){.tv_nsec = milliseconds * 1000000L}, NULL);
 	}
 }
 
 /* Through the engine: its stream names everything after the folder's last component. */
-static enum status copy_stream(const struct capture_request *request, struct sink *output, struct progress *progress, uint64_t *ret_bytes,
-                               struct error *error)
+static enum status copy_stream(const struct capture_request *request, struct sink *output, struct progress *progress,
+							   uint64_t *ret_bytes, struct error *error)
 {
 	const char *slash = strrchr(request->folder, '/');
 	CLEANUP(cleanup_source) struct source *tar = NULL;
@@ -76,8 +79,8 @@ static enum status copy_stream(const struct capture_request *request, struct sin
 	return status;
 }
 
-enum status capture_folder(const struct capture_request *request, const char *path, struct progress *progress, struct captured *ret_captured,
-                           struct error *error)
+enum status capture_folder(const struct capture_request *request, const char *path, struct progress *progress,
+						   struct captured *ret_captured, struct error *error)
 {
 	struct captured captured = {0};
 	CLEANUP(cleanup_free) char *folder = NULL;
@@ -99,7 +102,7 @@ enum status capture_folder(const struct capture_request *request, const char *pa
 	if (status == STATUS_OK) {
 		progress_step(progress, "copying (paused)", 0);
 		status = folder != NULL ? tar_pack(folder, request->folder + 1, gzip, progress, &captured.bytes, error)
-		                        : copy_stream(request, gzip, progress, &captured.bytes, error);
+								: copy_stream(request, gzip, progress, &captured.bytes, error);
 	}
 	if (status == STATUS_OK) {
 		status = window_close(MOVE(window), &captured.freeze_milliseconds, error);

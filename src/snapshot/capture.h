@@ -36,6 +36,6 @@ enum { CAPTURE_REST_SECONDS = 60 };
 
 /* Writes the archive to the new file `path`, flushed to disk. The container runs again in every case. */
 enum status capture_folder(const struct capture_request *request, const char *path, struct progress *progress,
-                           struct captured *ret_captured, struct error *error) MUST_CHECK;
+						   struct captured *ret_captured, struct error *error) MUST_CHECK;
 
 #endif

@@ -9,8 +9,8 @@
 #include <time.h>
 
 enum {
-	GUARDIAN_TRIES = 60,         /* how often the guardian tries to thaw before it gives up ... */
-	GUARDIAN_PAUSE_SECONDS = 1,  /* ... with this between two tries */
+	GUARDIAN_TRIES = 60,        /* how often the guardian tries to thaw before it gives up ... */
+	GUARDIAN_PAUSE_SECONDS = 1, /* ... with this between two tries */
 };
 
 struct window {
@@ -108,8 +108,8 @@ static enum status thaw(struct window *window, struct error *error)
 	return result;
 }
 
-enum status window_open(struct runtime *runtime, const struct container *const *containers, size_t count, struct window **ret_window,
-                        struct error *error)
+enum status window_open(struct runtime *runtime, const struct container *const *containers, size_t count,
+						struct window **ret_window, struct error *error)
 {
 	struct window *window = calloc(1, sizeof *window);
 	if (window == NULL) {

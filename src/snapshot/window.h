@@ -18,7 +18,7 @@ struct window;
  * are thawed again and nothing is left frozen.
  */
 enum status window_open(struct runtime *runtime, const struct container *const *containers, size_t count,
-                        struct window **ret_window, struct error *error) MUST_CHECK;
+						struct window **ret_window, struct error *error) MUST_CHECK;
 
 /*
  * Thaws everything and frees the window; all containers are tried even if one fails. *ret_milliseconds (may be NULL) is

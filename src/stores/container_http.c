@@ -9,13 +9,14 @@ enum {
 	HTTP_PORT_SIZE = 12,
 };
 
-enum status container_http_get(struct runtime *runtime, const struct container *container, unsigned port, const char *path, int *ret_code,
-                               struct buffer *body, struct error *error)
+enum status container_http_get(struct runtime *runtime, const struct container *container, unsigned port,
+							   const char *path, int *ret_code, struct buffer *body, struct error *error)
 {
 	/* HTTP/1.0, so that the reply ends with the connection and is not cut into chunks (RFC 1945). */
-	static const char script[] = "exec 3<>/dev/tcp/127.0.0.1/$0 || exit 7; "
-	                             "printf 'GET %s HTTP/1.0\\r\\nHost: localhost\\r\\nAccept: application/json\\r\\n\\r\\n' \"$1\" >&3; "
-	                             "exec timeout \"$2\" cat <&3";
+	static const char script[] =
+		"exec 3<>/dev/tcp/127.0.0.1/$0 || exit 7; "
+		"printf 'GET %s HTTP/1.0\\r\\nHost: localhost\\r\\nAccept: application/json\\r\\n\\r\\n' \"$1\" >&3; "
+		"exec timeout \"$2\" cat <&3";
 	char port_text[HTTP_PORT_SIZE];
 	char seconds[HTTP_PORT_SIZE];
 	snprintf(port_text, sizeof port_text, "%u", port);
@@ -37,7 +38,8 @@ enum status container_http_get(struct runtime *runtime, const struct container *
 	}
 	const char *end = strstr(buffer_text(&reply), "\r\n\r\n");
 	if (end == NULL || sscanf(buffer_text(&reply), "HTTP/%*s %d", ret_code) != 1) {
-		return error_set(error, STATUS_UNAVAILABLE, "nothing answers on port %u of container %s", port, container->name);
+		return error_set(error, STATUS_UNAVAILABLE, "nothing answers on port %u of container %s", port,
+						 container->name);
 	}
 	return buffer_append_text(body, end + 4, error);
 }

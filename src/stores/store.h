@@ -1,8 +1,8 @@
 /*
  * store.h - what a datastore has to be able to do to be backed up and restored.
  *
- * A new store is one file with a `struct store_ops` and one line in the table of store_table.c. A store knows its server
- * and its files; it reaches both only through a runtime, and never sees an engine's API.
+ * A new store is one file with a `struct store_ops` and one line in the table of store_table.c. A store knows its
+ * server and its files; it reaches both only through a runtime, and never sees an engine's API.
  */
 #ifndef WHISPERBACKUP_STORES_STORE_H
 #define WHISPERBACKUP_STORES_STORE_H
@@ -35,23 +35,28 @@ struct saved {
 };
 
 struct store_ops {
-	const char *name;     /* "postgresql": manifest, --only, messages */
-	const char *title;    /* "PostgreSQL": for people */
-	const char *service;  /* Compose service name */
-	const char *artefact; /* file name in a backup folder */
+	const char *name;                    /* "postgresql": manifest, --only, messages */
+	const char *title;                   /* "PostgreSQL": for people */
+	const char *service;                 /* Compose service name */
+	const char *artefact;                /* file name in a backup folder */
 	const char *const *legacy_artefacts; /* further names that hand-made backups use, NULL-terminated */
 
-	/* Learns credentials, version and data folder of a running container. STATUS_UNAVAILABLE if the server does not answer. */
-	enum status (*open)(struct runtime *runtime, const struct container *container, struct store **ret_store, struct error *error);
+	/* Learns credentials, version and data folder of a running container. STATUS_UNAVAILABLE if the server does not
+	 * answer. */
+	enum status (*open)(struct runtime *runtime, const struct container *container, struct store **ret_store,
+						struct error *error);
 
 	/* STATUS_OK if the server answers a real request now. */
 	enum status (*ready)(struct store *store, struct error *error);
 
 	/* Writes the complete artefact to `path` (a new file, flushed to disk), or fails. The server goes on running. */
-	enum status (*save)(struct store *store, const char *path, struct progress *progress, struct saved *ret_saved, struct error *error);
+	enum status (*save)(struct store *store, const char *path, struct progress *progress, struct saved *ret_saved,
+						struct error *error);
 
-	/* Reads a whole artefact and says what it is; STATUS_DAMAGED if it is not complete and well-formed. Needs no server. */
-	enum status (*check)(const char *path, struct progress *progress, struct artefact *ret_artefact, struct error *error);
+	/* Reads a whole artefact and says what it is; STATUS_DAMAGED if it is not complete and well-formed. Needs no
+	 * server. */
+	enum status (*check)(const char *path, struct progress *progress, struct artefact *ret_artefact,
+						 struct error *error);
 
 	/*
 	 * The four steps of a restore. `stage` brings the data next to the live data, which is not touched, while the
@@ -59,7 +64,8 @@ struct store_ops {
 	 * back. `commit` drops the old data and `rollback` brings it back; both may be called again after a failure, and
 	 * rollback at any time after open (nothing staged: nothing to do).
 	 */
-	enum status (*stage)(struct store *store, const char *path, const struct artefact *artefact, struct progress *progress, struct error *error);
+	enum status (*stage)(struct store *store, const char *path, const struct artefact *artefact,
+						 struct progress *progress, struct error *error);
 	enum status (*swap)(struct store *store, struct progress *progress, struct error *error);
 	enum status (*commit)(struct store *store, struct progress *progress, struct error *error);
 	enum status (*rollback)(struct store *store, struct progress *progress, struct error *error);

@@ -2,7 +2,8 @@
 
 #include <string.h>
 
-const struct store_ops *const store_table[STORE_COUNT] = {&store_postgresql, &store_redis, &store_chromadb, &store_neo4j};
+const struct store_ops *const store_table[STORE_COUNT] = {&store_postgresql, &store_redis, &store_chromadb,
+														  &store_neo4j};
 
 void store_free(struct store *store)
 {

@@ -8,7 +8,7 @@
 #include <time.h>
 
 enum {
-	READY_SECONDS = 180,         /* for a server to start on the restored data and to answer */
+	READY_SECONDS = 180, /* for a server to start on the restored data and to answer */
 	READY_STEP_MILLISECONDS = 200,
 };
 
@@ -42,7 +42,8 @@ static enum status start(struct volume_store *self, struct progress *progress, s
 		ready = store->ops->ready(store, &failure);
 		if (ready != STATUS_OK && waited > READY_SECONDS * 1000) {
 			*error = failure;
-			(void)error_prefix(error, "%s does not answer %d seconds after its start", store->ops->title, READY_SECONDS);
+			(void)error_prefix(error, "%s does not answer %d seconds after its start", store->ops->title,
+							   READY_SECONDS);
 			return error_hint(error, "see its log: ./bot.sh logs %s", store->ops->service);
 		}
 		status = interrupt_check(error);
@@ -65,13 +66,14 @@ static enum status heal(struct volume_store *self, struct progress *progress, st
 	return status == STATUS_OK ? start(self, progress, error) : status;
 }
 
-enum status volume_store_stage(struct volume_store *self, struct source *tar, const char *path_in_archive, struct progress *progress,
-                               struct error *error)
+enum status volume_store_stage(struct volume_store *self, struct source *tar, const char *path_in_archive,
+							   struct progress *progress, struct error *error)
 {
 	CLEANUP(cleanup_source) struct source *owned = tar;
 	struct store *store = &self->store;
 	folder_swap_free(MOVE(self->swap));
-	enum status status = folder_swap_new(store->runtime, store->container, store->data_folder, self->names, &self->swap, error);
+	enum status status =
+		folder_swap_new(store->runtime, store->container, store->data_folder, self->names, &self->swap, error);
 	if (status == STATUS_OK) {
 		status = heal(self, progress, error);
 	}
@@ -129,8 +131,8 @@ void volume_store_close(struct volume_store *self)
 	folder_swap_free(self->swap);
 }
 
-enum status volume_store_stage_archive(struct volume_store *self, const char *path, const char *path_in_archive, struct progress *progress,
-                                       struct error *error)
+enum status volume_store_stage_archive(struct volume_store *self, const char *path, const char *path_in_archive,
+									   struct progress *progress, struct error *error)
 {
 	struct source *tar = NULL;
 	enum status status = volume_store_open_archive(path, &tar, error);

@@ -10,22 +10,22 @@
 /* The first member of such a store's own struct. */
 struct volume_store {
 	struct store store;
-	const char *stop_signal;   /* NULL for the container's own */
-	unsigned stop_seconds;     /* before it is killed */
-	const char *const *names;  /* the entries of the folder that are the store's data; NULL for all */
+	const char *stop_signal;  /* NULL for the container's own */
+	unsigned stop_seconds;    /* before it is killed */
+	const char *const *names; /* the entries of the folder that are the store's data; NULL for all */
 	/* Called before the container is stopped, when that must not happen at any moment. May be NULL. */
 	enum status (*before_stop)(struct volume_store *self, struct error *error);
-	struct folder_swap *swap;  /* from stage to commit or rollback */
-	bool stopped;              /* by us, and not started again */
+	struct folder_swap *swap; /* from stage to commit or rollback */
+	bool stopped;             /* by us, and not started again */
 };
 
 /* `tar` is owned from then on; what stands in it under `path_in_archive` becomes the folder's content. */
-enum status volume_store_stage(struct volume_store *self, struct source *tar, const char *path_in_archive, struct progress *progress,
-                               struct error *error) MUST_CHECK;
+enum status volume_store_stage(struct volume_store *self, struct source *tar, const char *path_in_archive,
+							   struct progress *progress, struct error *error) MUST_CHECK;
 
 /* The same from a .tar.gz artefact. */
 enum status volume_store_stage_archive(struct volume_store *self, const char *path, const char *path_in_archive,
-                                       struct progress *progress, struct error *error) MUST_CHECK;
+									   struct progress *progress, struct error *error) MUST_CHECK;
 
 /* The store_ops of the same names. */
 enum status volume_store_swap(struct store *store, struct progress *progress, struct error *error) MUST_CHECK;

@@ -23,8 +23,8 @@ struct folder_swap {
 	bool applied;
 };
 
-enum status folder_swap_new(struct runtime *runtime, const struct container *container, const char *path, const char *const *names,
-                            struct folder_swap **ret_swap, struct error *error)
+enum status folder_swap_new(struct runtime *runtime, const struct container *container, const char *path,
+							const char *const *names, struct folder_swap **ret_swap, struct error *error)
 {
 	struct folder_swap *swap = calloc(1, sizeof *swap);
 	if (swap == NULL) {
@@ -32,7 +32,7 @@ enum status folder_swap_new(struct runtime *runtime, const struct container *con
 	}
 	*swap = (struct folder_swap){.runtime = runtime, .container = container, .names = names, .path = strdup(path)};
 	enum status status =
-	    swap->path == NULL ? error_memory(error) : runtime_host_folder(runtime, container, path, &swap->host, error);
+		swap->path == NULL ? error_memory(error) : runtime_host_folder(runtime, container, path, &swap->host, error);
 	if (status != STATUS_OK) {
 		folder_swap_free(swap);
 		return status;
@@ -55,11 +55,13 @@ bool folder_swap_applied(const struct folder_swap *swap)
 	return swap->applied;
 }
 
-/* --- with system calls ----------------------------------------------------------------------------------------------- */
+/* --- with system calls -----------------------------------------------------------------------------------------------
+ */
 
 static bool is_ours(const char *name)
 {
-	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strncmp(name, TAR_OWN_PREFIX, strlen(TAR_OWN_PREFIX)) == 0;
+	return strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+		   strncmp(name, TAR_OWN_PREFIX, strlen(TAR_OWN_PREFIX)) == 0;
 }
 
 static bool is_chosen(const struct folder_swap *swap, const char *name)
@@ -73,7 +75,8 @@ static bool is_chosen(const struct folder_swap *swap, const char *name)
 }
 
 /* Renames every entry of `from` that is not ours (and, if `chosen_only`, that is to be replaced) into `to`. */
-static enum status move_entries(const struct folder_swap *swap, const char *from, const char *to, bool chosen_only, struct error *error)
+static enum status move_entries(const struct folder_swap *swap, const char *from, const char *to, bool chosen_only,
+								struct error *error)
 {
 	DIR *folder = opendir(from);
 	if (folder == NULL) {
@@ -109,7 +112,8 @@ static enum status move_entries(const struct folder_swap *swap, const char *from
 static enum status copy_attributes(const char *from, const char *to, struct error *error)
 {
 	struct stat attributes;
-	if (stat(from, &attributes) != 0 || chown(to, attributes.st_uid, attributes.st_gid) != 0 || chmod(to, attributes.st_mode & 07777) != 0) {
+	if (stat(from, &attributes) != 0 || chown(to, attributes.st_uid, attributes.st_gid) != 0 ||
+		chmod(to, attributes.st_mode & 07777) != 0) {
 		return error_set_errno(error, "cannot give %s its owner and mode", to);
 	}
 	return STATUS_OK;
@@ -133,8 +137,10 @@ static void cleanup_parts(struct parts *parts)
 
 static enum status find_parts(const struct folder_swap *swap, struct parts *parts, struct error *error)
 {
-	bool complete = asprintf(&parts->own, "%s/%s", swap->host, OWN_FOLDER) >= 0 && asprintf(&parts->new, "%s/new", parts->own) >= 0 &&
-	                asprintf(&parts->old, "%s/old", parts->own) >= 0 && asprintf(&parts->state, "%s/state", parts->own) >= 0;
+	bool complete = asprintf(&parts->own, "%s/%s", swap->host, OWN_FOLDER) >= 0 &&
+					asprintf(&parts->new, "%s/new", parts->own) >= 0 &&
+					asprintf(&parts->old, "%s/old", parts->own) >= 0 &&
+					asprintf(&parts->state, "%s/state", parts->own) >= 0;
 	return complete ? STATUS_OK : error_memory(error);
 }
 
@@ -232,8 +238,8 @@ static enum status direct_remove(const struct folder_swap *swap, struct error *e
 	return status == STATUS_OK ? files_remove(parts.own, error) : status;
 }
 
-static enum status direct_stage(const struct folder_swap *swap, struct source *tar, const char *path_in_archive, struct progress *progress,
-                                struct error *error)
+static enum status direct_stage(const struct folder_swap *swap, struct source *tar, const char *path_in_archive,
+								struct progress *progress, struct error *error)
 {
 	CLEANUP(cleanup_source) struct source *owned = tar;
 	CLEANUP(cleanup_parts) struct parts parts = {0};
@@ -244,30 +250,31 @@ static enum status direct_stage(const struct folder_swap *swap, struct source *t
 	return status == STATUS_OK ? tar_unpack(owned, path_in_archive, parts.new, progress, error) : status;
 }
 
-/* --- in a throwaway container ---------------------------------------------------------------------------------------- */
+/* --- in a throwaway container ----------------------------------------------------------------------------------------
+ */
 
 /*
- * The same steps for a shell: $1 the step, $2 the data folder, then the names to be replaced (none: all). An entry whose
- * name begins with a dot is matched by the second pattern; ours are left out.
+ * The same steps for a shell: $1 the step, $2 the data folder, then the names to be replaced (none: all). An entry
+ * whose name begins with a dot is matched by the second pattern; ours are left out.
  */
 static const char swap_script[] =
-    "set -e; step=$1; cd \"$2\"; shift 2; own=" OWN_FOLDER "; "
-    "state() { printf %s \"$1\" >$own/state.new; mv -f $own/state.new $own/state; sync; }; "
-    "out() { to=$1; shift; "
-    "if [ $# -gt 0 ]; then for n; do if [ -e \"$n\" ]; then mv \"$n\" $to/; fi; done; return; fi; "
-    "for n in * .[!.]*; do case $n in " TAR_OWN_PREFIX "*) continue;; esac; "
-    "if [ -e \"$n\" ] || [ -L \"$n\" ]; then mv \"$n\" $to/; fi; done; }; "
-    "back() { for n in $1/* $1/.[!.]*; do if [ -e \"$n\" ] || [ -L \"$n\" ]; then mv \"$n\" .; fi; done; }; "
-    "like() { chown $(stat -c %u:%g $1) $2; chmod $(stat -c %a $1) $2; }; "
-    "case $step in "
-    "state) cat $own/state 2>/dev/null || true;; "
-    "remove) rm -rf $own;; "
-    "apply) mkdir $own/old; like . $own/old; state out; out $own/old \"$@\"; state in; back $own/new; "
-    "if [ $# -eq 0 ]; then like $own/new .; fi; state done;; "
-    "rollback) s=$(cat $own/state 2>/dev/null || true); "
-    "case $s in in|done) out $own/new \"$@\"; state out;; esac; "
-    "case $s in ?*) back $own/old; like $own/old .;; esac; rm -rf $own;; "
-    "esac";
+	"set -e; step=$1; cd \"$2\"; shift 2; own=" OWN_FOLDER "; "
+	"state() { printf %s \"$1\" >$own/state.new; mv -f $own/state.new $own/state; sync; }; "
+	"out() { to=$1; shift; "
+	"if [ $# -gt 0 ]; then for n; do if [ -e \"$n\" ]; then mv \"$n\" $to/; fi; done; return; fi; "
+	"for n in * .[!.]*; do case $n in " TAR_OWN_PREFIX "*) continue;; esac; "
+	"if [ -e \"$n\" ] || [ -L \"$n\" ]; then mv \"$n\" $to/; fi; done; }; "
+	"back() { for n in $1/* $1/.[!.]*; do if [ -e \"$n\" ] || [ -L \"$n\" ]; then mv \"$n\" .; fi; done; }; "
+	"like() { chown $(stat -c %u:%g $1) $2; chmod $(stat -c %a $1) $2; }; "
+	"case $step in "
+	"state) cat $own/state 2>/dev/null || true;; "
+	"remove) rm -rf $own;; "
+	"apply) mkdir $own/old; like . $own/old; state out; out $own/old \"$@\"; state in; back $own/new; "
+	"if [ $# -eq 0 ]; then like $own/new .; fi; state done;; "
+	"rollback) s=$(cat $own/state 2>/dev/null || true); "
+	"case $s in in|done) out $own/new \"$@\"; state out;; esac; "
+	"case $s in ?*) back $own/old; like $own/old .;; esac; rm -rf $own;; "
+	"esac";
 
 static enum status run_script(const struct folder_swap *swap, const char *step, char **ret_output, struct error *error)
 {
@@ -281,8 +288,8 @@ static enum status run_script(const struct folder_swap *swap, const char *step, 
 	enum status status = runtime_helper(swap->runtime, swap->container, arguments, &output, &exit_code, error);
 	if (status == STATUS_OK && exit_code != 0) {
 		buffer_trim(&output);
-		status = error_set(error, STATUS_FAILED, "cannot change %s of container %s (step %s): %s", swap->path, swap->container->name, step,
-		                   buffer_text(&output));
+		status = error_set(error, STATUS_FAILED, "cannot change %s of container %s (step %s): %s", swap->path,
+						   swap->container->name, step, buffer_text(&output));
 	}
 	if (status == STATUS_OK && ret_output != NULL) {
 		*ret_output = strdup(buffer_text(&output));
@@ -291,20 +298,24 @@ static enum status run_script(const struct folder_swap *swap, const char *step, 
 	return status;
 }
 
-static enum status remote_stage(const struct folder_swap *swap, struct source *tar, const char *path_in_archive, struct error *error)
+static enum status remote_stage(const struct folder_swap *swap, struct source *tar, const char *path_in_archive,
+								struct error *error)
 {
 	CLEANUP(cleanup_source) struct source *renamed = NULL;
 	enum status status = tar_rename_source_new(tar, path_in_archive, OWN_FOLDER "/new", &renamed, error);
-	return status == STATUS_OK ? runtime_archive_put(swap->runtime, swap->container, swap->path, renamed, error) : status;
+	return status == STATUS_OK ? runtime_archive_put(swap->runtime, swap->container, swap->path, renamed, error)
+							   : status;
 }
 
-/* --- either way ------------------------------------------------------------------------------------------------------ */
+/* --- either way ------------------------------------------------------------------------------------------------------
+ */
 
 enum status folder_swap_heal(struct folder_swap *swap, bool stopped, bool *ret_moved, struct error *error)
 {
 	CLEANUP(cleanup_free) char *state = NULL;
 	*ret_moved = false;
-	enum status status = swap->host != NULL ? direct_state(swap, &state, error) : run_script(swap, "state", &state, error);
+	enum status status =
+		swap->host != NULL ? direct_state(swap, &state, error) : run_script(swap, "state", &state, error);
 	if (status != STATUS_OK) {
 		return status;
 	}
@@ -318,10 +329,11 @@ enum status folder_swap_heal(struct folder_swap *swap, bool stopped, bool *ret_m
 	return swap->host != NULL ? direct_remove(swap, error) : run_script(swap, "remove", NULL, error);
 }
 
-enum status folder_swap_stage(struct folder_swap *swap, struct source *tar, const char *path_in_archive, struct progress *progress,
-                              struct error *error)
+enum status folder_swap_stage(struct folder_swap *swap, struct source *tar, const char *path_in_archive,
+							  struct progress *progress, struct error *error)
 {
-	return swap->host != NULL ? direct_stage(swap, tar, path_in_archive, progress, error) : remote_stage(swap, tar, path_in_archive, error);
+	return swap->host != NULL ? direct_stage(swap, tar, path_in_archive, progress, error)
+							  : remote_stage(swap, tar, path_in_archive, error);
 }
 
 enum status folder_swap_apply(struct folder_swap *swap, struct error *error)

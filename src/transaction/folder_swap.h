@@ -23,11 +23,11 @@
 struct folder_swap;
 
 /*
- * For the folder `path` of `container`. `names` are the only entries to be replaced (NULL-terminated), NULL for all that
- * the folder holds; the container, the runtime and the names are lent until it is freed.
+ * For the folder `path` of `container`. `names` are the only entries to be replaced (NULL-terminated), NULL for all
+ * that the folder holds; the container, the runtime and the names are lent until it is freed.
  */
 enum status folder_swap_new(struct runtime *runtime, const struct container *container, const char *path,
-                            const char *const *names, struct folder_swap **ret_swap, struct error *error) MUST_CHECK;
+							const char *const *names, struct folder_swap **ret_swap, struct error *error) MUST_CHECK;
 void folder_swap_free(struct folder_swap *swap);
 CLEANUP_DEFINE(folder_swap, struct folder_swap, folder_swap_free)
 
@@ -40,7 +40,7 @@ enum status folder_swap_heal(struct folder_swap *swap, bool stopped, bool *ret_m
 
 /* Stages the content of a tar stream that stands under `path_in_archive`; `tar` is owned from then on. */
 enum status folder_swap_stage(struct folder_swap *swap, struct source *tar, const char *path_in_archive,
-                              struct progress *progress, struct error *error) MUST_CHECK;
+							  struct progress *progress, struct error *error) MUST_CHECK;
 
 /* The service is stopped: moves the old data out and the staged data in. On failure: roll back. */
 enum status folder_swap_apply(struct folder_swap *swap, struct error *error) MUST_CHECK;

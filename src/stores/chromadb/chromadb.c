@@ -18,17 +18,17 @@
 
 enum {
 	DEFAULT_PORT = 8000,
-	STOP_SECONDS = 30,          /* SIGINT ends the server in 0.2 s */
-	REPLY_LIMIT = 4 << 20,      /* bytes */
-	SEGMENTS_LIMIT = 4 << 20,   /* bytes of the list of segments' paths */
+	STOP_SECONDS = 30,        /* SIGINT ends the server in 0.2 s */
+	REPLY_LIMIT = 4 << 20,    /* bytes */
+	SEGMENTS_LIMIT = 4 << 20, /* bytes of the list of segments' paths */
 	LARGEST_SEGMENT_COUNT = 1 << 16,
 };
 
 struct chromadb {
 	struct volume_store volume;
 	unsigned port;
-	char *host_folder;       /* the data folder on this machine; NULL if it cannot be reached from here */
-	struct buffer segments;  /* as of the last look, where it cannot */
+	char *host_folder;      /* the data folder on this machine; NULL if it cannot be reached from here */
+	struct buffer segments; /* as of the last look, where it cannot */
 };
 
 static bool is_argument(const struct container *container, const char *option, const char **ret_value)
@@ -79,7 +79,8 @@ static enum status find_folder(struct store *store, struct error *error)
 	}
 	for (size_t i = 0; i < count; i++) {
 		size_t length = strlen(candidates[i]);
-		if (candidates[i][0] == '/' && length > 1 && length < sizeof store->data_folder && has_database(store->runtime, container, candidates[i])) {
+		if (candidates[i][0] == '/' && length > 1 && length < sizeof store->data_folder &&
+			has_database(store->runtime, container, candidates[i])) {
 			strcpy(store->data_folder, candidates[i]);
 			while (store->data_folder[strlen(store->data_folder) - 1] == '/') {
 				store->data_folder[strlen(store->data_folder) - 1] = '\0';
@@ -88,18 +89,21 @@ static enum status find_folder(struct store *store, struct error *error)
 		}
 	}
 	(void)error_set(error, STATUS_UNAVAILABLE, "no " DATABASE_FILE " in container %s", container->name);
-	return error_hint(error, "set the container's environment variable PERSIST_DIRECTORY to the folder that Chroma writes to");
+	return error_hint(error,
+					  "set the container's environment variable PERSIST_DIRECTORY to the folder that Chroma writes to");
 }
 
 static enum status get(struct chromadb *self, const char *path, int *ret_code, struct buffer *body, struct error *error)
 {
-	return container_http_get(self->volume.store.runtime, self->volume.store.container, self->port, path, ret_code, body, error);
+	return container_http_get(self->volume.store.runtime, self->volume.store.container, self->port, path, ret_code,
+							  body, error);
 }
 
 /* A heartbeat would say little: the collections are listed, which reads the database. */
 static enum status chromadb_ready(struct store *store, struct error *error)
 {
-	static const char *const paths[] = {"/api/v2/tenants/default_tenant/databases/default_database/collections", "/api/v1/collections"};
+	static const char *const paths[] = {"/api/v2/tenants/default_tenant/databases/default_database/collections",
+										"/api/v1/collections"};
 	int code = 0;
 	for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
 		CLEANUP(buffer_free) struct buffer body = BUFFER_INIT(REPLY_LIMIT);
@@ -125,7 +129,8 @@ static void learn_version(struct chromadb *self)
 		if (get(self, paths[i], &code, &body, &ignored) == STATUS_OK && code == 200) {
 			const char *text = buffer_text(&body);
 			text += strspn(text, "\" \r\n");
-			snprintf(self->volume.store.version, sizeof self->volume.store.version, "%.*s", (int)strcspn(text, "\"\r\n"), text);
+			snprintf(self->volume.store.version, sizeof self->volume.store.version, "%.*s",
+					 (int)strcspn(text, "\"\r\n"), text);
 			return;
 		}
 	}
@@ -137,7 +142,8 @@ static enum status list_segments(void *context, struct error *error)
 	if (self->host_folder != NULL) {
 		return STATUS_OK;
 	}
-	return chromadb_rest_list(self->volume.store.runtime, self->volume.store.container, self->volume.store.data_folder, &self->segments, error);
+	return chromadb_rest_list(self->volume.store.runtime, self->volume.store.container, self->volume.store.data_folder,
+							  &self->segments, error);
 }
 
 static enum status at_rest(void *context, bool *ret_at_rest, struct error *error)
@@ -146,7 +152,8 @@ static enum status at_rest(void *context, bool *ret_at_rest, struct error *error
 	if (self->host_folder != NULL) {
 		return chromadb_rest_in_folder(self->host_folder, ret_at_rest, error);
 	}
-	return chromadb_rest_in_container(self->volume.store.runtime, self->volume.store.container, &self->segments, ret_at_rest, error);
+	return chromadb_rest_in_container(self->volume.store.runtime, self->volume.store.container, &self->segments,
+									  ret_at_rest, error);
 }
 
 /*
@@ -182,7 +189,8 @@ static void chromadb_free(struct store *store)
 	free(self);
 }
 
-static enum status chromadb_open(struct runtime *runtime, const struct container *container, struct store **ret_store, struct error *error)
+static enum status chromadb_open(struct runtime *runtime, const struct container *container, struct store **ret_store,
+								 struct error *error)
 {
 	struct chromadb *self = calloc(1, sizeof *self);
 	if (self == NULL) {
@@ -212,26 +220,29 @@ static enum status chromadb_open(struct runtime *runtime, const struct container
 	return STATUS_OK;
 }
 
-static enum status chromadb_save(struct store *store, const char *path, struct progress *progress, struct saved *ret_saved, struct error *error)
+static enum status chromadb_save(struct store *store, const char *path, struct progress *progress,
+								 struct saved *ret_saved, struct error *error)
 {
 	struct capture_request request = {
-	    .runtime = store->runtime,
-	    .container = store->container,
-	    .folder = store->data_folder,
-	    .at_rest = at_rest,
-	    .before_pause = list_segments,
-	    .context = store,
+		.runtime = store->runtime,
+		.container = store->container,
+		.folder = store->data_folder,
+		.at_rest = at_rest,
+		.before_pause = list_segments,
+		.context = store,
 	};
 	struct captured captured;
 	enum status status = capture_folder(&request, path, progress, &captured, error);
 	if (status == STATUS_OK) {
 		*ret_saved = (struct saved){.raw_bytes = captured.bytes, .freeze_milliseconds = captured.freeze_milliseconds};
-		snprintf(ret_saved->method, sizeof ret_saved->method, "paused at rest, read %s", captured.direct ? "from the volume" : "through the engine");
+		snprintf(ret_saved->method, sizeof ret_saved->method, "paused at rest, read %s",
+				 captured.direct ? "from the volume" : "through the engine");
 	}
 	return status;
 }
 
-/* --- the archive ------------------------------------------------------------------------------------------------------- */
+/* --- the archive
+ * ------------------------------------------------------------------------------------------------------- */
 
 /* What has been seen of one segment's folder in an archive. */
 struct segment {
@@ -254,7 +265,8 @@ static void segment_list_free(struct segment_list *list)
 	free(list->items);
 }
 
-static enum status segment_of(struct segment_list *list, const char *path, size_t length, struct segment **ret_segment, struct error *error)
+static enum status segment_of(struct segment_list *list, const char *path, size_t length, struct segment **ret_segment,
+							  struct error *error)
 {
 	for (size_t i = list->count; i > 0; i--) {
 		struct segment *segment = &list->items[i - 1];
@@ -280,7 +292,8 @@ static enum status segment_of(struct segment_list *list, const char *path, size_
 }
 
 /* Reads an entry's content to its end. */
-static enum status read_through(struct tar_reader *reader, char *block, struct progress *progress, char *ret_last, struct error *error)
+static enum status read_through(struct tar_reader *reader, char *block, struct progress *progress, char *ret_last,
+								struct error *error)
 {
 	enum status status = STATUS_OK;
 	for (size_t length = 1; status == STATUS_OK && length > 0;) {
@@ -293,7 +306,8 @@ static enum status read_through(struct tar_reader *reader, char *block, struct p
 	return status;
 }
 
-static enum status note_file(struct segment_list *segments, const struct tar_entry *entry, char last, struct artefact *artefact, struct error *error)
+static enum status note_file(struct segment_list *segments, const struct tar_entry *entry, char last,
+							 struct artefact *artefact, struct error *error)
 {
 	const char *slash = strrchr(entry->path, '/');
 	const char *name = slash != NULL ? slash + 1 : entry->path;
@@ -331,17 +345,20 @@ static enum status expect_whole(const struct segment_list *segments, struct erro
 		const struct segment *segment = &segments->items[i];
 		for (size_t file = 0; chromadb_segment_files[file] != NULL; file++) {
 			if ((segment->files & 1U << file) == 0) {
-				return error_set(error, STATUS_DAMAGED, "the vector segment %s has no %s", segment->folder, chromadb_segment_files[file]);
+				return error_set(error, STATUS_DAMAGED, "the vector segment %s has no %s", segment->folder,
+								 chromadb_segment_files[file]);
 			}
 		}
 		if (segment->pickle && !segment->pickle_whole) {
-			return error_set(error, STATUS_DAMAGED, "the vector segment %s has no whole " CHROMADB_PICKLE, segment->folder);
+			return error_set(error, STATUS_DAMAGED, "the vector segment %s has no whole " CHROMADB_PICKLE,
+							 segment->folder);
 		}
 	}
 	return STATUS_OK;
 }
 
-static enum status chromadb_check(const char *path, struct progress *progress, struct artefact *ret_artefact, struct error *error)
+static enum status chromadb_check(const char *path, struct progress *progress, struct artefact *ret_artefact,
+								  struct error *error)
 {
 	struct artefact artefact = {0};
 	CLEANUP(segment_list_free) struct segment_list segments = {0};
@@ -380,8 +397,8 @@ static enum status chromadb_check(const char *path, struct progress *progress, s
 	return status;
 }
 
-static enum status chromadb_stage(struct store *store, const char *path, const struct artefact *artefact, struct progress *progress,
-                                  struct error *error)
+static enum status chromadb_stage(struct store *store, const char *path, const struct artefact *artefact,
+								  struct progress *progress, struct error *error)
 {
 	return volume_store_stage_archive((struct volume_store *)store, path, artefact->folder, progress, error);
 }
@@ -389,18 +406,18 @@ static enum status chromadb_stage(struct store *store, const char *path, const s
 static const char *const legacy_artefacts[] = {"manual_chromadb_backup.tar.gz", NULL};
 
 const struct store_ops store_chromadb = {
-    .name = "chromadb",
-    .title = "ChromaDB",
-    .service = "chromadb",
-    .artefact = "chromadb_backup.tar.gz",
-    .legacy_artefacts = legacy_artefacts,
-    .open = chromadb_open,
-    .ready = chromadb_ready,
-    .save = chromadb_save,
-    .check = chromadb_check,
-    .stage = chromadb_stage,
-    .swap = volume_store_swap,
-    .commit = volume_store_commit,
-    .rollback = volume_store_rollback,
-    .free = chromadb_free,
+	.name = "chromadb",
+	.title = "ChromaDB",
+	.service = "chromadb",
+	.artefact = "chromadb_backup.tar.gz",
+	.legacy_artefacts = legacy_artefacts,
+	.open = chromadb_open,
+	.ready = chromadb_ready,
+	.save = chromadb_save,
+	.check = chromadb_check,
+	.stage = chromadb_stage,
+	.swap = volume_store_swap,
+	.commit = volume_store_commit,
+	.rollback = volume_store_rollback,
+	.free = chromadb_free,
 };

@@ -79,18 +79,19 @@ enum status chromadb_rest_in_folder(const char *folder, bool *ret_at_rest, struc
 	return status;
 }
 
-enum status chromadb_rest_list(struct runtime *runtime, const struct container *container, const char *folder, struct buffer *segments,
-                               struct error *error)
+enum status chromadb_rest_list(struct runtime *runtime, const struct container *container, const char *folder,
+							   struct buffer *segments, struct error *error)
 {
-	const char *const arguments[] = {"sh", "-c", "for f in \"$0\"/*/header.bin; do if [ -e \"$f\" ]; then echo \"${f%/*}\"; fi; done",
-	                                 folder, NULL};
+	const char *const arguments[] = {
+		"sh", "-c", "for f in \"$0\"/*/header.bin; do if [ -e \"$f\" ]; then echo \"${f%/*}\"; fi; done", folder, NULL};
 	struct exec_request request = {.container = container, .arguments = arguments};
 	buffer_clear(segments);
 	return runtime_run_text(runtime, &request, segments, error);
 }
 
 /* The last byte of a file in the container; 0 for an empty one. */
-static enum status last_byte(struct runtime *runtime, const struct container *container, const char *path, char *ret_last, struct error *error)
+static enum status last_byte(struct runtime *runtime, const struct container *container, const char *path,
+							 char *ret_last, struct error *error)
 {
 	CLEANUP(cleanup_source) struct source *tar = NULL;
 	CLEANUP(cleanup_tar_reader) struct tar_reader *reader = NULL;
@@ -98,7 +99,8 @@ static enum status last_byte(struct runtime *runtime, const struct container *co
 	struct tar_entry entry;
 	bool ended = false;
 	*ret_last = 0;
-	enum status status = block == NULL ? error_memory(error) : runtime_archive_get(runtime, container, path, &tar, error);
+	enum status status =
+		block == NULL ? error_memory(error) : runtime_archive_get(runtime, container, path, &tar, error);
 	if (status == STATUS_OK) {
 		status = tar_reader_new(tar, &reader, error);
 	}
@@ -112,8 +114,8 @@ static enum status last_byte(struct runtime *runtime, const struct container *co
 	return status;
 }
 
-static enum status look_in_container(struct runtime *runtime, const struct container *container, const char *segment, bool *ret_at_rest,
-                                     struct error *error)
+static enum status look_in_container(struct runtime *runtime, const struct container *container, const char *segment,
+									 bool *ret_at_rest, struct error *error)
 {
 	struct path_stat attributes;
 	CLEANUP(cleanup_free) char *path = NULL;
@@ -142,8 +144,8 @@ static enum status look_in_container(struct runtime *runtime, const struct conta
 	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
-enum status chromadb_rest_in_container(struct runtime *runtime, const struct container *container, const struct buffer *segments,
-                                       bool *ret_at_rest, struct error *error)
+enum status chromadb_rest_in_container(struct runtime *runtime, const struct container *container,
+									   const struct buffer *segments, bool *ret_at_rest, struct error *error)
 {
 	*ret_at_rest = true;
 	CLEANUP(cleanup_free) char *list = strdup(buffer_text(segments));
@@ -153,7 +155,7 @@ enum status chromadb_rest_in_container(struct runtime *runtime, const struct con
 	char *rest = NULL;
 	enum status status = STATUS_OK;
 	for (char *segment = strtok_r(list, "\n", &rest); status == STATUS_OK && *ret_at_rest && segment != NULL;
-	     segment = strtok_r(NULL, "\n", &rest)) {
+		 segment = strtok_r(NULL, "\n", &rest)) {
 		status = look_in_container(runtime, container, segment, ret_at_rest, error);
 	}
 	return status;

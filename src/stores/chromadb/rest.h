@@ -2,12 +2,12 @@
  * rest.h - is Chroma between two rewrites of its index files?
  *
  * Chroma rewrites the files of a vector segment in place, not atomically, in the order header.bin, data_level0.bin,
- * length.bin, link_lists.bin, index_metadata.pickle. What is frozen or killed in the middle of that is lost: the vectors
- * are nowhere else. So a copy counts only if, while the container is paused, in every segment's folder the pickle ends
- * with '.' (the STOP opcode of Python's pickle) and no *.bin is newer than it.
+ * length.bin, link_lists.bin, index_metadata.pickle. What is frozen or killed in the middle of that is lost: the
+ * vectors are nowhere else. So a copy counts only if, while the container is paused, in every segment's folder the
+ * pickle ends with '.' (the STOP opcode of Python's pickle) and no *.bin is newer than it.
  *
- * A collection with fewer adds than its sync_threshold (1000) has the four *.bin files and no pickle, for ever. There the
- * first rewrite is under way only if a *.bin has just been written, so none may be younger than
+ * A collection with fewer adds than its sync_threshold (1000) has the four *.bin files and no pickle, for ever. There
+ * the first rewrite is under way only if a *.bin has just been written, so none may be younger than
  * CHROMADB_QUIET_SECONDS; that rewrite of some megabytes takes milliseconds.
  */
 #ifndef WHISPERBACKUP_STORES_CHROMADB_REST_H
@@ -29,12 +29,13 @@ extern const char *const chromadb_segment_files[];
 enum status chromadb_rest_in_folder(const char *folder, bool *ret_at_rest, struct error *error) MUST_CHECK;
 
 /*
- * The same through the engine, for a volume that cannot be reached from here: the segments are listed while programs can
- * run in the container, and looked at while it is paused. `segments` is a list of absolute paths, one to a line.
+ * The same through the engine, for a volume that cannot be reached from here: the segments are listed while programs
+ * can run in the container, and looked at while it is paused. `segments` is a list of absolute paths, one to a line.
  */
 enum status chromadb_rest_list(struct runtime *runtime, const struct container *container, const char *folder,
-                               struct buffer *segments, struct error *error) MUST_CHECK;
-enum status chromadb_rest_in_container(struct runtime *runtime, const struct container *container, const struct buffer *segments,
-                                       bool *ret_at_rest, struct error *error) MUST_CHECK;
+							   struct buffer *segments, struct error *error) MUST_CHECK;
+enum status chromadb_rest_in_container(struct runtime *runtime, const struct container *container,
+									   const struct buffer *segments, bool *ret_at_rest,
+									   struct error *error) MUST_CHECK;
 
 #endif

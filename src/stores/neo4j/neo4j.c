@@ -33,7 +33,7 @@ static bool credentials(const struct container *container, char **ret_user, char
 		return true;
 	}
 	return asprintf(ret_user, "NEO4J_USERNAME=%.*s", (int)(slash - authentication), authentication) >= 0 &&
-	       asprintf(ret_password, "NEO4J_PASSWORD=%s", slash + 1) >= 0;
+		   asprintf(ret_password, "NEO4J_PASSWORD=%s", slash + 1) >= 0;
 }
 
 /*
@@ -53,7 +53,8 @@ static enum status neo4j_ready(struct store *store, struct error *error)
 	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(REPLY_LIMIT);
 	enum status status = runtime_run_text(store->runtime, &request, &reply, error);
 	if (status == STATUS_FAILED) {
-		bool refused = strstr(error->message, "authentication failure") != NULL || strstr(error->message, "credentials") != NULL;
+		bool refused =
+			strstr(error->message, "authentication failure") != NULL || strstr(error->message, "credentials") != NULL;
 		return refused ? STATUS_OK : (error->status = STATUS_UNAVAILABLE);
 	}
 	return status;
@@ -66,7 +67,8 @@ static void learn_version(struct store *store)
 	CLEANUP(buffer_free) struct buffer body = BUFFER_INIT(REPLY_LIMIT);
 	struct error ignored;
 	int code = 0;
-	if (container_http_get(store->runtime, store->container, HTTP_PORT, "/", &code, &body, &ignored) != STATUS_OK || code != 200) {
+	if (container_http_get(store->runtime, store->container, HTTP_PORT, "/", &code, &body, &ignored) != STATUS_OK ||
+		code != 200) {
 		return;
 	}
 	const char *text = strstr(buffer_text(&body), field);
@@ -83,7 +85,8 @@ static void neo4j_free(struct store *store)
 	free(store);
 }
 
-static enum status neo4j_open(struct runtime *runtime, const struct container *container, struct store **ret_store, struct error *error)
+static enum status neo4j_open(struct runtime *runtime, const struct container *container, struct store **ret_store,
+							  struct error *error)
 {
 	struct neo4j *self = calloc(1, sizeof *self);
 	if (self == NULL) {
@@ -93,13 +96,15 @@ static enum status neo4j_open(struct runtime *runtime, const struct container *c
 	*store = (struct store){.ops = &store_neo4j, .runtime = runtime, .container = container};
 	self->volume.stop_seconds = STOP_SECONDS;
 	const char *folder = container_environment(container, "NEO4J_server_directories_data");
-	snprintf(store->data_folder, sizeof store->data_folder, "%s", folder != NULL && folder[0] == '/' ? folder : "/data");
+	snprintf(store->data_folder, sizeof store->data_folder, "%s",
+			 folder != NULL && folder[0] == '/' ? folder : "/data");
 	char databases[sizeof store->data_folder + sizeof "/databases"];
 	snprintf(databases, sizeof databases, "%s/databases", store->data_folder);
 	struct path_stat attributes;
 	enum status status = runtime_archive_stat(runtime, container, databases, &attributes, error);
 	if (status == STATUS_NOT_FOUND) {
-		status = error_set(error, STATUS_UNAVAILABLE, "no Neo4j databases in %s of container %s (yet)", store->data_folder, container->name);
+		status = error_set(error, STATUS_UNAVAILABLE, "no Neo4j databases in %s of container %s (yet)",
+						   store->data_folder, container->name);
 		(void)error_hint(error, "wait until it is healthy (./bot.sh status), then try again");
 	}
 	if (status != STATUS_OK) {
@@ -111,14 +116,17 @@ static enum status neo4j_open(struct runtime *runtime, const struct container *c
 	return STATUS_OK;
 }
 
-static enum status neo4j_save(struct store *store, const char *path, struct progress *progress, struct saved *ret_saved, struct error *error)
+static enum status neo4j_save(struct store *store, const char *path, struct progress *progress, struct saved *ret_saved,
+							  struct error *error)
 {
-	struct capture_request request = {.runtime = store->runtime, .container = store->container, .folder = store->data_folder};
+	struct capture_request request = {
+		.runtime = store->runtime, .container = store->container, .folder = store->data_folder};
 	struct captured captured;
 	enum status status = capture_folder(&request, path, progress, &captured, error);
 	if (status == STATUS_OK) {
 		*ret_saved = (struct saved){.raw_bytes = captured.bytes, .freeze_milliseconds = captured.freeze_milliseconds};
-		snprintf(ret_saved->method, sizeof ret_saved->method, "paused, read %s", captured.direct ? "from the volume" : "through the engine");
+		snprintf(ret_saved->method, sizeof ret_saved->method, "paused, read %s",
+				 captured.direct ? "from the volume" : "through the engine");
 	}
 	return status;
 }
@@ -129,10 +137,12 @@ struct seen {
 	bool transactions;
 };
 
-static enum status note_entry(const struct tar_entry *entry, struct seen *seen, struct artefact *artefact, struct error *error)
+static enum status note_entry(const struct tar_entry *entry, struct seen *seen, struct artefact *artefact,
+							  struct error *error)
 {
 	const char *store_file = strstr(entry->path, "/databases/");
-	seen->transactions = seen->transactions || (strstr(entry->path, "/transactions/") != NULL && entry->is_file && entry->size > 0);
+	seen->transactions =
+		seen->transactions || (strstr(entry->path, "/transactions/") != NULL && entry->is_file && entry->size > 0);
 	if (store_file == NULL || !entry->is_file) {
 		return STATUS_OK;
 	}
@@ -148,7 +158,8 @@ static enum status note_entry(const struct tar_entry *entry, struct seen *seen, 
 	return STATUS_OK;
 }
 
-static enum status neo4j_check(const char *path, struct progress *progress, struct artefact *ret_artefact, struct error *error)
+static enum status neo4j_check(const char *path, struct progress *progress, struct artefact *ret_artefact,
+							   struct error *error)
 {
 	struct artefact artefact = {0};
 	struct seen seen = {0};
@@ -172,7 +183,8 @@ static enum status neo4j_check(const char *path, struct progress *progress, stru
 		status = note_entry(&entry, &seen, &artefact, error);
 	}
 	if (status == STATUS_OK && (!seen.databases || !seen.transactions)) {
-		return error_set(error, STATUS_DAMAGED, "it holds no Neo4j %s", seen.databases ? "transaction logs" : "databases");
+		return error_set(error, STATUS_DAMAGED, "it holds no Neo4j %s",
+						 seen.databases ? "transaction logs" : "databases");
 	}
 	if (status == STATUS_OK) {
 		*ret_artefact = artefact;
@@ -180,8 +192,8 @@ static enum status neo4j_check(const char *path, struct progress *progress, stru
 	return status;
 }
 
-static enum status neo4j_stage(struct store *store, const char *path, const struct artefact *artefact, struct progress *progress,
-                               struct error *error)
+static enum status neo4j_stage(struct store *store, const char *path, const struct artefact *artefact,
+							   struct progress *progress, struct error *error)
 {
 	return volume_store_stage_archive((struct volume_store *)store, path, artefact->folder, progress, error);
 }
@@ -189,18 +201,18 @@ static enum status neo4j_stage(struct store *store, const char *path, const stru
 static const char *const legacy_artefacts[] = {"manual_neo4j_backup.tar.gz", NULL};
 
 const struct store_ops store_neo4j = {
-    .name = "neo4j",
-    .title = "Neo4j",
-    .service = "neo4j",
-    .artefact = "neo4j_backup.tar.gz",
-    .legacy_artefacts = legacy_artefacts,
-    .open = neo4j_open,
-    .ready = neo4j_ready,
-    .save = neo4j_save,
-    .check = neo4j_check,
-    .stage = neo4j_stage,
-    .swap = volume_store_swap,
-    .commit = volume_store_commit,
-    .rollback = volume_store_rollback,
-    .free = neo4j_free,
+	.name = "neo4j",
+	.title = "Neo4j",
+	.service = "neo4j",
+	.artefact = "neo4j_backup.tar.gz",
+	.legacy_artefacts = legacy_artefacts,
+	.open = neo4j_open,
+	.ready = neo4j_ready,
+	.save = neo4j_save,
+	.check = neo4j_check,
+	.stage = neo4j_stage,
+	.swap = volume_store_swap,
+	.commit = volume_store_commit,
+	.rollback = volume_store_rollback,
+	.free = neo4j_free,
 };

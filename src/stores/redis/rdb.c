@@ -9,19 +9,20 @@
 #include <string.h>
 
 enum {
-	MAGIC_SIZE = 9,     /* "REDIS" and four digits */
-	CRC_SIZE = 8,       /* little endian, over everything before it */
-	OPCODE_END = 0xff,  /* RDB_OPCODE_EOF, the last byte before the CRC */
-	HEAD_SIZE = 256,    /* bytes looked at for the version: it is the first auxiliary field */
+	MAGIC_SIZE = 9,    /* "REDIS" and four digits */
+	CRC_SIZE = 8,      /* little endian, over everything before it */
+	OPCODE_END = 0xff, /* RDB_OPCODE_EOF, the last byte before the CRC */
+	HEAD_SIZE = 256,   /* bytes looked at for the version: it is the first auxiliary field */
 };
 
-/* The value of the auxiliary field "redis-ver" (opcode 0xfa, then name and value); strings this short have their length in one byte. */
+/* The value of the auxiliary field "redis-ver" (opcode 0xfa, then name and value); strings this short have their length
+ * in one byte. */
 static void read_version(const unsigned char *head, size_t length, struct artefact *artefact)
 {
 	static const unsigned char field[] = "\xfa\x09redis-ver";
 	const size_t at = MAGIC_SIZE + sizeof field - 1;
-	if (length > at && memcmp(head + MAGIC_SIZE, field, sizeof field - 1) == 0 && head[at] < 0x40 && at + 1 + head[at] <= length &&
-	    head[at] < sizeof artefact->version) {
+	if (length > at && memcmp(head + MAGIC_SIZE, field, sizeof field - 1) == 0 && head[at] < 0x40 &&
+		at + 1 + head[at] <= length && head[at] < sizeof artefact->version) {
 		memcpy(artefact->version, head + at + 1, head[at]);
 		artefact->version[head[at]] = '\0';
 	}
@@ -46,7 +47,7 @@ enum status rdb_check(const char *path, struct progress *progress, struct artefa
 	struct artefact artefact = {0};
 	/* Redis starts its CRC at 0 and does not invert; ISA-L inverts on the way in and out. */
 	uint64_t crc = ~UINT64_C(0);
-	size_t kept = 0; /* bytes at the start of `block` that may be the closing ones */
+	size_t kept = 0;        /* bytes at the start of `block` that may be the closing ones */
 	unsigned char last = 0; /* the byte before those */
 	bool first = true;
 	enum status status = file_source_new(path, &source, error);
@@ -59,7 +60,8 @@ enum status rdb_check(const char *path, struct progress *progress, struct artefa
 			break;
 		}
 		if (first && !has_magic(block, length)) {
-			return error_set(error, STATUS_DAMAGED, "it is not a Redis dump: it does not begin with REDIS and a version");
+			return error_set(error, STATUS_DAMAGED,
+							 "it is not a Redis dump: it does not begin with REDIS and a version");
 		}
 		if (first) {
 			read_version(block, length < HEAD_SIZE ? length : HEAD_SIZE, &artefact);

@@ -14,11 +14,11 @@
 #include <time.h>
 
 enum {
-	NAME_SIZE = 256,           /* bytes of a file name or folder in the server's configuration */
-	REPLY_LIMIT = 256 << 10,   /* bytes of a reply to INFO */
-	SAVE_SECONDS = 3600,       /* for a BGSAVE to end */
+	NAME_SIZE = 256,         /* bytes of a file name or folder in the server's configuration */
+	REPLY_LIMIT = 256 << 10, /* bytes of a reply to INFO */
+	SAVE_SECONDS = 3600,     /* for a BGSAVE to end */
 	SAVE_STEP_MILLISECONDS = 50,
-	STOP_SECONDS = 120,        /* a stop may write the whole data */
+	STOP_SECONDS = 120, /* a stop may write the whole data */
 	NAMES_COUNT = 4,
 };
 
@@ -26,11 +26,11 @@ struct redis {
 	struct volume_store volume;
 	char *password; /* NULL if none is needed */
 	char port[16];
-	char dump_name[NAME_SIZE];          /* dbfilename */
-	char append_folder[NAME_SIZE];      /* appenddirname; empty before Redis 7 */
-	char append_name[NAME_SIZE];        /* appendfilename */
+	char dump_name[NAME_SIZE];     /* dbfilename */
+	char append_folder[NAME_SIZE]; /* appenddirname; empty before Redis 7 */
+	char append_name[NAME_SIZE];   /* appendfilename */
 	bool append_only;
-	unsigned user;  /* owner of the data folder */
+	unsigned user; /* owner of the data folder */
 	unsigned group;
 	const char *names[NAMES_COUNT];
 };
@@ -51,7 +51,8 @@ static enum status command(struct redis *self, struct buffer *reply, struct erro
 		}
 		environment[0] = secret;
 	}
-	struct exec_request request = {.container = self->volume.store.container, .arguments = arguments, .environment = environment};
+	struct exec_request request = {
+		.container = self->volume.store.container, .arguments = arguments, .environment = environment};
 	buffer_clear(reply);
 	enum status status = runtime_run_text(self->volume.store.runtime, &request, reply, error);
 	if (status == STATUS_OK) {
@@ -128,8 +129,10 @@ static enum status log_in(struct redis *self, struct error *error)
 	const char *password = container_environment(container, "REDIS_PASSWORD");
 	self->password = password != NULL ? strdup(password) : option_of(container, "--requirepass");
 	if (self->password == NULL) {
-		(void)error_set(error, STATUS_FAILED, "Redis wants a password and container %s does not tell it", container->name);
-		return error_hint(error, "give the container the environment variable REDIS_PASSWORD, or start it with --requirepass");
+		(void)error_set(error, STATUS_FAILED, "Redis wants a password and container %s does not tell it",
+						container->name);
+		return error_hint(error,
+						  "give the container the environment variable REDIS_PASSWORD, or start it with --requirepass");
 	}
 	return STATUS_OK;
 }
@@ -190,7 +193,8 @@ static enum status learn(struct redis *self, struct error *error)
 	buffer_clear(&info);
 	status = runtime_run_text(store->runtime, &request, &info, error);
 	if (status == STATUS_OK && sscanf(buffer_text(&info), "%u %u", &self->user, &self->group) != 2) {
-		status = error_set(error, STATUS_FAILED, "the owner of Redis's data folder is not known: %s", buffer_text(&info));
+		status =
+			error_set(error, STATUS_FAILED, "the owner of Redis's data folder is not known: %s", buffer_text(&info));
 	}
 	return status;
 }
@@ -203,7 +207,8 @@ static void redis_free(struct store *store)
 	free(self);
 }
 
-static enum status redis_open(struct runtime *runtime, const struct container *container, struct store **ret_store, struct error *error)
+static enum status redis_open(struct runtime *runtime, const struct container *container, struct store **ret_store,
+							  struct error *error)
 {
 	struct redis *self = calloc(1, sizeof *self);
 	if (self == NULL) {
@@ -223,12 +228,13 @@ static enum status redis_open(struct runtime *runtime, const struct container *c
 	return STATUS_OK;
 }
 
-/* --- backup ---------------------------------------------------------------------------------------------------------- */
+/* --- backup ----------------------------------------------------------------------------------------------------------
+ */
 
 struct persistence {
 	bool busy; /* a save or a rewrite of the append-only file is under way */
 	bool failed;
-	long long saves; /* counts; -1 where the server is too old to tell */
+	long long saves;     /* counts; -1 where the server is too old to tell */
 	long long last_save; /* seconds since the epoch */
 };
 
@@ -244,17 +250,18 @@ static enum status look(struct redis *self, struct persistence *persistence, str
 	if (status != STATUS_OK) {
 		return status;
 	}
-	if (!info_value(&info, "rdb_bgsave_in_progress", saving, sizeof saving) || !info_value(&info, "rdb_last_bgsave_status", result, sizeof result) ||
-	    !info_value(&info, "rdb_last_save_time", time, sizeof time)) {
+	if (!info_value(&info, "rdb_bgsave_in_progress", saving, sizeof saving) ||
+		!info_value(&info, "rdb_last_bgsave_status", result, sizeof result) ||
+		!info_value(&info, "rdb_last_save_time", time, sizeof time)) {
 		return error_set(error, STATUS_FAILED, "Redis does not tell how its saves go: %s", buffer_text(&info));
 	}
 	(void)info_value(&info, "aof_rewrite_in_progress", rewriting, sizeof rewriting);
 	(void)info_value(&info, "rdb_saves", saves, sizeof saves);
 	*persistence = (struct persistence){
-	    .busy = strcmp(saving, "0") != 0 || strcmp(rewriting, "1") == 0,
-	    .failed = strcmp(result, "ok") != 0,
-	    .saves = atoll(saves),
-	    .last_save = atoll(time),
+		.busy = strcmp(saving, "0") != 0 || strcmp(rewriting, "1") == 0,
+		.failed = strcmp(result, "ok") != 0,
+		.saves = atoll(saves),
+		.last_save = atoll(time),
 	};
 	return STATUS_OK;
 }
@@ -317,7 +324,8 @@ static enum status background_save(struct redis *self, struct error *error)
 }
 
 /* The one file of an archive call's stream. */
-static enum status copy_from_archive(struct source *tar, struct sink *output, struct progress *progress, uint64_t *ret_bytes, struct error *error)
+static enum status copy_from_archive(struct source *tar, struct sink *output, struct progress *progress,
+									 uint64_t *ret_bytes, struct error *error)
 {
 	CLEANUP(cleanup_tar_reader) struct tar_reader *reader = NULL;
 	CLEANUP(cleanup_free) char *block = malloc(STREAM_BLOCK_SIZE);
@@ -343,7 +351,8 @@ static enum status copy_from_archive(struct source *tar, struct sink *output, st
 	return status;
 }
 
-static enum status redis_save(struct store *store, const char *path, struct progress *progress, struct saved *ret_saved, struct error *error)
+static enum status redis_save(struct store *store, const char *path, struct progress *progress, struct saved *ret_saved,
+							  struct error *error)
 {
 	struct redis *self = (struct redis *)store;
 	progress_step(progress, "saving", 0);
@@ -364,7 +373,9 @@ static enum status redis_save(struct store *store, const char *path, struct prog
 	uint64_t bytes = 0;
 	if (status == STATUS_OK && folder != NULL) {
 		CLEANUP(cleanup_free) char *host_path = NULL;
-		status = asprintf(&host_path, "%s/%s", folder, self->dump_name) < 0 ? error_memory(error) : file_source_new(host_path, &source, error);
+		status = asprintf(&host_path, "%s/%s", folder, self->dump_name) < 0
+					 ? error_memory(error)
+					 : file_source_new(host_path, &source, error);
 		if (status == STATUS_OK) {
 			status = stream_copy(source, file, &bytes, error);
 			progress_advance(progress, bytes);
@@ -385,15 +396,16 @@ static enum status redis_save(struct store *store, const char *path, struct prog
 	return status;
 }
 
-/* --- restore --------------------------------------------------------------------------------------------------------- */
+/* --- restore ---------------------------------------------------------------------------------------------------------
+ */
 
 /*
  * A server with an append-only file ignores dump.rdb, and starts empty if the file is missing. So the dump becomes that
  * file: since Redis 7 the base file of a folder with a manifest (redis 7.0, src/aof.c, "Naming of BASE/INCR/MANIFEST"),
  * before that the one file, whose beginning may be an RDB (redis.conf, aof-use-rdb-preamble).
  */
-static enum status redis_stage(struct store *store, const char *path, const struct artefact *artefact, struct progress *progress,
-                               struct error *error)
+static enum status redis_stage(struct store *store, const char *path, const struct artefact *artefact,
+							   struct progress *progress, struct error *error)
 {
 	(void)artefact;
 	struct redis *self = (struct redis *)store;
@@ -429,18 +441,18 @@ static enum status redis_stage(struct store *store, const char *path, const stru
 static const char *const legacy_artefacts[] = {"manual_redis_backup.rdb", NULL};
 
 const struct store_ops store_redis = {
-    .name = "redis",
-    .title = "Redis",
-    .service = "redis",
-    .artefact = "redis_backup.rdb",
-    .legacy_artefacts = legacy_artefacts,
-    .open = redis_open,
-    .ready = redis_ready,
-    .save = redis_save,
-    .check = rdb_check,
-    .stage = redis_stage,
-    .swap = volume_store_swap,
-    .commit = volume_store_commit,
-    .rollback = volume_store_rollback,
-    .free = redis_free,
+	.name = "redis",
+	.title = "Redis",
+	.service = "redis",
+	.artefact = "redis_backup.rdb",
+	.legacy_artefacts = legacy_artefacts,
+	.open = redis_open,
+	.ready = redis_ready,
+	.save = redis_save,
+	.check = rdb_check,
+	.stage = redis_stage,
+	.swap = volume_store_swap,
+	.commit = volume_store_commit,
+	.rollback = volume_store_rollback,
+	.free = redis_free,
 };

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# Builds the program into a folder: "build" for use, "build-asan" for the tests.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+folder=${1:-build}
+case $folder in
+build) options=() ;;
+build-asan)
+	export CC=${CC:-clang}
+	# clang links the sanitizers into programs only, which --no-undefined would take for an error.
+	options=(-Db_sanitize=address,undefined -Db_lundef=false)
+	;;
+*)
+	echo "usage: scripts/build.sh build | build-asan" >&2
+	exit 2
+	;;
+esac
+
+if ! command -v meson >/dev/null || ! command -v ninja >/dev/null; then
+	scripts/install-deps.sh --build
+fi
+[[ -f $folder/build.ninja ]] || meson setup "${options[@]}" "$folder" >/dev/null
+ninja -C "$folder" --quiet
+echo "built $folder/whisperbackup"
