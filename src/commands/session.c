@@ -215,9 +215,25 @@ static enum status assign_containers(struct session *session, struct error *erro
 	return STATUS_OK;
 }
 
+/* WHISPERBACKUP_VOLUME_ACCESS: "auto", or "api" to leave the volumes' folders alone even where they can be reached. */
+static enum status set_volume_access(struct runtime *runtime, struct error *error)
+{
+	const char *access = getenv("WHISPERBACKUP_VOLUME_ACCESS");
+	if (access == NULL || access[0] == '\0' || strcmp(access, "auto") == 0) {
+		return STATUS_OK;
+	}
+	runtime->archives_only = strcmp(access, "api") == 0;
+	return runtime->archives_only
+	           ? STATUS_OK
+	           : error_set(error, STATUS_USAGE, "WHISPERBACKUP_VOLUME_ACCESS is \"%s\", but may be auto or api", access);
+}
+
 enum status session_connect(struct session *session, struct error *error)
 {
 	enum status status = docker_runtime_new(session->docker_host, &session->runtime, error);
+	if (status == STATUS_OK) {
+		status = set_volume_access(session->runtime, error);
+	}
 	if (status == STATUS_OK && session->project == NULL) {
 		status = docker_project_of_folder(session->runtime, session->project_folder, &session->project, error);
 	}

@@ -106,10 +106,9 @@ const struct mount *container_mount_of(const struct container *container, const 
 enum status runtime_host_folder(struct runtime *runtime, const struct container *container, const char *path,
 								char **ret_folder, struct error *error)
 {
-	(void)runtime;
 	*ret_folder = NULL;
 	const struct mount *mount = container_mount_of(container, path);
-	if (mount == NULL || mount->source[0] != '/' || !mount->writable) {
+	if (runtime->archives_only || mount == NULL || mount->source[0] != '/' || !mount->writable) {
 		return STATUS_OK;
 	}
 	char *folder = NULL;

@@ -98,6 +98,7 @@ struct runtime_ops {
 
 struct runtime {
 	const struct runtime_ops *ops;
+	bool archives_only; /* never reach into a volume's folder, as if it could not be read from here */
 };
 
 struct exec {
@@ -125,7 +126,7 @@ const struct mount *container_mount_of(const struct container *container, const 
 
 /*
  * The folder on this machine that shows the container's `path`, if that lies in a mount and can be read and written
- * from here; *ret_folder is NULL (and the status OK) where it cannot, and the archive calls are the way in.
+ * from here; *ret_folder is NULL (and the status OK) where it cannot or shall not, and the archive calls are the way in.
  * Owned by the caller.
  */
 enum status runtime_host_folder(struct runtime *runtime, const struct container *container, const char *path,

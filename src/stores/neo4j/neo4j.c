@@ -14,6 +14,7 @@
 
 enum {
 	HTTP_PORT = 7474,
+	BOLT_PORT = 7687,
 	STOP_SECONDS = 120,
 	REPLY_LIMIT = 256 << 10, /* bytes */
 };
@@ -44,6 +45,11 @@ static enum status neo4j_ready(struct store *store, struct error *error)
 {
 	CLEANUP(cleanup_free) char *user = NULL;
 	CLEANUP(cleanup_free) char *password = NULL;
+	/* cypher-shell takes seconds to start; there is no need to ask it while nobody listens. */
+	enum status status = container_http_listens(store->runtime, store->container, BOLT_PORT, error);
+	if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
+		return status;
+	}
 	if (!credentials(store->container, &user, &password)) {
 		return error_memory(error);
 	}
@@ -51,7 +57,7 @@ static enum status neo4j_ready(struct store *store, struct error *error)
 	const char *const arguments[] = {"cypher-shell", "--format", "plain", "MATCH (n) RETURN count(n)", NULL};
 	struct exec_request request = {.container = store->container, .arguments = arguments, .environment = environment};
 	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(REPLY_LIMIT);
-	enum status status = runtime_run_text(store->runtime, &request, &reply, error);
+	status = runtime_run_text(store->runtime, &request, &reply, error);
 	if (status == STATUS_FAILED) {
 		bool refused =
 			strstr(error->message, "authentication failure") != NULL || strstr(error->message, "credentials") != NULL;
