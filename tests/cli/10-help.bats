@@ -1,0 +1,155 @@
+#!/usr/bin/env bats
+# shellcheck shell=bats
+# Help, version, and what is said to a command line that cannot be understood.
+
+load helpers
+
+setup() {
+	enter_project
+}
+
+@test "without arguments the help is shown" {
+	program 0 help
+	local help=$output
+	program 0
+	assert_equal "$output" "$help"
+}
+
+@test "the help names every command" {
+	program 0 help
+	for command in create list show restore cleanup help; do
+		[[ $output == *$'\n'"  $command "* ]] || fail "$command is missing in:" "$output"
+	done
+}
+
+@test "--help and -h are help" {
+	program 0 help
+	local help=$output
+	program 0 --help
+	assert_equal "$output" "$help"
+	program 0 -h
+	assert_equal "$output" "$help"
+}
+
+@test "help goes to standard output and nothing to standard error" {
+	program 0 help
+	assert_equal "$errors" ''
+}
+
+@test "COMMAND --help is the same as help COMMAND, for every command" {
+	for command in create list show restore cleanup help; do
+		program 0 help "$command"
+		local help=$output
+		assert_contains "$help" "Usage: whisperbackup $command"
+		program 0 "$command" --help
+		assert_equal "$output" "$help"
+		program 0 "$command" -h
+		assert_equal "$output" "$help"
+	done
+}
+
+@test "the help of create, to the letter" {
+	program 0 create --help
+	assert_equal "$output" "$(
+		cat <<'TEXT'
+Usage: whisperbackup create [--only STORES] [--json] [--quiet]
+
+Backs up all stores that run.
+
+The backup is a new folder under BACKUP_DIR (default ./backups). It appears there, and in list, only when
+every file of it is on disk, checked and checksummed. Stores that are not running are skipped with a
+warning, and the backup is marked as partial. Services go on running.
+
+Options:
+  --only STORES    only these stores, separated by commas: postgresql, redis, chromadb, neo4j
+  --json           print one JSON document on standard output
+  --quiet          no progress and no summary; warnings and errors only
+  --help           explain this command
+TEXT
+	)"
+}
+
+@test "the help says commands as the user calls them" {
+	WHISPERBACKUP_INVOKED_AS='./bot.sh backup' program 0 help
+	assert_contains "$output" 'Usage: ./bot.sh backup COMMAND'
+}
+
+@test "--version prints name and version" {
+	program 0 --version
+	[[ $output =~ ^whisperbackup\ [0-9]+\.[0-9]+\.[0-9]+$ ]] || fail "$output"
+}
+
+@test "an unknown command is a usage error with a hint" {
+	program 2 frobnicate
+	assert_equal "$output" ''
+	assert_equal "$errors" $'❌ there is no command "frobnicate"\n   hint: whisperbackup help shows what there is'
+}
+
+@test "help of an unknown command is a usage error" {
+	program 2 help frobnicate
+	assert_contains "$errors" 'there is no command "frobnicate"'
+}
+
+@test "an empty command is a usage error" {
+	program 2 ''
+	assert_contains "$errors" 'there is no command ""'
+}
+
+@test "an unknown option is a usage error with a hint, for every command" {
+	for command in create list 'show latest' 'restore latest' cleanup help; do
+		# shellcheck disable=SC2086 # a command and its argument
+		program 2 $command --frobnicate
+		assert_contains "$errors" 'no option --frobnicate'
+		assert_contains "$errors" "hint: whisperbackup help ${command%% *}"
+	done
+}
+
+@test "an unknown short option is a usage error" {
+	program 2 list -x
+	assert_contains "$errors" 'no option -x'
+}
+
+@test "an option of another command is a usage error" {
+	program 2 list --yes
+	assert_contains "$errors" 'list has no option --yes'
+}
+
+@test "an option without its value is a usage error" {
+	program 2 create --only
+	assert_contains "$errors" '--only wants a value'
+}
+
+@test "a value for an option that takes none is a usage error" {
+	program 2 list --json=yes
+	assert_contains "$errors" '--json takes no value'
+}
+
+@test "an argument too many is a usage error" {
+	program 2 list latest
+	assert_contains "$errors" '"latest"'
+}
+
+@test "show and restore want a timestamp" {
+	program 2 show
+	assert_contains "$errors" 'show wants a TIMESTAMP'
+	program 2 restore --yes
+	assert_contains "$errors" 'restore wants a TIMESTAMP'
+}
+
+@test "an unknown store is a usage error that names the stores" {
+	program 2 create --only mysql
+	assert_contains "$errors" '"mysql"'
+	assert_contains "$errors" 'postgresql, redis, chromadb and neo4j'
+}
+
+@test "--only= with nothing behind it is a usage error" {
+	program 2 create --only=
+	assert_contains "$errors" '--only'
+}
+
+@test "a usage error makes no backup folder" {
+	program 2 create --frobnicate
+	program 2 create --only mysql
+	program 2 cleanup yesterday
+	[[ ! -e $backups ]] || fail "$backups was made"
+}

@@ -1,0 +1,211 @@
+#!/usr/bin/env bats
+# shellcheck shell=bats disable=SC2154
+# cleanup: what is removed, and above all what is not. Ages are days away from the limit, never seconds.
+
+load helpers
+
+setup() {
+	enter_project
+	for days in 1 10 29 31 100; do
+		printf -v "age_$days" '%s' "$(days_ago "$days")"
+	done
+}
+
+assert_left() { # TIMESTAMP..: exactly these backups are left
+	assert_equal "$(backup_folders)" "$(printf '%s\n' "$@" | sort)"
+}
+
+@test "without a number, backups older than 30 days are removed" {
+	make_backup "$age_1"
+	make_backup "$age_29"
+	make_backup "$age_31"
+	make_backup "$age_100"
+	program 0 cleanup
+	assert_left "$age_1" "$age_29"
+}
+
+@test "what was removed and how much that freed is said" {
+	make_backup "$age_1"
+	make_backup "$age_31"
+	head -c 2M /dev/zero >"$backups/whisperengine_backup_$age_31/more"
+	program 0 cleanup
+	assert_equal "$output" ''
+	assert_contains "$errors" "removed $age_31 (2.0M)"
+	assert_contains "$errors" '1 backup older than 30 days removed, 2.0M freed, 1 kept'
+}
+
+@test "a number of days is the limit" {
+	make_backup "$age_1"
+	make_backup "$age_10"
+	make_backup "$age_29"
+	program 0 cleanup 7
+	assert_left "$age_1"
+}
+
+@test "nothing to remove is no error" {
+	make_backup "$age_1"
+	program 0 cleanup
+	assert_contains "$errors" '0 backups older than 30 days removed'
+	assert_left "$age_1"
+}
+
+@test "no backup folder is no error" {
+	program 0 cleanup
+	assert_contains "$errors" '0 backups'
+}
+
+@test "zero days removes all but the newest good backup" {
+	make_backup "$age_1"
+	make_backup "$age_10"
+	make_backup "$age_31"
+	program 0 cleanup 0
+	assert_left "$age_1"
+	assert_contains "$errors" "$age_1 is older, but the newest good backup: it stays"
+}
+
+@test "the newest good backup stays however old it is" {
+	make_backup "$age_31"
+	make_backup "$age_100"
+	program 0 cleanup 7
+	assert_left "$age_31"
+}
+
+@test "a damaged backup is never taken for the good one" {
+	make_damaged_backup "$age_29"
+	make_damaged_backup "$age_31"
+	make_backup "$age_100"
+	program 0 cleanup 20
+	assert_left "$age_100"
+}
+
+@test "a backup younger than the limit stays even if it is damaged" {
+	make_damaged_backup "$age_1"
+	make_backup "$age_10"
+	program 0 cleanup 7
+	assert_left "$age_1" "$age_10"
+}
+
+@test "with only damaged backups, the old ones are removed" {
+	make_damaged_backup "$age_1"
+	make_damaged_backup "$age_31"
+	program 0 cleanup
+	assert_left "$age_1"
+}
+
+@test "a newer partial backup does not make the last complete one removable" {
+	make_backup "$age_31" redis
+	make_backup "$age_100"
+	program 0 cleanup
+	[[ -d $backups/whisperengine_backup_$age_100 ]] || fail "$errors"
+}
+
+@test "of partial backups alone, the newest stays" {
+	make_backup "$age_31" redis
+	make_backup "$age_100" redis
+	program 0 cleanup
+	assert_left "$age_31"
+}
+
+@test "legacy backups are removed by the same rule" {
+	make_backup "$age_1"
+	make_legacy_backup "$age_10"
+	make_legacy_backup "$age_31"
+	program 0 cleanup
+	assert_left "$age_1" "$age_10"
+}
+
+@test "of legacy backups alone, the newest stays" {
+	make_legacy_backup "$age_31"
+	make_legacy_backup "$age_100"
+	program 0 cleanup
+	assert_left "$age_31"
+}
+
+@test "what is not a backup is never touched" {
+	make_backup "$age_1"
+	make_backup "$age_100"
+	mkdir -p "$backups/whisperengine_backup_old" "$backups/20200101_000000" "$backups/other/whisperengine_backup_20200101_000000" \
+		"$backups/whisperengine_backup_20200101_000000" "$backups/whisperengine_backup_20200101_000000.bak" "$project/elsewhere"
+	touch "$backups/whisperengine_backup_20200102_000000" "$backups/whisperengine_backup_20200101_000000/notes.txt" \
+		"$backups/whisperengine_backup_20200101_000000.bak/redis_backup.rdb"
+	touch -d '10 years ago' "$backups/whisperengine_backup_20200102_000000" "$backups/other"
+	make_backup 20200104_000000
+	mv "$backups/whisperengine_backup_20200104_000000" "$project/elsewhere/"
+	ln -s "$project/elsewhere/whisperengine_backup_20200104_000000" "$backups/whisperengine_backup_20200104_000000"
+	local foreign
+	foreign=$(cd "$project" && find . -not -path "*$age_100*" -not -path ./backups -not -name .lock | sort)
+	program 0 cleanup 0
+	assert_equal "$(cd "$project" && find . -not -path ./backups -not -name .lock | sort)" "$foreign"
+}
+
+@test "a symbolic link inside a backup is removed, not what it leads to" {
+	make_backup "$age_1"
+	make_backup "$age_31"
+	mkdir "$project/elsewhere"
+	echo mine >"$project/elsewhere/file"
+	ln -s "$project/elsewhere" "$backups/whisperengine_backup_$age_31/link"
+	program 0 cleanup
+	assert_left "$age_1"
+	assert_equal "$(cat "$project/elsewhere/file")" mine
+}
+
+@test "bad numbers are usage errors and remove nothing" {
+	make_backup "$age_1"
+	make_backup "$age_100"
+	for days in yesterday -1 1.5 7d '' ' 7' 99999 999999999999999999999 0x10; do
+		program 2 cleanup -- "$days"
+		assert_contains "$errors" 'is not a number of days'
+		assert_contains "$errors" 'hint: '
+	done
+	assert_left "$age_1" "$age_100"
+}
+
+@test "--json tells what was removed" {
+	make_backup "$age_1"
+	make_backup "$age_31"
+	make_backup "$age_100"
+	local size
+	size=$(find "$backups/whisperengine_backup_$age_31" "$backups/whisperengine_backup_$age_100" -type f -printf '%s\n' |
+		awk '{ n += $1 } END { print n }')
+	program 0 cleanup --json
+	assert_json "$output" . "{\"removed\":[\"$age_100\",\"$age_31\"],\"freed_bytes\":$size,\"kept\":1}"
+}
+
+@test "--json with nothing to remove is an empty list" {
+	make_backup "$age_1"
+	program 0 cleanup --json
+	assert_json "$output" . '{"removed":[],"freed_bytes":0,"kept":1}'
+}
+
+@test "--quiet says nothing about what went well" {
+	make_backup "$age_1"
+	make_backup "$age_31"
+	program 0 cleanup --quiet
+	assert_equal "$output$errors" ''
+}
+
+@test "what a killed run has left is removed" {
+	make_backup "$age_1"
+	mkdir "$backups/.partial-$age_10" "$backups/.removing-$age_31"
+	echo data >"$backups/.partial-$age_10/redis_backup.rdb"
+	echo data >"$backups/.removing-$age_31/redis_backup.rdb"
+	program 0 cleanup
+	assert_equal "$(find "$backups" -name '.partial-*' -o -name '.removing-*')" ''
+}
+
+@test "while another run holds the lock, nothing is removed" {
+	make_backup "$age_1"
+	make_backup "$age_100"
+	exec 9>"$backups/.lock"
+	flock 9
+	program 4 cleanup 0
+	assert_contains "$errors" 'another backup, restore or cleanup is at work'
+	assert_contains "$errors" 'hint: '
+	assert_left "$age_1" "$age_100"
+}
+
+@test "a lock file that nobody holds is no hindrance" {
+	make_backup "$age_1"
+	touch "$backups/.lock"
+	program 0 cleanup
+}
