@@ -28,8 +28,9 @@ find_program() {
 
 usage() {
 	cat <<EOF
-Usage: ./bot.sh backup create | list | show TIMESTAMP | restore TIMESTAMP | cleanup [DAYS] | help
-       ./bot.sh start | stop | help
+Usage: ./bot.sh start | stop | restart | status | logs [SERVICE]
+       ./bot.sh backup create | list | show TIMESTAMP | restore TIMESTAMP | cleanup [DAYS] | help
+       ./bot.sh help
 EOF
 }
 
@@ -58,6 +59,19 @@ start)
 stop)
 	cd "$root"
 	compose stop
+	;;
+restart)
+	cd "$root"
+	compose restart
+	;;
+status)
+	cd "$root"
+	compose ps
+	;;
+logs)
+	shift
+	cd "$root"
+	compose logs --tail 100 "$@"
 	;;
 help | --help | -h)
 	usage

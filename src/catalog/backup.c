@@ -127,7 +127,6 @@ static void read_manifest(struct backup *backup, const char *text)
 	json_error_t failure;
 	backup->manifest = json_loads(text, JSON_REJECT_DUPLICATES, &failure);
 	const json_t *stores = json_object_get(backup->manifest, "stores");
-	const char *status = json_string_value(json_object_get(backup->manifest, "status"));
 	if (backup->manifest == NULL) {
 		damaged(backup, BACKUP_MANIFEST " cannot be read: %s", failure.text);
 		return;
@@ -136,15 +135,26 @@ static void read_manifest(struct backup *backup, const char *text)
 		damaged(backup, BACKUP_MANIFEST " is of another format than %s", "1");
 		return;
 	}
+	const char *status = json_string_value(json_object_get(backup->manifest, "status"));
 	if (!json_is_array(stores) || status == NULL) {
-		damaged(backup, BACKUP_MANIFEST " lacks its %s", "stores");
+		damaged(backup, BACKUP_MANIFEST " lacks its %s", "status or stores");
 		return;
 	}
-	backup->status = strcmp(status, "complete") == 0 ? BACKUP_COMPLETE : BACKUP_PARTIAL;
+	backup->status = BACKUP_COMPLETE;
 	size_t index = 0;
 	const json_t *object = NULL;
 	json_array_foreach (stores, index, object) {
 		read_store(backup, object);
+	}
+	for (size_t i = 0; i < STORE_COUNT; i++) {
+		if (backup->stores[i].status == STORE_OK) {
+			continue;
+		}
+		if (strcmp(status, "complete") == 0) {
+			damaged(backup, "the manifest calls the backup complete, but not %s", store_table[i]->name);
+		} else if (backup->status == BACKUP_COMPLETE) {
+			backup->status = BACKUP_PARTIAL;
+		}
 	}
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# shellcheck shell=bats
+# shellcheck shell=bats disable=SC2030,SC2031,SC2154
 # Help, version, and what is said to a command line that cannot be understood.
 
 load helpers

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# shellcheck shell=bats
+# shellcheck shell=bats disable=SC2030,SC2031,SC2154
 # list and show: what is said of good, partial, old and damaged backups. No Docker anywhere.
 
 load helpers

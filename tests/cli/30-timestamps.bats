@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# shellcheck shell=bats
+# shellcheck shell=bats disable=SC2030,SC2031,SC2154
 # What names a backup and what does not; and that a damaged one is refused before anything else is looked at.
 
 load helpers

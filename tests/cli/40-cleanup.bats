@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# shellcheck shell=bats disable=SC2154
+# shellcheck shell=bats disable=SC2030,SC2031,SC2154
 # cleanup: what is removed, and above all what is not. Ages are days away from the limit, never seconds.
 
 load helpers

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# shellcheck shell=bats
+# shellcheck shell=bats disable=SC2030,SC2031,SC2154
 # Where the backups are, which project is meant, and what is said when there is no Docker or no room.
 
 load helpers

@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# shellcheck shell=bats
+# shellcheck shell=bats disable=SC2030,SC2031,SC2154
 # ./bot.sh backup: the entry that users know, from wherever it is called.
 
 load helpers

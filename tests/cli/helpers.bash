@@ -16,7 +16,7 @@ find_program() {
 	echo "no whisperbackup to test: run make, or set WHISPERBACKUP" >&2
 	return 1
 }
-WHISPERBACKUP=$(find_program)
+WHISPERBACKUP=$(find_program) || exit 1
 export WHISPERBACKUP
 
 # --- saying what is wrong ---------------------------------------------------------------------------------------------
@@ -94,7 +94,7 @@ make_backup() { # TIMESTAMP [STORE..]
 	local timestamp=$1 folder=$backups/whisperengine_backup_$1 store file status=complete stores='[]'
 	shift
 	if (($# == 0)); then set -- postgresql redis chromadb neo4j; else status=partial; fi
-	mkdir -p -m 700 "$folder"
+	mkdir -p "$folder"
 	for store in postgresql redis chromadb neo4j; do
 		file=$(artefact_of "$store")
 		if [[ " $* " == *" $store "* ]]; then

@@ -7,6 +7,7 @@
 #include "stores/store.h"
 
 /* store_ops.check: every byte is read through the lexer. Needs no server. */
-enum status dump_check(const char *path, struct progress *progress, struct artefact *ret_artefact, struct error *error) MUST_CHECK;
+enum status dump_check(const char *path, struct progress *progress, struct artefact *ret_artefact,
+					   struct error *error) MUST_CHECK;
 
 #endif

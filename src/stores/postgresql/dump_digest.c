@@ -16,8 +16,9 @@ static enum status take_part(struct dump_listener *listener, const struct dump_p
 	if (part->piece != DUMP_STATEMENT && part->piece != DUMP_COPY_DATA) {
 		return STATUS_OK;
 	}
-	return EVP_DigestUpdate(digesting->context, part->bytes, part->length) == 1 ? STATUS_OK
-	                                                                           : error_set(error, STATUS_FAILED, "SHA-256 does not work");
+	return EVP_DigestUpdate(digesting->context, part->bytes, part->length) == 1
+			   ? STATUS_OK
+			   : error_set(error, STATUS_FAILED, "SHA-256 does not work");
 }
 
 static enum status begin(struct digesting *digesting, struct error *error)
@@ -32,11 +33,13 @@ static enum status begin(struct digesting *digesting, struct error *error)
 
 static enum status end(struct digesting *digesting, unsigned char *digest, struct error *error)
 {
-	return EVP_DigestFinal_ex(digesting->context, digest, NULL) == 1 ? STATUS_OK
-	                                                                : error_set(error, STATUS_FAILED, "SHA-256 does not work");
+	return EVP_DigestFinal_ex(digesting->context, digest, NULL) == 1
+			   ? STATUS_OK
+			   : error_set(error, STATUS_FAILED, "SHA-256 does not work");
 }
 
-enum status dump_digest_file(const char *path, uint64_t from, uint64_t to, unsigned char ret_digest[DUMP_DIGEST_SIZE], struct error *error)
+enum status dump_digest_file(const char *path, uint64_t from, uint64_t to, unsigned char ret_digest[DUMP_DIGEST_SIZE],
+							 struct error *error)
 {
 	struct digesting digesting = {0};
 	enum status status = begin(&digesting, error);
@@ -79,7 +82,8 @@ static void digest_sink_free(struct sink *sink)
 
 enum status dump_digest_sink_new(unsigned char digest[DUMP_DIGEST_SIZE], struct sink **ret_sink, struct error *error)
 {
-	static const struct sink_ops ops = {.write = digest_sink_write, .finish = digest_sink_finish, .free = digest_sink_free};
+	static const struct sink_ops ops = {
+		.write = digest_sink_write, .finish = digest_sink_finish, .free = digest_sink_free};
 	struct digest_sink *self = calloc(1, sizeof *self);
 	if (self == NULL) {
 		return error_memory(error);

@@ -14,9 +14,10 @@ enum { DUMP_DIGEST_SIZE = 32 };
 
 /* Of the bytes from `from` to `to` of a dump file, which begin and end between two statements. */
 enum status dump_digest_file(const char *path, uint64_t from, uint64_t to, unsigned char ret_digest[DUMP_DIGEST_SIZE],
-                             struct error *error) MUST_CHECK;
+							 struct error *error) MUST_CHECK;
 
 /* Of what is written to the sink: stored in `digest` (lent) when it is finished. */
-enum status dump_digest_sink_new(unsigned char digest[DUMP_DIGEST_SIZE], struct sink **ret_sink, struct error *error) MUST_CHECK;
+enum status dump_digest_sink_new(unsigned char digest[DUMP_DIGEST_SIZE], struct sink **ret_sink,
+								 struct error *error) MUST_CHECK;
 
 #endif

@@ -7,8 +7,8 @@
 
 enum {
 	DATABASES_LIMIT = 10000,
-	NAMES_CAPACITY = 8,   /* databases there is room for at first */
-	COMMAND_SIZE = 1024,  /* bytes of a backslash command */
+	NAMES_CAPACITY = 8,  /* databases there is room for at first */
+	COMMAND_SIZE = 1024, /* bytes of a backslash command */
 };
 
 /* Where in the file the text at hand stands. */
@@ -25,8 +25,8 @@ struct reading {
 	struct dump_layout layout;
 	size_t capacity;
 	enum place place;
-	bool header;      /* DATABASE: pg_dump's own header has been seen */
-	bool restricted;  /* between \restrict and \unrestrict of the same key */
+	bool header;     /* DATABASE: pg_dump's own header has been seen */
+	bool restricted; /* between \restrict and \unrestrict of the same key */
 	char key[COMMAND_SIZE];
 };
 
@@ -44,7 +44,8 @@ static bool is_whole(const struct dump_part *part, const char *text)
 
 static enum status misplaced(const struct dump_part *part, const char *what, struct error *error)
 {
-	return error_set(error, STATUS_DAMAGED, "%s at byte %llu, where a dump has none", what, (unsigned long long)part->offset);
+	return error_set(error, STATUS_DAMAGED, "%s at byte %llu, where a dump has none", what,
+					 (unsigned long long)part->offset);
 }
 
 static struct dump_database *current(struct reading *reading)
@@ -70,7 +71,8 @@ static enum status begin_database(struct reading *reading, const struct dump_par
 	if (reading->place == GLOBALS) {
 		layout->globals_end = part->offset;
 	}
-	layout->databases[layout->count++] = (struct dump_database){.start = part->offset, .content = part->offset, .end = part->offset};
+	layout->databases[layout->count++] =
+		(struct dump_database){.start = part->offset, .content = part->offset, .end = part->offset};
 	reading->place = DATABASE;
 	reading->header = false;
 	return STATUS_OK;
@@ -100,7 +102,8 @@ static enum status take_comment(struct reading *reading, const struct dump_part 
 	if (reading->place == OPENING && !is_whole(part, "--")) {
 		if (is_whole(part, "-- PostgreSQL database dump")) {
 			(void)error_set(error, STATUS_DAMAGED, "it is the dump of a single database");
-			return error_hint(error, "a restore needs all databases and roles: dump with pg_dumpall instead of pg_dump");
+			return error_hint(error,
+							  "a restore needs all databases and roles: dump with pg_dumpall instead of pg_dump");
 		}
 		if (!is_whole(part, cluster)) {
 			return error_set(error, STATUS_DAMAGED, "it is not a dump that pg_dumpall wrote");
@@ -123,7 +126,8 @@ static enum status take_comment(struct reading *reading, const struct dump_part 
 		}
 		reading->header = true;
 	} else if (is_whole(part, "-- PostgreSQL database dump complete")) {
-		return reading->place == DATABASE ? end_database(reading, part, error) : misplaced(part, "the end of a database", error);
+		return reading->place == DATABASE ? end_database(reading, part, error)
+										  : misplaced(part, "the end of a database", error);
 	} else if (says(part, version) && layout->version[0] == '\0') {
 		size_t length = strcspn(part->bytes + sizeof version - 1, " \n");
 		if (length < sizeof layout->version && sizeof version - 1 + length <= part->length) {
@@ -201,7 +205,8 @@ static enum status take_statement(struct reading *reading, const struct dump_par
 		return STATUS_OK;
 	}
 	struct dump_database *database = current(reading);
-	if (database->created || !sql_statement_name(part->bytes, sql_statement_token(part->bytes, part->length, end), database->name)) {
+	if (database->created ||
+		!sql_statement_name(part->bytes, sql_statement_token(part->bytes, part->length, end), database->name)) {
 		return misplaced(part, "the making of a database", error);
 	}
 	database->created = true;
@@ -236,7 +241,8 @@ void dump_layout_free(struct dump_layout *layout)
 	*layout = (struct dump_layout){0};
 }
 
-enum status dump_layout_read(const char *path, struct progress *progress, struct dump_layout *ret_layout, struct error *error)
+enum status dump_layout_read(const char *path, struct progress *progress, struct dump_layout *ret_layout,
+							 struct error *error)
 {
 	struct reading reading = {.listener = {.part = take_part}};
 	enum status status = dump_reader_run(path, 0, DUMP_READER_TO_THE_END, &reading.listener, progress, error);

@@ -1,5 +1,6 @@
 /*
- * dump_layout.h - the sections of a dump that pg_dumpall wrote: roles and tablespaces, the databases, the closing block.
+ * dump_layout.h - the sections of a dump that pg_dumpall wrote: roles and tablespaces, the databases, the closing
+ * block.
  */
 #ifndef WHISPERBACKUP_STORES_POSTGRESQL_DUMP_LAYOUT_H
 #define WHISPERBACKUP_STORES_POSTGRESQL_DUMP_LAYOUT_H
@@ -23,7 +24,7 @@ struct dump_database {
 };
 
 struct dump_layout {
-	uint64_t globals_end; /* roles and tablespaces are what stands before this */
+	uint64_t globals_end;             /* roles and tablespaces are what stands before this */
 	char version[STORE_VERSION_SIZE]; /* of the server that was dumped, "15.18" */
 	struct dump_database *databases;
 	size_t count;
@@ -33,7 +34,8 @@ struct dump_layout {
  * Reads the whole file. STATUS_DAMAGED, with a text for people, if it is not a dump of a cluster from its first line to
  * its closing block with every statement whole: a dump that was cut loads without any error, so this is what finds it.
  */
-enum status dump_layout_read(const char *path, struct progress *progress, struct dump_layout *ret_layout, struct error *error) MUST_CHECK;
+enum status dump_layout_read(const char *path, struct progress *progress, struct dump_layout *ret_layout,
+							 struct error *error) MUST_CHECK;
 
 void dump_layout_free(struct dump_layout *layout);
 

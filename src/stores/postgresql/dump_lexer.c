@@ -1,10 +1,10 @@
 #include "stores/postgresql/dump_lexer.h"
 
 #include "base/stream.h"
+#include "stores/postgresql/dump_statement.h"
 
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 enum {
 	WINDOW_SIZE = 2 * STREAM_BLOCK_SIZE, /* bytes held at a time */
@@ -37,14 +37,7 @@ struct state {
 	size_t tag_length;
 	char tag[TAG_SIZE];
 
-	/* The statement so far; see psqlscan.l, rule {identifier}, for the words. */
-	unsigned words;
-	char first_letters[4];  /* of CREATE [OR REPLACE] FUNCTION | PROCEDURE */
-	unsigned paren_depth;   /* a semicolon in parentheses ends nothing (CREATE RULE ... DO (a; b)) */
-	unsigned begin_depth;   /* nor does one in BEGIN ATOMIC ... END */
-	bool copy;              /* the first word is COPY */
-	bool from;              /* the last word was FROM */
-	bool from_stdin;
+	struct dump_statement statement; /* the one at hand, as far as it has been read */
 };
 
 struct dump_lexer {
@@ -61,7 +54,8 @@ struct dump_lexer {
 	char window[WINDOW_SIZE];
 };
 
-enum status dump_lexer_new(struct dump_listener *listener, uint64_t offset, struct dump_lexer **ret_lexer, struct error *error)
+enum status dump_lexer_new(struct dump_listener *listener, uint64_t offset, struct dump_lexer **ret_lexer,
+						   struct error *error)
 {
 	struct dump_lexer *lexer = calloc(1, sizeof *lexer);
 	if (lexer == NULL) {
@@ -94,11 +88,6 @@ static bool is_digit(char byte)
 	return byte >= '0' && byte <= '9';
 }
 
-static bool is_word(const char *bytes, size_t length, const char *word)
-{
-	return strlen(word) == length && strncasecmp(bytes, word, length) == 0;
-}
-
 static enum status damaged(const struct dump_lexer *lexer, struct error *error, const char *what)
 {
 	return error_set(error, STATUS_DAMAGED, "%s at byte %llu", what, (unsigned long long)(lexer->offset + lexer->at));
@@ -106,9 +95,11 @@ static enum status damaged(const struct dump_lexer *lexer, struct error *error, 
 
 static enum status terminal_lines(struct error *error)
 {
-	(void)error_set(error, STATUS_DAMAGED, "its lines end in CR LF: the dump went through a terminal, or was edited on Windows");
-	return error_hint(error, "dump again with `exec -T` (docker-compose) or without `-t` (docker); this file can be mended "
-	                         "with: sed 's/\\r$//'");
+	(void)error_set(error, STATUS_DAMAGED,
+					"its lines end in CR LF: the dump went through a terminal, or was edited on Windows");
+	return error_hint(error,
+					  "dump again with `exec -T` (docker-compose) or without `-t` (docker); this file can be mended "
+					  "with: sed 's/\\r$//'");
 }
 
 /* Hands on what the window holds of the piece at hand. */
@@ -301,30 +292,6 @@ static enum status lex_block_comment(struct dump_lexer *lexer, struct error *err
 	return STATUS_OK;
 }
 
-/* Keeps what a word says about where the statement ends and whether data follow it. */
-static void notice_word(struct state *state, const char *word, size_t length)
-{
-	unsigned number = state->words++;
-	state->copy = number == 0 ? is_word(word, length, "copy") : state->copy;
-	state->from_stdin = state->from_stdin || (state->from && is_word(word, length, "stdin"));
-	state->from = is_word(word, length, "from");
-	if (number < sizeof state->first_letters &&
-	    (is_word(word, length, "create") || is_word(word, length, "or") || is_word(word, length, "replace") ||
-	     is_word(word, length, "function") || is_word(word, length, "procedure"))) {
-		state->first_letters[number] = (char)(word[0] | 0x20);
-	}
-	const char *letters = state->first_letters;
-	const char kind = letters[1] == 'o' && letters[2] == 'r' ? letters[3] : letters[1];
-	if (letters[0] != 'c' || (kind != 'f' && kind != 'p') || state->paren_depth > 0) {
-		return;
-	}
-	if (is_word(word, length, "begin") || (state->begin_depth > 0 && is_word(word, length, "case"))) {
-		state->begin_depth++;
-	} else if (state->begin_depth > 0 && is_word(word, length, "end")) {
-		state->begin_depth--;
-	}
-}
-
 /* A word, a number, or $tag$: false if it may go on behind the window's end. */
 static bool lex_word(struct dump_lexer *lexer)
 {
@@ -357,7 +324,7 @@ static bool lex_word(struct dump_lexer *lexer)
 		return false;
 	}
 	if (!is_digit(word[0])) {
-		notice_word(state, word, length);
+		dump_statement_word(&state->statement, word, length);
 	}
 	lexer->at += length;
 	if (length == 1 && (word[0] | 0x20) == 'e' && length < left && word[1] == '\'') {
@@ -397,23 +364,17 @@ static enum status lex_sql(struct dump_lexer *lexer, struct error *error)
 			state->mode = next == '*' ? BLOCK_COMMENT : SQL;
 			state->comment_depth = 0;
 			break;
-		case '(':
-			state->paren_depth++;
-			break;
-		case ')':
-			state->paren_depth -= state->paren_depth > 0;
-			break;
 		case '\\':
 			return damaged(lexer, error, "a backslash command inside a statement");
 		default:
 			break;
 		}
 		lexer->at += state->mode != LINE_COMMENT && state->mode != BLOCK_COMMENT;
-		if (byte == ';' && state->paren_depth == 0 && state->begin_depth == 0) {
+		if (dump_statement_symbol(&state->statement, byte)) {
 			notice_setting(lexer);
 			enum status status = end_piece(lexer, error);
 			state->in_statement = false;
-			state->copy_next = state->copy && state->from_stdin;
+			state->copy_next = dump_statement_copies(&state->statement);
 			lexer->piece_state = *state;
 			return status;
 		}
@@ -449,7 +410,8 @@ static enum status lex_some(struct dump_lexer *lexer, struct error *error)
 	return STATUS_OK;
 }
 
-/* As far as the bytes that are there allow it; then hands on what is long enough, else goes back to the piece's start. */
+/* As far as the bytes that are there allow it; then hands on what is long enough, else goes back to the piece's start.
+ */
 static enum status lex(struct dump_lexer *lexer, struct error *error)
 {
 	enum status status = STATUS_OK;
@@ -508,8 +470,11 @@ enum status dump_lexer_finish(struct dump_lexer *lexer, struct error *error)
 	}
 	const struct state *state = &lexer->state;
 	if (lexer->at < lexer->end || state->mode != BETWEEN || state->copy_next) {
-		static const char *const names[] = {[DUMP_SPACE] = "a line", [DUMP_COMMENT] = "a comment", [DUMP_STATEMENT] = "a statement",
-		                                    [DUMP_COPY_DATA] = "the rows of a table", [DUMP_COMMAND] = "a command"};
+		static const char *const names[] = {[DUMP_SPACE] = "a line",
+											[DUMP_COMMENT] = "a comment",
+											[DUMP_STATEMENT] = "a statement",
+											[DUMP_COPY_DATA] = "the rows of a table",
+											[DUMP_COMMAND] = "a command"};
 		return error_set(error, STATUS_DAMAGED, "it stops in the middle of %s", names[state->piece]);
 	}
 	return STATUS_OK;

@@ -15,8 +15,8 @@ struct dump_reader {
 	struct dump_lexer *lexer;
 };
 
-enum status dump_reader_new(const char *path, uint64_t from, uint64_t to, struct dump_listener *listener, struct progress *progress,
-                            struct dump_reader **ret_reader, struct error *error)
+enum status dump_reader_new(const char *path, uint64_t from, uint64_t to, struct dump_listener *listener,
+							struct progress *progress, struct dump_reader **ret_reader, struct error *error)
 {
 	CLEANUP(cleanup_dump_reader) struct dump_reader *reader = calloc(1, sizeof *reader);
 	if (reader == NULL) {
@@ -71,8 +71,8 @@ void dump_reader_free(struct dump_reader *reader)
 	free(reader);
 }
 
-enum status dump_reader_run(const char *path, uint64_t from, uint64_t to, struct dump_listener *listener, struct progress *progress,
-                            struct error *error)
+enum status dump_reader_run(const char *path, uint64_t from, uint64_t to, struct dump_listener *listener,
+							struct progress *progress, struct error *error)
 {
 	CLEANUP(cleanup_dump_reader) struct dump_reader *reader = NULL;
 	enum status status = dump_reader_new(path, from, to, listener, progress, &reader, error);

@@ -12,8 +12,8 @@
 struct dump_reader;
 
 /* Reads the bytes from `from` up to `to` of the file. `listener` and `progress` (NULL is fine) are lent. */
-enum status dump_reader_new(const char *path, uint64_t from, uint64_t to, struct dump_listener *listener, struct progress *progress,
-                            struct dump_reader **ret_reader, struct error *error) MUST_CHECK;
+enum status dump_reader_new(const char *path, uint64_t from, uint64_t to, struct dump_listener *listener,
+							struct progress *progress, struct dump_reader **ret_reader, struct error *error) MUST_CHECK;
 
 /* Reads and lexes one block; *ret_ended says that it was the last. STATUS_DAMAGED as the lexer says. */
 enum status dump_reader_step(struct dump_reader *reader, bool *ret_ended, struct error *error) MUST_CHECK;
@@ -22,7 +22,7 @@ void dump_reader_free(struct dump_reader *reader);
 CLEANUP_DEFINE(dump_reader, struct dump_reader, dump_reader_free)
 
 /* All of it at once; stops when interrupted. */
-enum status dump_reader_run(const char *path, uint64_t from, uint64_t to, struct dump_listener *listener, struct progress *progress,
-                            struct error *error) MUST_CHECK;
+enum status dump_reader_run(const char *path, uint64_t from, uint64_t to, struct dump_listener *listener,
+							struct progress *progress, struct error *error) MUST_CHECK;
 
 #endif

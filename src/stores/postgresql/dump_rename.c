@@ -18,7 +18,8 @@ struct renaming {
 static bool left_out(const char *text, size_t length)
 {
 	size_t end = 0;
-	return sql_statement_begins(text, length, "DROP DATABASE", &end) || sql_statement_begins(text, length, "UPDATE pg_catalog", &end);
+	return sql_statement_begins(text, length, "DROP DATABASE", &end) ||
+		   sql_statement_begins(text, length, "UPDATE pg_catalog", &end);
 }
 
 /* The first part of a statement holds the database's name, if there is one in it. */
@@ -74,7 +75,8 @@ struct rename_source {
 	bool ended;
 };
 
-static enum status rename_source_read(struct source *source, void *bytes, size_t capacity, size_t *ret_length, struct error *error)
+static enum status rename_source_read(struct source *source, void *bytes, size_t capacity, size_t *ret_length,
+									  struct error *error)
 {
 	struct rename_source *self = (struct rename_source *)source;
 	enum status status = STATUS_OK;
@@ -103,8 +105,9 @@ static void rename_source_free(struct source *source)
 	free(self);
 }
 
-enum status dump_rename_source_new(const char *path, uint64_t from, uint64_t to, const char *name, const char *new_name, const char *prefix,
-                                   const char *suffix, struct progress *progress, struct source **ret_source, struct error *error)
+enum status dump_rename_source_new(const char *path, uint64_t from, uint64_t to, const char *name, const char *new_name,
+								   const char *prefix, const char *suffix, struct progress *progress,
+								   struct source **ret_source, struct error *error)
 {
 	static const struct source_ops ops = {.read = rename_source_read, .free = rename_source_free};
 	struct rename_source *self = calloc(1, sizeof *self);
@@ -114,7 +117,8 @@ enum status dump_rename_source_new(const char *path, uint64_t from, uint64_t to,
 	self->source.ops = &ops;
 	self->output = (struct buffer)BUFFER_INIT(OUTPUT_LIMIT);
 	self->suffix = suffix;
-	self->renaming = (struct renaming){.listener = {.part = take_part}, .name = name, .new_name = new_name, .output = &self->output};
+	self->renaming =
+		(struct renaming){.listener = {.part = take_part}, .name = name, .new_name = new_name, .output = &self->output};
 	enum status status = dump_reader_new(path, from, to, &self->renaming.listener, progress, &self->reader, error);
 	if (status == STATUS_OK) {
 		status = buffer_append_text(&self->output, prefix, error);
@@ -127,7 +131,8 @@ enum status dump_rename_source_new(const char *path, uint64_t from, uint64_t to,
 	return STATUS_OK;
 }
 
-enum status dump_rename_properties(const char *text, size_t length, const char *name, const char *new_name, struct buffer *sql, struct error *error)
+enum status dump_rename_properties(const char *text, size_t length, const char *name, const char *new_name,
+								   struct buffer *sql, struct error *error)
 {
 	struct renaming renaming = {
 		.listener = {.part = take_part}, .name = name, .new_name = new_name, .properties_only = true, .output = sql};

@@ -12,17 +12,18 @@
 #include "stores/postgresql/dump_layout.h"
 
 /*
- * A source of the bytes from `from` to `to` of the file, with `prefix` and `suffix` (lent SQL, "" for none) around them.
- * The names and `progress`, which is told the bytes read, are lent.
+ * A source of the bytes from `from` to `to` of the file, with `prefix` and `suffix` (lent SQL, "" for none) around
+ * them. The names and `progress`, which is told the bytes read, are lent.
  */
-enum status dump_rename_source_new(const char *path, uint64_t from, uint64_t to, const char *name, const char *new_name, const char *prefix,
-                                   const char *suffix, struct progress *progress, struct source **ret_source, struct error *error) MUST_CHECK;
+enum status dump_rename_source_new(const char *path, uint64_t from, uint64_t to, const char *name, const char *new_name,
+								   const char *prefix, const char *suffix, struct progress *progress,
+								   struct source **ret_source, struct error *error) MUST_CHECK;
 
 /*
- * Of a text that `pg_dump --create` wrote, only what makes the database and sets its properties, rights and comment, under
- * the new name. Appended to `sql`.
+ * Of a text that `pg_dump --create` wrote, only what makes the database and sets its properties, rights and comment,
+ * under the new name. Appended to `sql`.
  */
-enum status dump_rename_properties(const char *text, size_t length, const char *name, const char *new_name, struct buffer *sql,
-                                   struct error *error) MUST_CHECK;
+enum status dump_rename_properties(const char *text, size_t length, const char *name, const char *new_name,
+								   struct buffer *sql, struct error *error) MUST_CHECK;
 
 #endif

@@ -11,8 +11,10 @@
 
 enum { SECRET_LIMIT = 4096, ANSWER_LIMIT = 4096 }; /* bytes of a name or password in a file, of an answer */
 
-/* The variable itself, or the content of the file that NAME_FILE names in the container (docker-library/postgres, file_env). */
-static enum status setting(struct runtime *runtime, const struct container *container, const char *name, char **ret_value, struct error *error)
+/* The variable itself, or the content of the file that NAME_FILE names in the container (docker-library/postgres,
+ * file_env). */
+static enum status setting(struct runtime *runtime, const struct container *container, const char *name,
+						   char **ret_value, struct error *error)
 {
 	char file_name[64];
 	snprintf(file_name, sizeof file_name, "%s_FILE", name);
@@ -68,7 +70,8 @@ static enum status credentials(struct postgresql *self, struct error *error)
 static enum status look(struct postgresql *self, struct error *error)
 {
 	CLEANUP(buffer_free) struct buffer rows = BUFFER_INIT(ANSWER_LIMIT);
-	enum status status = psql_query(self, self->database, "SHOW server_version;\nSHOW server_version_num;\nSHOW data_directory;", &rows, error);
+	enum status status = psql_query(
+		self, self->database, "SHOW server_version;\nSHOW server_version_num;\nSHOW data_directory;", &rows, error);
 	if (status != STATUS_OK) {
 		return status;
 	}
@@ -77,7 +80,8 @@ static enum status look(struct postgresql *self, struct error *error)
 	const char *number = psql_next(&rows, &at);
 	const char *folder = psql_next(&rows, &at);
 	if (folder == NULL) {
-		return error_set(error, STATUS_FAILED, "PostgreSQL in container %s does not say its version", self->store.container->name);
+		return error_set(error, STATUS_FAILED, "PostgreSQL in container %s does not say its version",
+						 self->store.container->name);
 	}
 	snprintf(self->store.version, sizeof self->store.version, "%.*s", (int)strcspn(version, " "), version);
 	snprintf(self->store.data_folder, sizeof self->store.data_folder, "%s", folder);
@@ -94,8 +98,12 @@ static void postgresql_free(struct store *store)
 	free(self);
 }
 
-static enum status postgresql_open(struct runtime *runtime, const struct container *container, struct store **ret_store, struct error *error)
+static enum status postgresql_open(struct runtime *runtime, const struct container *container, struct store **ret_store,
+								   struct error *error)
 {
+	if (container->state != CONTAINER_RUNNING) {
+		return error_set(error, STATUS_UNAVAILABLE, "container %s does not run", container->name);
+	}
 	struct postgresql *self = calloc(1, sizeof *self);
 	if (self == NULL) {
 		return error_memory(error);
@@ -138,10 +146,15 @@ static enum status counting_sink_write(struct sink *sink, const void *bytes, siz
 }
 
 /* The databases of a restore that was interrupted are no part of what the user has. */
-static const char *const save_arguments[] = {"pg_dumpall", "-w", "--exclude-database=" RESTORE_STATE_DATABASE,
-                                             "--exclude-database=" RESTORE_STATE_NEW "*", "--exclude-database=" RESTORE_STATE_OLD "*", NULL};
+static const char *const save_arguments[] = {"pg_dumpall",
+											 "-w",
+											 "--exclude-database=" RESTORE_STATE_DATABASE,
+											 "--exclude-database=" RESTORE_STATE_NEW "*",
+											 "--exclude-database=" RESTORE_STATE_OLD "*",
+											 NULL};
 
-static enum status postgresql_save(struct store *store, const char *path, struct progress *progress, struct saved *ret_saved, struct error *error)
+static enum status postgresql_save(struct store *store, const char *path, struct progress *progress,
+								   struct saved *ret_saved, struct error *error)
 {
 	static const struct sink_ops counting_ops = {.write = counting_sink_write};
 	struct postgresql *self = (struct postgresql *)store;

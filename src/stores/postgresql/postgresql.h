@@ -13,11 +13,11 @@ extern const struct store_ops store_postgresql;
 
 struct postgresql {
 	struct store store;
-	char *user;         /* a superuser, whatever its name */
-	char *password;     /* NULL if there is none */
-	char *preferred;    /* the database that the container was set up with; it may be gone by now */
+	char *user;           /* a superuser, whatever its name */
+	char *password;       /* NULL if there is none */
+	char *preferred;      /* the database that the container was set up with; it may be gone by now */
 	const char *database; /* one that answers: `preferred`, or one that every server has */
-	int version_number; /* 150018 for 15.18 */
+	int version_number;   /* 150018 for 15.18 */
 };
 
 #endif

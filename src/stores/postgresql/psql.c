@@ -6,7 +6,7 @@
 #include <string.h>
 
 enum {
-	VARIABLES = 8,              /* environment variables of a session, with the closing NULL */
+	VARIABLES = 8,                  /* environment variables of a session, with the closing NULL */
 	SESSION_OUTPUT_LIMIT = 1 << 20, /* bytes of answers to one psql_session_send */
 };
 
@@ -42,8 +42,8 @@ static enum status set(struct variables *variables, const char *name, const char
 }
 
 /* `database` goes into the environment too: as an argument, a name with "=" in it would be taken for something else. */
-static enum status connection(const struct postgresql *server, const char *database, const char *password, struct variables *ret_variables,
-                              struct error *error)
+static enum status connection(const struct postgresql *server, const char *database, const char *password,
+							  struct variables *ret_variables, struct error *error)
 {
 	enum status status = set(ret_variables, "PGUSER", server->user, error);
 	if (status == STATUS_OK) {
@@ -87,14 +87,16 @@ static void explain(const struct buffer *errors, char *ret_text, size_t size)
 	}
 }
 
-static enum status failed(const struct postgresql *server, const char *program, int exit_code, const struct buffer *errors, struct error *error)
+static enum status failed(const struct postgresql *server, const char *program, int exit_code,
+						  const struct buffer *errors, struct error *error)
 {
 	char text[ERROR_MESSAGE_SIZE / 2];
 	explain(errors, text, sizeof text);
 	/* psql: 2 is a lost connection; the engine: 126 and 127 are a program that is not there. */
 	enum status status = exit_code == 2 ? STATUS_UNAVAILABLE : STATUS_FAILED;
 	if (text[0] == '\0') {
-		(void)error_set(error, status, "%s in container %s ended with exit code %d", program, server->store.container->name, exit_code);
+		(void)error_set(error, status, "%s in container %s ended with exit code %d", program,
+						server->store.container->name, exit_code);
 	} else {
 		(void)error_set(error, status, "%s in container %s: %s", program, server->store.container->name, text);
 	}
@@ -104,8 +106,8 @@ static enum status failed(const struct postgresql *server, const char *program, 
 	return status;
 }
 
-static enum status run(struct postgresql *server, const struct variables *variables, const char *const *arguments, struct source *input,
-                       struct sink *output, struct error *error)
+static enum status run(struct postgresql *server, const struct variables *variables, const char *const *arguments,
+					   struct source *input, struct sink *output, struct error *error)
 {
 	CLEANUP(buffer_free) struct buffer errors = BUFFER_INIT(PSQL_ERRORS_LIMIT);
 	const struct exec_request request = {
@@ -120,9 +122,11 @@ static enum status run(struct postgresql *server, const struct variables *variab
 }
 
 /* Fields and rows are ended by a NUL byte, which no value can hold; see psql, -z and -0. */
-static const char *const query_arguments[] = {"psql", "-X", "-q", "-w", "-A", "-t", "-z", "-0", "-v", "ON_ERROR_STOP=1", "-f", "-", NULL};
+static const char *const query_arguments[] = {"psql", "-X", "-q", "-w", "-A", "-t", "-z", "-0", "-v", "ON_ERROR_STOP=1",
+											  "-f",   "-",  NULL};
 
-enum status psql_query(struct postgresql *server, const char *database, const char *sql, struct buffer *rows, struct error *error)
+enum status psql_query(struct postgresql *server, const char *database, const char *sql, struct buffer *rows,
+					   struct error *error)
 {
 	CLEANUP(variables_free) struct variables variables = {0};
 	CLEANUP(cleanup_source) struct source *input = NULL;
@@ -161,7 +165,8 @@ const char *psql_next(const struct buffer *rows, size_t *at)
 	return field;
 }
 
-enum status psql_load(struct postgresql *server, const char *database, bool transaction, struct source *sql, struct error *error)
+enum status psql_load(struct postgresql *server, const char *database, bool transaction, struct source *sql,
+					  struct error *error)
 {
 	static const char *const plain[] = {"psql", "-X", "-q", "-w", "-v", "ON_ERROR_STOP=1", "-f", "-", NULL};
 	static const char *const whole[] = {"psql", "-X", "-q", "-w", "-1", "-v", "ON_ERROR_STOP=1", "-f", "-", NULL};
@@ -173,7 +178,8 @@ enum status psql_load(struct postgresql *server, const char *database, bool tran
 	return status == STATUS_OK ? run(server, &variables, transaction ? whole : plain, sql, NULL, error) : status;
 }
 
-enum status psql_dump(struct postgresql *server, const char *database, const char *const *arguments, struct sink *output, struct error *error)
+enum status psql_dump(struct postgresql *server, const char *database, const char *const *arguments,
+					  struct sink *output, struct error *error)
 {
 	CLEANUP(variables_free) struct variables variables = {0};
 	enum status status = connection(server, database, server->password, &variables, error);
@@ -187,7 +193,7 @@ bool psql_needs_no_password(struct postgresql *server, const char *database)
 	struct error ignored;
 	/* Not a word that anyone has for a password; an empty one would let ~/.pgpass speak. */
 	return connection(server, database, "\x01", &variables, &ignored) == STATUS_OK &&
-	       run(server, &variables, arguments, NULL, NULL, &ignored) == STATUS_OK;
+		   run(server, &variables, arguments, NULL, NULL, &ignored) == STATUS_OK;
 }
 
 /* --- a session that is talked with ------------------------------------------------------------------------------- */
@@ -201,7 +207,8 @@ struct psql_session {
 	char mark[64];   /* what psql says when it has done all that was sent */
 };
 
-enum status psql_session_open(struct postgresql *server, const char *database, struct psql_session **ret_session, struct error *error)
+enum status psql_session_open(struct postgresql *server, const char *database, struct psql_session **ret_session,
+							  struct error *error)
 {
 	CLEANUP(variables_free) struct variables variables = {0};
 	CLEANUP(cleanup_psql_session) struct psql_session *session = calloc(1, sizeof *session);
@@ -240,24 +247,29 @@ enum status psql_session_send(struct psql_session *session, const char *sql, str
 	char echo[sizeof session->mark + 16];
 	snprintf(echo, sizeof echo, "\n\\echo '%.*s'\n", (int)strlen(session->mark) - 1, session->mark);
 	enum status status = runtime_exec_write(session->exec, sql, strlen(sql), &session->output, &session->errors, error);
-	return status == STATUS_OK ? runtime_exec_write(session->exec, echo, strlen(echo), &session->output, &session->errors, error) : status;
+	return status == STATUS_OK
+			   ? runtime_exec_write(session->exec, echo, strlen(echo), &session->output, &session->errors, error)
+			   : status;
 }
 
-enum status psql_session_wait(struct psql_session *session, int timeout_milliseconds, bool *ret_answered, struct error *error)
+enum status psql_session_wait(struct psql_session *session, int timeout_milliseconds, bool *ret_answered,
+							  struct error *error)
 {
 	bool ended = false;
-	enum status status = runtime_exec_read(session->exec, &session->output, &session->errors, timeout_milliseconds, &ended, error);
+	enum status status =
+		runtime_exec_read(session->exec, &session->output, &session->errors, timeout_milliseconds, &ended, error);
 	if (status != STATUS_OK) {
 		return status;
 	}
 	*ret_answered = session->output.length > 0 &&
-	                memmem(session->output.data, session->output.length, session->mark, strlen(session->mark)) != NULL;
+					memmem(session->output.data, session->output.length, session->mark, strlen(session->mark)) != NULL;
 	if (*ret_answered || !ended) {
 		return STATUS_OK;
 	}
 	int exit_code = 0;
 	status = runtime_exec_finish(session->exec, &exit_code, error);
-	return status == STATUS_OK ? failed(session->server, query_arguments[0], exit_code, &session->errors, error) : status;
+	return status == STATUS_OK ? failed(session->server, query_arguments[0], exit_code, &session->errors, error)
+							   : status;
 }
 
 enum status psql_session_run(struct psql_session *session, const char *sql, struct error *error)

@@ -18,20 +18,22 @@ enum {
 enum status psql_find_database(struct postgresql *server, struct error *error) MUST_CHECK;
 
 /*
- * Runs `sql` in a session of its own in `database`, stopping at the first error. Every field of every row is appended to
- * `rows` (NULL: none is wanted) with a NUL byte behind it; psql_next goes through them.
+ * Runs `sql` in a session of its own in `database`, stopping at the first error. Every field of every row is appended
+ * to `rows` (NULL: none is wanted) with a NUL byte behind it; psql_next goes through them.
  */
-enum status psql_query(struct postgresql *server, const char *database, const char *sql, struct buffer *rows, struct error *error) MUST_CHECK;
+enum status psql_query(struct postgresql *server, const char *database, const char *sql, struct buffer *rows,
+					   struct error *error) MUST_CHECK;
 
 /* The field at `*at`, which is moved on to the next; NULL behind the last. */
 const char *psql_next(const struct buffer *rows, size_t *at);
 
 /* Feeds a script to a session of its own, stopping at the first error. `transaction`: all of it or nothing. */
-enum status psql_load(struct postgresql *server, const char *database, bool transaction, struct source *sql, struct error *error) MUST_CHECK;
+enum status psql_load(struct postgresql *server, const char *database, bool transaction, struct source *sql,
+					  struct error *error) MUST_CHECK;
 
 /* Runs pg_dump or pg_dumpall (`arguments`, NULL-terminated) with its text to `output`; its exit code has to be 0. */
-enum status psql_dump(struct postgresql *server, const char *database, const char *const *arguments, struct sink *output,
-                      struct error *error) MUST_CHECK;
+enum status psql_dump(struct postgresql *server, const char *database, const char *const *arguments,
+					  struct sink *output, struct error *error) MUST_CHECK;
 
 /* True if a session in `database` can be opened with another password, or none: the local socket asks for none. */
 bool psql_needs_no_password(struct postgresql *server, const char *database);
@@ -40,16 +42,18 @@ bool psql_needs_no_password(struct postgresql *server, const char *database);
 
 struct psql_session;
 
-enum status psql_session_open(struct postgresql *server, const char *database, struct psql_session **ret_session, struct error *error) MUST_CHECK;
+enum status psql_session_open(struct postgresql *server, const char *database, struct psql_session **ret_session,
+							  struct error *error) MUST_CHECK;
 
 /* Sends statements, whose answer is then waited for with psql_session_wait before anything else is sent. */
 enum status psql_session_send(struct psql_session *session, const char *sql, struct error *error) MUST_CHECK;
 
 /*
- * Waits at most so long; *ret_answered says that all that was sent has been done. The first statement that fails ends the
- * session, and is the error; the server then rolls back what was not committed.
+ * Waits at most so long; *ret_answered says that all that was sent has been done. The first statement that fails ends
+ * the session, and is the error; the server then rolls back what was not committed.
  */
-enum status psql_session_wait(struct psql_session *session, int timeout_milliseconds, bool *ret_answered, struct error *error) MUST_CHECK;
+enum status psql_session_wait(struct psql_session *session, int timeout_milliseconds, bool *ret_answered,
+							  struct error *error) MUST_CHECK;
 
 /* Both, without a limit in time other than the server's. */
 enum status psql_session_run(struct psql_session *session, const char *sql, struct error *error) MUST_CHECK;

@@ -1,18 +1,22 @@
 /* store_ops.commit and rollback: what is left of a restore goes, one way or the other. */
 #include "stores/postgresql/restore.h"
 
+#include "base/interrupt.h"
+
 #include <stdio.h>
 #include <string.h>
 
 enum { SQL_LIMIT = 1 << 16, NAMES_LIMIT = 16 << 20 }; /* bytes of one statement, of an answer */
 
-/* Runs `statement` (a format for one name) for each name in a table of wb_maint; what cannot be dropped stays, with a warning. */
-static enum status drop_each(struct postgresql *server, const char *table, const char *kind, struct progress *progress, struct error *error)
+/* Runs `statement` (a format for one name) for each name in a table of wb_maint; what cannot be dropped stays, with a
+ * warning. */
+static enum status drop_each(struct postgresql *server, const char *table, const char *kind, struct progress *progress,
+							 struct error *error)
 {
 	CLEANUP(buffer_free) struct buffer sql = BUFFER_INIT(SQL_LIMIT);
 	CLEANUP(buffer_free) struct buffer rows = BUFFER_INIT(NAMES_LIMIT);
-	enum status status =
-		buffer_printf(&sql, error, "SELECT name, format('DROP %s IF EXISTS %%I;', name) FROM public.%s ORDER BY name;", kind, table);
+	enum status status = buffer_printf(
+		&sql, error, "SELECT name, format('DROP %s IF EXISTS %%I;', name) FROM public.%s ORDER BY name;", kind, table);
 	if (status == STATUS_OK) {
 		status = psql_query(server, RESTORE_STATE_DATABASE, sql.data, &rows, error);
 	}
@@ -20,22 +24,24 @@ static enum status drop_each(struct postgresql *server, const char *table, const
 	for (size_t at = 0; status == STATUS_OK && (name = psql_next(&rows, &at)) != NULL;) {
 		struct error reason = {0};
 		if (psql_query(server, RESTORE_STATE_DATABASE, psql_next(&rows, &at), NULL, &reason) != STATUS_OK) {
-			progress_warn(progress, "the %s %s is not in the backup, but cannot be dropped: %s", strcmp(kind, "ROLE") == 0 ? "role" : "tablespace",
-			              name, reason.message);
+			progress_warn(progress, "the %s %s is not in the backup, but cannot be dropped: %s",
+						  strcmp(kind, "ROLE") == 0 ? "role" : "tablespace", name, reason.message);
 		}
 	}
 	return status;
 }
 
 /*
- * Rights on the two databases that every server has are not in the backup, but are carried over; those of later roles would
- * keep these from being dropped. Nothing else there is theirs.
+ * Rights on the two databases that every server has are not in the backup, but are carried over; those of later roles
+ * would keep these from being dropped. Nothing else there is theirs.
  */
 static enum status disown_later_roles(struct postgresql *server, struct error *error)
 {
-	static const char kept[] = "SELECT datname FROM pg_database WHERE datallowconn AND datname IN ('postgres', 'template1')"
-							   " AND EXISTS (SELECT FROM public.later_role);";
-	static const char roles[] = "SELECT format('DROP OWNED BY %I;', name) FROM public.later_role JOIN pg_roles ON rolname = name;";
+	static const char kept[] =
+		"SELECT datname FROM pg_database WHERE datallowconn AND datname IN ('postgres', 'template1')"
+		" AND EXISTS (SELECT FROM public.later_role);";
+	static const char roles[] =
+		"SELECT format('DROP OWNED BY %I;', name) FROM public.later_role JOIN pg_roles ON rolname = name;";
 	CLEANUP(buffer_free) struct buffer databases = BUFFER_INIT(SQL_LIMIT);
 	CLEANUP(buffer_free) struct buffer statements = BUFFER_INIT(NAMES_LIMIT);
 	CLEANUP(buffer_free) struct buffer sql = BUFFER_INIT(NAMES_LIMIT);
@@ -57,7 +63,8 @@ static enum status disown_later_roles(struct postgresql *server, struct error *e
 /* Forward: the old databases go, then what only they needed, and last the note that says so. */
 static enum status finish(struct postgresql *server, struct progress *progress, struct error *error)
 {
-	enum status status = psql_query(server, RESTORE_STATE_DATABASE, "UPDATE public.run SET phase = 'finishing';", NULL, error);
+	enum status status =
+		psql_query(server, RESTORE_STATE_DATABASE, "UPDATE public.run SET phase = 'finishing';", NULL, error);
 	if (status == STATUS_OK) {
 		status = restore_state_drop_databases(server, RESTORE_STATE_OLD, error);
 	}
@@ -79,13 +86,15 @@ static enum status undo(struct postgresql *server, struct progress *progress, st
 	CLEANUP(buffer_free) struct buffer rows = BUFFER_INIT(SQL_LIMIT);
 	enum status status = restore_state_drop_databases(server, RESTORE_STATE_NEW, error);
 	if (status == STATUS_OK) {
-		status = psql_query(server, server->database, "SELECT 1 FROM pg_database WHERE datname = '" RESTORE_STATE_DATABASE "';", &rows, error);
+		status = psql_query(server, server->database,
+							"SELECT 1 FROM pg_database WHERE datname = '" RESTORE_STATE_DATABASE "';", &rows, error);
 	}
 	if (status != STATUS_OK || rows.length == 0) {
 		return status;
 	}
 	buffer_clear(&rows);
-	status = psql_query(server, RESTORE_STATE_DATABASE, "SELECT 1 WHERE to_regclass('public.run') IS NOT NULL;", &rows, error);
+	status = psql_query(server, RESTORE_STATE_DATABASE, "SELECT 1 WHERE to_regclass('public.run') IS NOT NULL;", &rows,
+						error);
 	if (status == STATUS_OK && rows.length > 0) {
 		status = drop_each(server, "created_tablespace", "TABLESPACE", progress, error);
 		if (status == STATUS_OK) {
@@ -111,20 +120,19 @@ enum status restore_finish_leftovers(struct postgresql *server, struct progress 
 	return status == STATUS_OK && phase != RESTORE_NONE ? undo(server, progress, error) : status;
 }
 
-enum status restore_commit(struct store *store, struct progress *progress, struct error *error)
+static enum status commit(struct postgresql *server, struct progress *progress, struct error *error)
 {
-	struct postgresql *server = (struct postgresql *)store;
 	enum restore_phase phase = RESTORE_NONE;
 	enum status status = restore_state_read(server, &phase, error);
 	if (status == STATUS_OK && phase == RESTORE_STAGED) {
-		return error_set(error, STATUS_FAILED, "PostgreSQL's old data cannot be dropped: the restored data are not in place");
+		return error_set(error, STATUS_FAILED,
+						 "PostgreSQL's old data cannot be dropped: the restored data are not in place");
 	}
 	return status == STATUS_OK && phase != RESTORE_NONE ? finish(server, progress, error) : status;
 }
 
-enum status restore_rollback(struct store *store, struct progress *progress, struct error *error)
+static enum status rollback(struct postgresql *server, struct progress *progress, struct error *error)
 {
-	struct postgresql *server = (struct postgresql *)store;
 	enum restore_phase phase = RESTORE_NONE;
 	enum status status = restore_state_read(server, &phase, error);
 	if (status == STATUS_OK && phase == RESTORE_FINISHING) {
@@ -132,4 +140,21 @@ enum status restore_rollback(struct store *store, struct progress *progress, str
 		return error_hint(error, "the next restore finishes that first");
 	}
 	return status == STATUS_OK ? restore_finish_leftovers(server, progress, error) : status;
+}
+
+/* Both are whole or not at all: Ctrl-C waits until they are done. */
+enum status restore_commit(struct store *store, struct progress *progress, struct error *error)
+{
+	interrupt_hold();
+	enum status status = commit((struct postgresql *)store, progress, error);
+	interrupt_release();
+	return status;
+}
+
+enum status restore_rollback(struct store *store, struct progress *progress, struct error *error)
+{
+	interrupt_hold();
+	enum status status = rollback((struct postgresql *)store, progress, error);
+	interrupt_release();
+	return status;
 }

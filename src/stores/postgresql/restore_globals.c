@@ -12,6 +12,9 @@ struct gathering {
 	bool grantors;
 };
 
+enum { ROLE_LINE_LIMIT = 1024 }; /* bytes of the SQL that lists one role */
+
+static const char insert_role[] = "INSERT INTO wanted_role (name) VALUES (";
 static const char lists_begin[] =
 	"CREATE TEMPORARY TABLE wanted_role (name text PRIMARY KEY, superuser boolean NOT NULL DEFAULT false,"
 	" login boolean NOT NULL DEFAULT false, password text);\n"
@@ -31,7 +34,7 @@ static enum status append_name(struct buffer *sql, const struct buffer *statemen
 static enum status create_role(struct gathering *gathering, size_t at, struct error *error)
 {
 	struct buffer *lists = &gathering->globals->lists;
-	enum status status = buffer_append_text(lists, "INSERT INTO wanted_role (name) VALUES (", error);
+	enum status status = buffer_append_text(lists, insert_role, error);
 	if (status == STATUS_OK) {
 		status = append_name(lists, &gathering->statement, at, error);
 	}
@@ -50,8 +53,8 @@ static enum status alter_role(struct gathering *gathering, size_t at, struct err
 		return STATUS_OK;
 	}
 	enum status status = buffer_printf(lists, error, "UPDATE wanted_role SET superuser = %s, login = %s",
-	                                   sql_statement_has(text, length, "SUPERUSER") ? "true" : "false",
-	                                   sql_statement_has(text, length, "LOGIN") ? "true" : "false");
+									   sql_statement_has(text, length, "SUPERUSER") ? "true" : "false",
+									   sql_statement_has(text, length, "LOGIN") ? "true" : "false");
 	struct sql_token token = with;
 	while (status == STATUS_OK && token.kind != SQL_END) {
 		bool password = sql_statement_is(text, token, "PASSWORD");
@@ -93,8 +96,8 @@ static enum status create_tablespace(struct gathering *gathering, size_t at, str
 		status = buffer_append_text(lists, ");\n", error);
 	}
 	if (status == STATUS_OK && sql_statement_is(text, keyword, "OWNER")) {
-		status = buffer_printf(&gathering->globals->changes, error, "ALTER TABLESPACE %.*s OWNER TO %.*s;\n", (int)name.length,
-		                       text + name.start, (int)owner.length, text + owner.start);
+		status = buffer_printf(&gathering->globals->changes, error, "ALTER TABLESPACE %.*s OWNER TO %.*s;\n",
+							   (int)name.length, text + name.start, (int)owner.length, text + owner.start);
 	}
 	return status;
 }
@@ -107,7 +110,7 @@ static enum status grant(struct gathering *gathering, struct error *error)
 	struct buffer *changes = &gathering->globals->changes;
 	if (!gathering->grantors && !sql_statement_has(text, length, "ON")) {
 		for (struct sql_token token = sql_statement_token(text, length, 0); token.kind != SQL_END;
-		     token = sql_statement_token(text, length, token.start + token.length)) {
+			 token = sql_statement_token(text, length, token.start + token.length)) {
 			if (sql_statement_is(text, token, "GRANTED")) {
 				return buffer_printf(changes, error, "%.*s;\n", (int)token.start, text);
 			}
@@ -118,12 +121,19 @@ static enum status grant(struct gathering *gathering, struct error *error)
 
 static enum status take_statement(struct gathering *gathering, struct error *error)
 {
-	static const char *const kept[] = {"ALTER ROLE", "ALTER TABLESPACE", "COMMENT ON ROLE", "COMMENT ON TABLESPACE", "REVOKE", "SECURITY LABEL",
-	                                   "SET standard_conforming_strings", "SET escape_string_warning",
-	                                   "SET SESSION AUTHORIZATION", "RESET SESSION AUTHORIZATION"};
+	static const char *const kept[] = {"ALTER ROLE",
+									   "ALTER TABLESPACE",
+									   "COMMENT ON ROLE",
+									   "COMMENT ON TABLESPACE",
+									   "REVOKE",
+									   "SECURITY LABEL",
+									   "SET standard_conforming_strings",
+									   "SET escape_string_warning",
+									   "SET SESSION AUTHORIZATION",
+									   "RESET SESSION AUTHORIZATION"};
 	/* Ours: sessions have their own settings, and a dump made with --clean drops what it makes. */
-	static const char *const dropped[] = {"SET default_transaction_read_only", "SET client_encoding", "DROP ROLE", "DROP DATABASE",
-	                                      "DROP TABLESPACE"};
+	static const char *const dropped[] = {"SET default_transaction_read_only", "SET client_encoding", "DROP ROLE",
+										  "DROP DATABASE", "DROP TABLESPACE"};
 	const char *text = gathering->statement.data;
 	size_t length = gathering->statement.length;
 	size_t end = 0;
@@ -154,7 +164,8 @@ static enum status take_part(struct dump_listener *listener, const struct dump_p
 {
 	struct gathering *gathering = (struct gathering *)listener;
 	if (part->piece != DUMP_STATEMENT) {
-		return part->piece == DUMP_COPY_DATA ? error_set(error, STATUS_DAMAGED, "rows among roles and tablespaces") : STATUS_OK;
+		return part->piece == DUMP_COPY_DATA ? error_set(error, STATUS_DAMAGED, "rows among roles and tablespaces")
+											 : STATUS_OK;
 	}
 	if (part->first) {
 		buffer_clear(&gathering->statement);
@@ -163,8 +174,8 @@ static enum status take_part(struct dump_listener *listener, const struct dump_p
 	return status == STATUS_OK && part->last ? take_statement(gathering, error) : status;
 }
 
-static enum status gather(const char *path, uint64_t end, const char *text, size_t length, bool grantors, struct restore_globals *globals,
-                          struct error *error)
+static enum status gather(const char *path, uint64_t end, const char *text, size_t length, bool grantors,
+						  struct restore_globals *globals, struct error *error)
 {
 	struct gathering gathering = {
 		.listener = {.part = take_part},
@@ -175,20 +186,37 @@ static enum status gather(const char *path, uint64_t end, const char *text, size
 	enum status status = buffer_append_text(&globals->lists, lists_begin, error);
 	if (status == STATUS_OK) {
 		status = path != NULL ? dump_reader_run(path, 0, end, &gathering.listener, NULL, error)
-		                      : dump_lexer_text(text, length, &gathering.listener, error);
+							  : dump_lexer_text(text, length, &gathering.listener, error);
 	}
 	buffer_free(&gathering.statement);
 	return status;
 }
 
-enum status restore_globals_from_file(const char *path, uint64_t end, bool grantors, struct restore_globals *globals, struct error *error)
+enum status restore_globals_from_file(const char *path, uint64_t end, bool grantors, struct restore_globals *globals,
+									  struct error *error)
 {
 	return gather(path, end, NULL, 0, grantors, globals, error);
 }
 
-enum status restore_globals_from_text(const char *text, size_t length, bool grantors, struct restore_globals *globals, struct error *error)
+enum status restore_globals_from_text(const char *text, size_t length, bool grantors, struct restore_globals *globals,
+									  struct error *error)
 {
 	return gather(NULL, 0, text, length, grantors, globals, error);
+}
+
+enum status restore_globals_has_role(const struct restore_globals *globals, const char *name, bool *ret_has,
+									 struct error *error)
+{
+	CLEANUP(buffer_free) struct buffer line = BUFFER_INIT(ROLE_LINE_LIMIT);
+	enum status status = buffer_append_text(&line, insert_role, error);
+	if (status == STATUS_OK) {
+		status = sql_statement_quote_text(&line, name, error);
+	}
+	if (status == STATUS_OK) {
+		status = buffer_append_text(&line, ");\n", error);
+	}
+	*ret_has = status == STATUS_OK && strstr(buffer_text(&globals->lists), line.data) != NULL;
+	return status;
 }
 
 void restore_globals_free(struct restore_globals *globals)

@@ -7,6 +7,7 @@
 #include "base/buffer.h"
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,7 +17,8 @@ enum { RESTORE_GLOBALS_LIMIT = 16 << 20, RESTORE_GLOBALS_STATEMENT_LIMIT = 1 << 
 struct restore_globals {
 	/* Makes and fills the temporary tables wanted_role and wanted_tablespace: what there is to be. */
 	struct buffer lists;
-	/* What is to be run for it, roles and tablespaces being there: memberships, attributes, settings, rights, comments. */
+	/* What is to be run for it, roles and tablespaces being there: memberships, attributes, settings, rights, comments.
+	 */
 	struct buffer changes;
 };
 
@@ -26,14 +28,18 @@ struct restore_globals {
 	}
 
 /*
- * From the first `end` bytes of a dump, or from a text in memory. `grantors`: false leaves out GRANTED BY of memberships,
- * which a server since 16 would take from an older one's dump only if the grantor were allowed to give them.
- * STATUS_DAMAGED if there is a statement that has no business there; a COMMIT, say.
+ * From the first `end` bytes of a dump, or from a text in memory. `grantors`: false leaves out GRANTED BY of
+ * memberships, which a server since 16 would take from an older one's dump only if the grantor were allowed to give
+ * them. STATUS_DAMAGED if there is a statement that has no business there; a COMMIT, say.
  */
 enum status restore_globals_from_file(const char *path, uint64_t end, bool grantors, struct restore_globals *globals,
-                                      struct error *error) MUST_CHECK;
+									  struct error *error) MUST_CHECK;
 enum status restore_globals_from_text(const char *text, size_t length, bool grantors, struct restore_globals *globals,
-                                      struct error *error) MUST_CHECK;
+									  struct error *error) MUST_CHECK;
+
+/* True if there is to be a role of this name. */
+enum status restore_globals_has_role(const struct restore_globals *globals, const char *name, bool *ret_has,
+									 struct error *error) MUST_CHECK;
 
 void restore_globals_free(struct restore_globals *globals);
 

@@ -11,15 +11,18 @@ enum {
 	NAME_SIZE = 32,             /* bytes of wb_new_N */
 	PROPERTIES_LIMIT = 4 << 20, /* bytes of the SQL that makes a database and sets its properties */
 	ROLES_LIMIT = 1 << 20,      /* bytes of the SQL that is put around a load */
+	NOTE_LIMIT = 1024,          /* bytes of the SQL that notes a shadow */
+	ANSWER_LIMIT = 1024,
 };
 
-/* CREATE DATABASE, and what is set for the database as a whole: not in one transaction, which CREATE DATABASE cannot be in. */
-static enum status make_from_dump(struct postgresql *server, const char *path, const struct dump_database *database, const char *shadow,
-                                  struct error *error)
+/* CREATE DATABASE, and what is set for the database as a whole: not in one transaction, which CREATE DATABASE cannot be
+ * in. */
+static enum status make_from_dump(struct postgresql *server, const char *path, const struct dump_database *database,
+								  const char *shadow, const char *note, struct error *error)
 {
 	CLEANUP(cleanup_source) struct source *sql = NULL;
-	enum status status =
-		dump_rename_source_new(path, database->start, database->content, database->name, shadow, "", "", NULL, &sql, error);
+	enum status status = dump_rename_source_new(path, database->start, database->content, database->name, shadow, note,
+												"", NULL, &sql, error);
 	return status == STATUS_OK ? psql_load(server, RESTORE_STATE_DATABASE, false, sql, error) : status;
 }
 
@@ -27,7 +30,8 @@ static enum status make_from_dump(struct postgresql *server, const char *path, c
  * template1 and postgres stand in a dump without CREATE DATABASE, settings, rights and comment: these are the live
  * database's, which pg_dump --create knows how to say.
  */
-static enum status make_like_live(struct postgresql *server, const char *name, const char *shadow, struct error *error)
+static enum status make_like_live(struct postgresql *server, const char *name, const char *shadow, const char *note,
+								  struct error *error)
 {
 	static const char *const arguments[] = {"pg_dump", "-w", "--create", "--schema-only", "--exclude-schema=*", NULL};
 	CLEANUP(buffer_free) struct buffer text = BUFFER_INIT(PROPERTIES_LIMIT);
@@ -38,6 +42,9 @@ static enum status make_like_live(struct postgresql *server, const char *name, c
 		status = psql_dump(server, name, arguments, sink, error);
 	}
 	if (status == STATUS_OK) {
+		status = buffer_append_text(&sql, note, error);
+	}
+	if (status == STATUS_OK) {
 		status = dump_rename_properties(buffer_text(&text), text.length, name, shadow, &sql, error);
 	}
 	return status == STATUS_OK ? psql_query(server, RESTORE_STATE_DATABASE, buffer_text(&sql), NULL, error) : status;
@@ -45,9 +52,10 @@ static enum status make_like_live(struct postgresql *server, const char *name, c
 
 static enum status live_exists(struct postgresql *server, const char *name, bool *ret_exists, struct error *error)
 {
-	CLEANUP(buffer_free) struct buffer sql = BUFFER_INIT(1024);
-	CLEANUP(buffer_free) struct buffer rows = BUFFER_INIT(1024);
-	enum status status = buffer_append_text(&sql, "SELECT count(*) FROM pg_database WHERE datallowconn AND datname = ", error);
+	CLEANUP(buffer_free) struct buffer sql = BUFFER_INIT(NOTE_LIMIT);
+	CLEANUP(buffer_free) struct buffer rows = BUFFER_INIT(ANSWER_LIMIT);
+	enum status status =
+		buffer_append_text(&sql, "SELECT count(*) FROM pg_database WHERE datallowconn AND datname = ", error);
 	if (status == STATUS_OK) {
 		status = sql_statement_quote_text(&sql, name, error);
 	}
@@ -58,69 +66,87 @@ static enum status live_exists(struct postgresql *server, const char *name, bool
 	return status;
 }
 
-static enum status make(struct postgresql *server, const char *path, const struct dump_database *database, const char *shadow,
-                        struct error *error)
+/* The shadow is noted first: what is there without a note would look like a stranger's. */
+static enum status make(struct postgresql *server, const char *path, const struct dump_database *database,
+						unsigned number, const char *shadow, struct error *error)
 {
-	if (database->created) {
-		return make_from_dump(server, path, database, shadow, error);
+	CLEANUP(buffer_free) struct buffer note = BUFFER_INIT(NOTE_LIMIT);
+	enum status status =
+		buffer_printf(&note, error, "INSERT INTO public.database (number, name, has_new) VALUES (%u, ", number);
+	if (status == STATUS_OK) {
+		status = sql_statement_quote_text(&note, database->name, error);
+	}
+	if (status == STATUS_OK) {
+		status = buffer_append_text(&note, ", true);\n", error);
 	}
 	bool exists = false;
-	enum status status = live_exists(server, database->name, &exists, error);
-	if (status == STATUS_OK && exists) {
-		return make_like_live(server, database->name, shadow, error);
+	if (status == STATUS_OK && !database->created) {
+		status = live_exists(server, database->name, &exists, error);
 	}
-	char sql[128];
-	snprintf(sql, sizeof sql, "CREATE DATABASE %s TEMPLATE template0;", shadow);
-	return status == STATUS_OK ? psql_query(server, RESTORE_STATE_DATABASE, sql, NULL, error) : status;
+	if (status != STATUS_OK) {
+		return status;
+	}
+	if (database->created) {
+		return make_from_dump(server, path, database, shadow, note.data, error);
+	}
+	if (exists) {
+		return make_like_live(server, database->name, shadow, note.data, error);
+	}
+	status = buffer_printf(&note, error, "CREATE DATABASE %s TEMPLATE template0;", shadow);
+	return status == STATUS_OK ? psql_query(server, RESTORE_STATE_DATABASE, note.data, NULL, error) : status;
 }
 
 /*
- * Event triggers, subscriptions and foreign data wrappers can only be given to superusers. Roles that are superusers in the
- * dump but not now are so inside the load's own transaction, which nobody else ever sees.
+ * Event triggers, subscriptions and foreign data wrappers can only be given to superusers. Roles that are superusers in
+ * the dump but not now are so inside the load's own transaction, which nobody else ever sees.
  */
-static enum status superusers(struct postgresql *server, const char *attribute, struct buffer *sql, struct error *error)
+static enum status superusers(struct postgresql *server, struct buffer *before, struct buffer *after,
+							  struct error *error)
 {
-	char query[256];
-	snprintf(query, sizeof query, "SELECT format('ALTER ROLE %%I %s;', name) FROM public.loading_superuser;", attribute);
-	CLEANUP(buffer_free) struct buffer rows = BUFFER_INIT(ROLES_LIMIT);
+	static const char query[] =
+		"SELECT format(E'ALTER ROLE %I SUPERUSER;\n', name), format(E'\nALTER ROLE %I NOSUPERUSER;', name)"
+		" FROM public.loading_superuser;";
+	CLEANUP(buffer_free) struct buffer rows = BUFFER_INIT(2 * ROLES_LIMIT);
 	enum status status = psql_query(server, RESTORE_STATE_DATABASE, query, &rows, error);
 	const char *statement = NULL;
 	for (size_t at = 0; status == STATUS_OK && (statement = psql_next(&rows, &at)) != NULL;) {
-		status = buffer_printf(sql, error, "\n%s\n", statement);
+		status = buffer_append_text(before, statement, error);
+		if (status == STATUS_OK) {
+			status = buffer_append_text(after, psql_next(&rows, &at), error);
+		}
 	}
 	return status;
 }
 
-static enum status fill(struct postgresql *server, const char *path, const struct dump_database *database, const char *shadow,
-                        struct progress *progress, struct error *error)
+static enum status fill(struct postgresql *server, const char *path, const struct dump_database *database,
+						const char *shadow, struct progress *progress, struct error *error)
 {
-	CLEANUP(buffer_free) struct buffer prefix = BUFFER_INIT(ROLES_LIMIT);
-	CLEANUP(buffer_free) struct buffer suffix = BUFFER_INIT(ROLES_LIMIT);
+	CLEANUP(buffer_free) struct buffer before = BUFFER_INIT(ROLES_LIMIT);
+	CLEANUP(buffer_free) struct buffer after = BUFFER_INIT(ROLES_LIMIT);
 	CLEANUP(cleanup_source) struct source *sql = NULL;
-	enum status status = superusers(server, "SUPERUSER", &prefix, error);
+	enum status status = superusers(server, &before, &after, error);
 	if (status == STATUS_OK) {
-		status = superusers(server, "NOSUPERUSER", &suffix, error);
-	}
-	if (status == STATUS_OK) {
-		status = dump_rename_source_new(path, database->content, database->end, database->name, shadow, buffer_text(&prefix),
-		                                buffer_text(&suffix), progress, &sql, error);
+		status = dump_rename_source_new(path, database->content, database->end, database->name, shadow,
+										buffer_text(&before), buffer_text(&after), progress, &sql, error);
 	}
 	if (status == STATUS_OK) {
 		status = psql_load(server, shadow, true, sql, error);
 	}
 	if (status != STATUS_OK && strstr(error->message, "check constraint") != NULL) {
-		return error_hint(error, "if the constraint asks for current_database(), it cannot hold while the data is loaded beside the live "
-		                         "database; drop the constraint there, take a new backup, and add it again");
+		return error_hint(
+			error,
+			"if the constraint asks for current_database(), it cannot hold while the data is loaded beside the live "
+			"database; drop the constraint there, take a new backup, and add it again");
 	}
 	return status;
 }
 
-enum status restore_load(struct postgresql *server, const char *path, const struct dump_database *database, unsigned number,
-                         struct progress *progress, struct error *error)
+enum status restore_load(struct postgresql *server, const char *path, const struct dump_database *database,
+						 unsigned number, struct progress *progress, struct error *error)
 {
 	char shadow[NAME_SIZE];
 	snprintf(shadow, sizeof shadow, RESTORE_STATE_NEW "%u", number);
-	enum status status = make(server, path, database, shadow, error);
+	enum status status = make(server, path, database, number, shadow, error);
 	if (status == STATUS_OK) {
 		status = fill(server, path, database, shadow, progress, error);
 	}
@@ -129,21 +155,25 @@ enum status restore_load(struct postgresql *server, const char *path, const stru
 	}
 	struct error analyze = {0};
 	if (psql_query(server, shadow, "ANALYZE;", NULL, &analyze) != STATUS_OK) {
-		progress_warn(progress, "the restored database %s has no statistics for the planner: %s", database->name, analyze.message);
+		progress_warn(progress, "the restored database %s has no statistics for the planner: %s", database->name,
+					  analyze.message);
 	}
 	return STATUS_OK;
 }
 
-enum status restore_load_is_needless(struct postgresql *server, const char *path, const struct dump_database *database, bool *ret_needless,
-                                     struct error *error)
+enum status restore_load_is_needless(struct postgresql *server, const char *path, const struct dump_database *database,
+									 bool *ret_needless, struct error *error)
 {
 	static const char *const arguments[] = {"pg_dump", "-w", NULL};
 	unsigned char wanted[DUMP_DIGEST_SIZE];
 	unsigned char live[DUMP_DIGEST_SIZE];
 	bool exists = false;
 	*ret_needless = false;
+	if (database->created) {
+		return STATUS_OK;
+	}
 	enum status status = live_exists(server, database->name, &exists, error);
-	if (status != STATUS_OK || database->created || !exists) {
+	if (status != STATUS_OK || !exists) {
 		return status;
 	}
 	CLEANUP(cleanup_sink) struct sink *sink = NULL;

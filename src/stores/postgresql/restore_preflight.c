@@ -16,17 +16,20 @@ static enum status check_version(const struct postgresql *server, const struct d
 	int from = atoi(layout->version);
 	int to = server->version_number / 10000;
 	if (to < 13) {
-		return error_set(error, STATUS_FAILED, "PostgreSQL %s is too old to be restored into safely; 13 is the oldest", server->store.version);
+		return error_set(error, STATUS_FAILED, "PostgreSQL %s is too old to be restored into safely; 13 is the oldest",
+						 server->store.version);
 	}
 	if (from <= to) {
 		return STATUS_OK;
 	}
-	(void)error_set(error, STATUS_FAILED, "the backup is of PostgreSQL %s, but the server is %s", layout->version, server->store.version);
+	(void)error_set(error, STATUS_FAILED, "the backup is of PostgreSQL %s, but the server is %s", layout->version,
+					server->store.version);
 	return error_hint(error, "run PostgreSQL %d or newer in the container, then restore again", from);
 }
 
 /* The first row that `query` finds is an obstacle, described by its one field. */
-static enum status check_none(struct postgresql *server, const char *query, const char *what, const char *hint, struct error *error)
+static enum status check_none(struct postgresql *server, const char *query, const char *what, const char *hint,
+							  struct error *error)
 {
 	CLEANUP(buffer_free) struct buffer rows = BUFFER_INIT(ANSWER_LIMIT);
 	enum status status = psql_query(server, server->database, query, &rows, error);
@@ -42,13 +45,13 @@ static enum status check_own_role(struct postgresql *server, const struct restor
 {
 	CLEANUP(buffer_free) struct buffer sql = BUFFER_INIT(RESTORE_GLOBALS_LIMIT + ANSWER_LIMIT);
 	CLEANUP(buffer_free) struct buffer rows = BUFFER_INIT(ANSWER_LIMIT);
-	enum status status =
-		buffer_printf(&sql, error,
-	                  "%sSELECT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),"
-	                  " coalesce((SELECT superuser AND login FROM wanted_role WHERE name = current_user), true),"
-	                  " NOT EXISTS (SELECT FROM wanted_role w JOIN pg_authid a ON a.rolname = w.name WHERE w.name = current_user"
-	                  " AND w.password IS DISTINCT FROM a.rolpassword);",
-	                  globals->lists.data);
+	enum status status = buffer_printf(
+		&sql, error,
+		"%sSELECT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),"
+		" coalesce((SELECT superuser AND login FROM wanted_role WHERE name = current_user), true),"
+		" NOT EXISTS (SELECT FROM wanted_role w JOIN pg_authid a ON a.rolname = w.name WHERE w.name = current_user"
+		" AND w.password IS DISTINCT FROM a.rolpassword);",
+		globals->lists.data);
 	if (status == STATUS_OK) {
 		status = psql_query(server, server->database, sql.data, &rows, error);
 	}
@@ -60,21 +63,29 @@ static enum status check_own_role(struct postgresql *server, const struct restor
 	bool stays = strcmp(psql_next(&rows, &at), "t") == 0;
 	bool same_password = strcmp(psql_next(&rows, &at), "t") == 0;
 	if (!superuser) {
-		(void)error_set(error, STATUS_FAILED, "the role %s is no superuser, so it cannot restore a server", server->user);
-		return error_hint(error, "POSTGRES_USER of the container has to name the superuser that the server was set up with");
+		(void)error_set(error, STATUS_FAILED, "the role %s is no superuser, so it cannot restore a server",
+						server->user);
+		return error_hint(error,
+						  "POSTGRES_USER of the container has to name the superuser that the server was set up with");
 	}
 	if (!stays) {
-		return error_set(error, STATUS_FAILED, "in the backup, the role %s that we log in with is no superuser or cannot log in", server->user);
+		return error_set(error, STATUS_FAILED,
+						 "in the backup, the role %s that we log in with is no superuser or cannot log in",
+						 server->user);
 	}
 	if (!same_password && !psql_needs_no_password(server, server->database)) {
-		(void)error_set(error, STATUS_FAILED, "the backup holds another password for the role %s than POSTGRES_PASSWORD is", server->user);
-		return error_hint(error, "set the password that the role had then, in the server and in POSTGRES_PASSWORD, and restore again");
+		(void)error_set(error, STATUS_FAILED,
+						"the backup holds another password for the role %s than POSTGRES_PASSWORD is", server->user);
+		return error_hint(
+			error,
+			"set the password that the role had then, in the server and in POSTGRES_PASSWORD, and restore again");
 	}
 	return STATUS_OK;
 }
 
 /* Old and new data lie side by side for a while; a server whose disk is full takes the services down. */
-static enum status check_space(struct postgresql *server, uint64_t bytes, struct progress *progress, struct error *error)
+static enum status check_space(struct postgresql *server, uint64_t bytes, struct progress *progress,
+							   struct error *error)
 {
 	const char *const arguments[] = {"df", "-P", "-k", server->store.data_folder, NULL};
 	const struct exec_request request = {.container = server->store.container, .arguments = arguments};
@@ -83,8 +94,8 @@ static enum status check_space(struct postgresql *server, uint64_t bytes, struct
 	unsigned long long free_kilobytes = 0;
 	const char *line = NULL;
 	/* POSIX: a line of headings, then file system, 1024-blocks, used, available. */
-	if (runtime_run_text(server->store.runtime, &request, &output, &unknown) != STATUS_OK || (line = strchr(output.data, '\n')) == NULL ||
-	    sscanf(line, "%*s %*s %*s %llu", &free_kilobytes) != 1) {
+	if (runtime_run_text(server->store.runtime, &request, &output, &unknown) != STATUS_OK ||
+		(line = strchr(output.data, '\n')) == NULL || sscanf(line, "%*s %*s %*s %llu", &free_kilobytes) != 1) {
 		progress_warn(progress, "the free space of PostgreSQL's disk is not known");
 		return STATUS_OK;
 	}
@@ -92,26 +103,30 @@ static enum status check_space(struct postgresql *server, uint64_t bytes, struct
 	if (free_kilobytes * 1024 >= needed) {
 		return STATUS_OK;
 	}
-	(void)error_set(error, STATUS_FAILED, "PostgreSQL's disk has %llu MiB free; the restore needs about %llu MiB", free_kilobytes / 1024,
-	                (unsigned long long)(needed >> 20));
-	return error_hint(error, "old and new data lie side by side until the restore is done; make room on the disk of %s", server->store.data_folder);
+	(void)error_set(error, STATUS_FAILED, "PostgreSQL's disk has %llu MiB free; the restore needs about %llu MiB",
+					free_kilobytes / 1024, (unsigned long long)(needed >> 20));
+	return error_hint(error, "old and new data lie side by side until the restore is done; make room on the disk of %s",
+					  server->store.data_folder);
 }
 
-enum status restore_preflight(struct postgresql *server, const struct dump_layout *layout, const struct restore_globals *globals,
-                              uint64_t bytes, struct progress *progress, struct error *error)
+enum status restore_preflight(struct postgresql *server, const struct dump_layout *layout,
+							  const struct restore_globals *globals, uint64_t bytes, struct progress *progress,
+							  struct error *error)
 {
 	enum status status = check_version(server, layout, error);
 	if (status == STATUS_OK) {
 		status = check_none(server, "SELECT format('%s in database %s', gid, database) FROM pg_prepared_xacts LIMIT 1;",
-		                    "a prepared transaction is open", "end it with COMMIT PREPARED or ROLLBACK PREPARED, then restore again", error);
+							"a prepared transaction is open",
+							"end it with COMMIT PREPARED or ROLLBACK PREPARED, then restore again", error);
 	}
 	if (status == STATUS_OK) {
-		status = check_none(server, "SELECT slot_name FROM pg_replication_slots WHERE active LIMIT 1;", "a replication slot is in use",
-		                    "stop its subscriber, then restore again", error);
+		status = check_none(server, "SELECT slot_name FROM pg_replication_slots WHERE active LIMIT 1;",
+							"a replication slot is in use", "stop its subscriber, then restore again", error);
 	}
 	if (status == STATUS_OK) {
 		status = check_none(server, "SELECT datname FROM pg_database WHERE datconnlimit = -2 LIMIT 1;",
-		                    "a database is invalid, because dropping it was interrupted", "drop it, then restore again", error);
+							"a database is invalid, because dropping it was interrupted", "drop it, then restore again",
+							error);
 	}
 	if (status == STATUS_OK) {
 		status = check_own_role(server, globals, error);

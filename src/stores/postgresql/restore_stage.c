@@ -1,10 +1,7 @@
 /* store_ops.stage: the whole dump beside the live data. */
 #include "stores/postgresql/restore.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/stat.h>
 
 enum {
@@ -13,7 +10,8 @@ enum {
 };
 
 /* Keeps what the swap will need in the server, and makes the roles that the shadows' owners and rights need. */
-static enum status make_roles(struct postgresql *server, const struct restore_globals *globals, struct buffer *ret_tablespaces, struct error *error)
+static enum status make_roles(struct postgresql *server, const struct restore_globals *globals,
+							  struct buffer *ret_tablespaces, struct error *error)
 {
 	static const char create[] =
 		"DO $$ DECLARE missing text; BEGIN\n"
@@ -22,11 +20,14 @@ static enum status make_roles(struct postgresql *server, const struct restore_gl
 		"		INSERT INTO public.created_role VALUES (missing);\n"
 		"	END LOOP;\n"
 		"END $$;\n"
-		"INSERT INTO public.loading_superuser SELECT name FROM wanted_role JOIN pg_roles ON rolname = name WHERE superuser AND NOT rolsuper;\n"
+		"INSERT INTO public.loading_superuser SELECT name FROM wanted_role JOIN pg_roles ON rolname = name WHERE "
+		"superuser AND NOT rolsuper;\n"
 		"COMMIT;\n"
-		"SELECT name, statement FROM wanted_tablespace WHERE name NOT IN (SELECT spcname::text FROM pg_tablespace) ORDER BY name;\n";
+		"SELECT name, statement FROM wanted_tablespace WHERE name NOT IN (SELECT spcname::text FROM pg_tablespace) "
+		"ORDER BY name;\n";
 	CLEANUP(buffer_free) struct buffer sql = BUFFER_INIT(SQL_LIMIT);
-	enum status status = buffer_printf(&sql, error, "BEGIN;\n%sUPDATE public.run SET new_lists = ", globals->lists.data);
+	enum status status =
+		buffer_printf(&sql, error, "BEGIN;\n%sUPDATE public.run SET new_lists = ", globals->lists.data);
 	if (status == STATUS_OK) {
 		status = sql_statement_quote_text(&sql, globals->lists.data, error);
 	}
@@ -42,7 +43,8 @@ static enum status make_roles(struct postgresql *server, const struct restore_gl
 	return status == STATUS_OK ? psql_query(server, RESTORE_STATE_DATABASE, sql.data, ret_tablespaces, error) : status;
 }
 
-/* Each in a statement of its own: a tablespace cannot be made in a transaction. It is noted before, so that it will be found. */
+/* Each in a statement of its own: a tablespace cannot be made in a transaction. It is noted before, so that it will be
+ * found. */
 static enum status make_tablespaces(struct postgresql *server, const struct buffer *tablespaces, struct error *error)
 {
 	CLEANUP(buffer_free) struct buffer sql = BUFFER_INIT(SQL_LIMIT);
@@ -59,61 +61,67 @@ static enum status make_tablespaces(struct postgresql *server, const struct buff
 		}
 		if (status == STATUS_OK && psql_query(server, RESTORE_STATE_DATABASE, sql.data, NULL, error) != STATUS_OK) {
 			(void)error_prefix(error, "cannot make the tablespace %s", name);
-			status = error_hint(error, "its folder has to be there in the container, empty and owned by the server's user");
+			status =
+				error_hint(error, "its folder has to be there in the container, empty and owned by the server's user");
 		}
 	}
 	return status;
 }
 
-/* The shadow is noted first: what is there without a note would look like a stranger's. */
-static enum status stage_database(struct postgresql *server, const char *path, const struct dump_database *database, unsigned number,
-                                  struct progress *progress, struct error *error)
-{
-	CLEANUP(buffer_free) struct buffer sql = BUFFER_INIT(4096);
-	enum status status = buffer_printf(&sql, error, "INSERT INTO public.database (number, name, has_new) VALUES (%u, ", number);
-	if (status == STATUS_OK) {
-		status = sql_statement_quote_text(&sql, database->name, error);
-	}
-	if (status == STATUS_OK) {
-		status = buffer_append_text(&sql, ", true);", error);
-	}
-	if (status == STATUS_OK) {
-		status = psql_query(server, RESTORE_STATE_DATABASE, sql.data, NULL, error);
-	}
-	return status == STATUS_OK ? restore_load(server, path, database, number, progress, error) : status;
-}
-
-static enum status stage_databases(struct postgresql *server, const char *path, const struct dump_layout *layout, struct progress *progress,
-                                   struct error *error)
+static enum status stage_databases(struct postgresql *server, const char *path, const struct dump_layout *layout,
+								   struct progress *progress, struct error *error)
 {
 	unsigned number = 0;
 	enum status status = STATUS_OK;
 	for (size_t i = 0; status == STATUS_OK && i < layout->count; i++) {
 		const struct dump_database *database = &layout->databases[i];
 		if (restore_state_is_ours(database->name)) {
-			progress_warn(progress, "the database %s of an interrupted restore is in the backup; it is left out", database->name);
+			progress_warn(progress, "the database %s of an interrupted restore is in the backup; it is left out",
+						  database->name);
 			continue;
 		}
 		bool needless = false;
 		status = restore_load_is_needless(server, path, database, &needless, error);
 		if (status == STATUS_OK && !needless) {
-			status = stage_database(server, path, database, ++number, progress, error);
+			status = restore_load(server, path, database, ++number, progress, error);
 		}
 	}
 	return status;
 }
 
-static enum status stage(struct postgresql *server, const char *path, struct dump_layout *layout, struct restore_globals *globals,
-                         struct progress *progress, struct error *error)
+/*
+ * Since PostgreSQL 16 a membership's grantor has to be the superuser that initdb made, or a role that may give it.
+ * Neither is sure for a dump of an older server, or of one whose superuser had another name than ours: there it is left
+ * out.
+ */
+static enum status read_globals(struct postgresql *server, const char *path, const struct dump_layout *layout,
+								struct restore_globals *globals, struct error *error)
+{
+	bool checked = server->version_number / 10000 >= FIRST_SERVER_WITH_GRANTORS;
+	bool grantors = !checked || atoi(layout->version) >= FIRST_SERVER_WITH_GRANTORS;
+	bool ours = false;
+	enum status status = restore_globals_from_file(path, layout->globals_end, grantors, globals, error);
+	if (status == STATUS_OK) {
+		status = restore_globals_has_role(globals, server->user, &ours, error);
+	}
+	if (status != STATUS_OK || ours || !checked || !grantors) {
+		return status;
+	}
+	buffer_clear(&globals->lists);
+	buffer_clear(&globals->changes);
+	return restore_globals_from_file(path, layout->globals_end, false, globals, error);
+}
+
+static enum status stage(struct postgresql *server, const char *path, struct dump_layout *layout,
+						 struct restore_globals *globals, struct progress *progress, struct error *error)
 {
 	struct stat attributes;
 	if (stat(path, &attributes) != 0) {
 		return error_set_errno(error, "cannot look at %s", path);
 	}
 	enum status status = dump_layout_read(path, NULL, layout, error);
-	bool grantors = atoi(layout->version) >= FIRST_SERVER_WITH_GRANTORS || server->version_number / 10000 < FIRST_SERVER_WITH_GRANTORS;
 	if (status == STATUS_OK) {
-		status = restore_globals_from_file(path, layout->globals_end, grantors, globals, error);
+		status = read_globals(server, path, layout, globals, error);
 	}
 	if (status == STATUS_OK) {
 		status = restore_preflight(server, layout, globals, (uint64_t)attributes.st_size, progress, error);
@@ -132,7 +140,8 @@ static enum status stage(struct postgresql *server, const char *path, struct dum
 	return status == STATUS_OK ? stage_databases(server, path, layout, progress, error) : status;
 }
 
-enum status restore_stage(struct store *store, const char *path, const struct artefact *artefact, struct progress *progress, struct error *error)
+enum status restore_stage(struct store *store, const char *path, const struct artefact *artefact,
+						  struct progress *progress, struct error *error)
 {
 	(void)artefact; /* the version is read again with the layout */
 	struct postgresql *server = (struct postgresql *)store;

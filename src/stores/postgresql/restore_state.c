@@ -19,31 +19,36 @@ bool restore_state_is_ours(const char *name)
 }
 
 /* Ends them and waits until they are gone: one that was about to commit has then done so, or never will. */
-static const char end_sessions[] =
-	"DO $$ BEGIN\n"
-	"	FOR try IN 1..500 LOOP\n"
-	"		PERFORM pg_stat_clear_snapshot();\n"
-	"		PERFORM pg_terminate_backend(pid) FROM pg_stat_activity\n"
-	"			WHERE application_name = '" POSTGRESQL_APPLICATION "' AND usename = current_user AND pid <> pg_backend_pid();\n"
-	"		EXIT WHEN NOT FOUND;\n"
-	"		IF try = 500 THEN RAISE 'sessions of an earlier run do not end'; END IF;\n"
-	"		PERFORM pg_sleep(0.02);\n"
-	"	END LOOP;\n"
-	"END $$;\n";
+static const char end_sessions[] = "DO $$ BEGIN\n"
+								   "	FOR try IN 1..500 LOOP\n"
+								   "		PERFORM pg_stat_clear_snapshot();\n"
+								   "		PERFORM pg_terminate_backend(pid) FROM pg_stat_activity\n"
+								   "			WHERE application_name = '" POSTGRESQL_APPLICATION
+								   "' AND usename = current_user AND pid <> pg_backend_pid();\n"
+								   "		EXIT WHEN NOT FOUND;\n"
+								   "		IF try = 500 THEN RAISE 'sessions of an earlier run do not end'; END IF;\n"
+								   "		PERFORM pg_sleep(0.02);\n"
+								   "	END LOOP;\n"
+								   "END $$;\n";
+
+/* In wb_maint: its tables may not be there yet, if the run that made it was killed in that moment. */
+static const char read_phase[] = "SELECT to_regclass('public.run') IS NOT NULL AS known\n\\gset\n"
+								 "\\if :known\nSELECT phase FROM public.run;\n\\endif\n";
 
 enum status restore_state_read(struct postgresql *server, enum restore_phase *ret_phase, struct error *error)
 {
-	static const char look[] =
-		"SELECT count(*) FILTER (WHERE datname = '" RESTORE_STATE_DATABASE "'),"
-		" count(*) FILTER (WHERE datname ~ '^" RESTORE_STATE_NEW "[0-9]+$'),"
-		" count(*) FILTER (WHERE datname ~ '^" RESTORE_STATE_OLD "[0-9]+$') FROM pg_database;";
+	CLEANUP(buffer_free) struct buffer sql = BUFFER_INIT(STATEMENT_LIMIT);
 	CLEANUP(buffer_free) struct buffer rows = BUFFER_INIT(NAMES_LIMIT);
 	enum status status = psql_find_database(server, error);
 	if (status == STATUS_OK) {
-		status = psql_query(server, server->database, end_sessions, NULL, error);
+		status = buffer_printf(&sql, error,
+							   "%sSELECT count(*) FILTER (WHERE datname = '" RESTORE_STATE_DATABASE "'),"
+							   " count(*) FILTER (WHERE datname ~ '^" RESTORE_STATE_NEW "[0-9]+$'),"
+							   " count(*) FILTER (WHERE datname ~ '^" RESTORE_STATE_OLD "[0-9]+$') FROM pg_database;",
+							   end_sessions);
 	}
 	if (status == STATUS_OK) {
-		status = psql_query(server, server->database, look, &rows, error);
+		status = psql_query(server, server->database, sql.data, &rows, error);
 	}
 	if (status != STATUS_OK) {
 		return status;
@@ -54,24 +59,20 @@ enum status restore_state_read(struct postgresql *server, enum restore_phase *re
 	bool old = strcmp(psql_next(&rows, &at), "0") != 0;
 	*ret_phase = new ? RESTORE_STAGED : RESTORE_NONE;
 	if (!maint && old) {
-		(void)error_set(error, STATUS_FAILED, "the server holds databases " RESTORE_STATE_OLD "N that an earlier restore set aside, "
-		                                      "but not the " RESTORE_STATE_DATABASE " that says what they are");
+		(void)error_set(error, STATUS_FAILED,
+						"the server holds databases " RESTORE_STATE_OLD "N that an earlier restore set aside, "
+						"but not the " RESTORE_STATE_DATABASE " that says what they are");
 		return error_hint(error, "look into them with psql; drop them, or rename them to what they were");
 	}
 	if (!maint) {
 		return STATUS_OK;
 	}
 	buffer_clear(&rows);
-	status = psql_query(server, RESTORE_STATE_DATABASE, "SELECT to_regclass('public.run') IS NOT NULL;", &rows, error);
-	bool empty = status == STATUS_OK && strcmp(buffer_text(&rows), "f") == 0;
-	if (status == STATUS_OK && !empty) {
-		buffer_clear(&rows);
-		status = psql_query(server, RESTORE_STATE_DATABASE, "SELECT phase FROM run;", &rows, error);
-	}
+	status = psql_query(server, RESTORE_STATE_DATABASE, read_phase, &rows, error);
 	const char *phase = buffer_text(&rows);
 	*ret_phase = strcmp(phase, "swapped") == 0     ? RESTORE_SWAPPED
-	             : strcmp(phase, "finishing") == 0 ? RESTORE_FINISHING
-	                                               : RESTORE_STAGED;
+				 : strcmp(phase, "finishing") == 0 ? RESTORE_FINISHING
+												   : RESTORE_STAGED;
 	return status;
 }
 
@@ -79,10 +80,11 @@ enum status restore_state_create(struct postgresql *server, struct error *error)
 {
 	/* SQL_ASCII takes every byte in a name; only the libc locale C goes with it. */
 	CLEANUP(buffer_free) struct buffer sql = BUFFER_INIT(STATEMENT_LIMIT);
-	enum status status = buffer_printf(&sql, error,
-	                                   "CREATE DATABASE " RESTORE_STATE_DATABASE " TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' "
-	                                   "LC_CTYPE 'C'%s;\nREVOKE ALL ON DATABASE " RESTORE_STATE_DATABASE " FROM PUBLIC;\n",
-	                                   server->version_number >= 150000 ? " LOCALE_PROVIDER libc" : "");
+	enum status status = buffer_printf(
+		&sql, error,
+		"CREATE DATABASE " RESTORE_STATE_DATABASE " TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' "
+		"LC_CTYPE 'C'%s;\nREVOKE ALL ON DATABASE " RESTORE_STATE_DATABASE " FROM PUBLIC;\n",
+		server->version_number >= 150000 ? " LOCALE_PROVIDER libc" : "");
 	if (status == STATUS_OK) {
 		status = psql_query(server, server->database, sql.data, NULL, error);
 	}
@@ -90,13 +92,14 @@ enum status restore_state_create(struct postgresql *server, struct error *error)
 		"BEGIN;\n"
 		"COMMENT ON DATABASE " RESTORE_STATE_DATABASE " IS 'made by whisperbackup while it restores';\n"
 		/* What is to become of roles and tablespaces, and what they were before: struct restore_globals. */
-		"CREATE TABLE public.run (phase text NOT NULL, new_lists text, new_changes text, old_lists text, old_changes text);\n"
+		"CREATE TABLE public.run (phase text NOT NULL, new_lists text, new_changes text, old_lists text, old_changes "
+		"text);\n"
 		"CREATE TABLE public.database (number integer PRIMARY KEY, name text NOT NULL UNIQUE, has_new boolean NOT NULL,"
 		" has_old boolean NOT NULL DEFAULT false, old_allows_connections boolean, old_is_template boolean);\n"
-		"CREATE TABLE public.created_role (name text);\n"       /* by us, for the shadows */
+		"CREATE TABLE public.created_role (name text);\n" /* by us, for the shadows */
 		"CREATE TABLE public.created_tablespace (name text);\n"
-		"CREATE TABLE public.loading_superuser (name text);\n"  /* superusers of the dump that are none now */
-		"CREATE TABLE public.later_role (name text);\n"         /* not in the dump: to be dropped */
+		"CREATE TABLE public.loading_superuser (name text);\n" /* superusers of the dump that are none now */
+		"CREATE TABLE public.later_role (name text);\n"        /* not in the dump: to be dropped */
 		"CREATE TABLE public.later_tablespace (name text);\n"
 		"INSERT INTO public.run VALUES ('staged');\n"
 		"COMMIT;\n";
@@ -105,19 +108,22 @@ enum status restore_state_create(struct postgresql *server, struct error *error)
 
 enum status restore_state_drop(struct postgresql *server, struct error *error)
 {
-	return psql_query(server, server->database, "DROP DATABASE IF EXISTS " RESTORE_STATE_DATABASE " WITH (FORCE);", NULL, error);
+	return psql_query(server, server->database, "DROP DATABASE IF EXISTS " RESTORE_STATE_DATABASE " WITH (FORCE);",
+					  NULL, error);
 }
 
 /*
- * A subscription would keep its database from being dropped, and dropping it in the ordinary way would drop the replication
- * slot at the publisher, which belongs to the database that is live then.
+ * A subscription would keep its database from being dropped, and dropping it in the ordinary way would drop the
+ * replication slot at the publisher, which belongs to the database that is live then.
  */
 static enum status drop_subscriptions(struct postgresql *server, const char *name, struct error *error)
 {
 	static const char drop[] =
-		"SELECT format('ALTER SUBSCRIPTION %I DISABLE', subname) FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid"
+		"SELECT format('ALTER SUBSCRIPTION %I DISABLE', subname) FROM pg_subscription s JOIN pg_database d ON d.oid = "
+		"s.subdbid"
 		" WHERE d.datname = current_database()\n\\gexec\n"
-		"SELECT format('ALTER SUBSCRIPTION %I SET (slot_name = NONE)', subname) FROM pg_subscription s JOIN pg_database d"
+		"SELECT format('ALTER SUBSCRIPTION %I SET (slot_name = NONE)', subname) FROM pg_subscription s JOIN "
+		"pg_database d"
 		" ON d.oid = s.subdbid WHERE d.datname = current_database()\n\\gexec\n"
 		"SELECT format('DROP SUBSCRIPTION %I', subname) FROM pg_subscription s JOIN pg_database d ON d.oid = s.subdbid"
 		" WHERE d.datname = current_database()\n\\gexec\n";
@@ -131,10 +137,11 @@ enum status restore_state_drop_databases(struct postgresql *server, const char *
 {
 	char sql[STATEMENT_LIMIT];
 	snprintf(sql, sizeof sql,
-	         "SELECT datname, EXISTS (SELECT FROM pg_subscription s WHERE s.subdbid = d.oid) FROM pg_database d"
-	         " WHERE datname ~ '^%s[0-9]+$' ORDER BY datname;",
-	         prefix);
+			 "SELECT datname, EXISTS (SELECT FROM pg_subscription s WHERE s.subdbid = d.oid) FROM pg_database d"
+			 " WHERE datname ~ '^%s[0-9]+$' ORDER BY datname;",
+			 prefix);
 	CLEANUP(buffer_free) struct buffer rows = BUFFER_INIT(NAMES_LIMIT);
+	CLEANUP(buffer_free) struct buffer drop = BUFFER_INIT(4 * NAMES_LIMIT);
 	enum status status = psql_query(server, server->database, sql, &rows, error);
 	const char *name = NULL;
 	for (size_t at = 0; status == STATUS_OK && (name = psql_next(&rows, &at)) != NULL;) {
@@ -142,10 +149,13 @@ enum status restore_state_drop_databases(struct postgresql *server, const char *
 		if (strcmp(subscriptions, "t") == 0) {
 			status = drop_subscriptions(server, name, error);
 		}
-		snprintf(sql, sizeof sql, "ALTER DATABASE %s WITH ALLOW_CONNECTIONS false IS_TEMPLATE false;\nDROP DATABASE %s WITH (FORCE);", name, name);
 		if (status == STATUS_OK) {
-			status = psql_query(server, server->database, sql, NULL, error);
+			status = buffer_printf(
+				&drop, error,
+				"ALTER DATABASE %s WITH ALLOW_CONNECTIONS false IS_TEMPLATE false;\nDROP DATABASE %s WITH (FORCE);\n",
+				name, name);
 		}
 	}
-	return status;
+	return status == STATUS_OK && drop.length > 0 ? psql_query(server, server->database, drop.data, NULL, error)
+												  : status;
 }

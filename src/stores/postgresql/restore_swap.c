@@ -8,16 +8,16 @@
 
 enum {
 	SQL_LIMIT = 4 * RESTORE_GLOBALS_LIMIT, /* bytes of the transaction's SQL */
-	KICK_MILLISECONDS = 20,                /* between two rounds of ending the sessions of databases that are to be renamed */
-	COMMIT_SECONDS = 60,                   /* that the answer to COMMIT is waited for */
+	KICK_MILLISECONDS = 20, /* between two rounds of ending the sessions of databases that are to be renamed */
+	COMMIT_SECONDS = 60,    /* that the answer to COMMIT is waited for */
 };
 
 /* A transaction that cannot get what it needs fails as a whole, and nothing has happened. */
 static const char begin[] = "BEGIN;\nSET LOCAL lock_timeout = '20s';\nSET LOCAL statement_timeout = '60s';\n";
 
 /*
- * Everything that a role or tablespace can have and pg_dumpall only mentions if it is there is taken away. An expiry date
- * cannot be taken away by any statement ('infinity' is another value), hence the UPDATE.
+ * Everything that a role or tablespace can have and pg_dumpall only mentions if it is there is taken away. An expiry
+ * date cannot be taken away by any statement ('infinity' is another value), hence the UPDATE.
  */
 static const char reset[] =
 	"DO $$\n"
@@ -26,18 +26,22 @@ static const char reset[] =
 	"	r record;\n"
 	"BEGIN\n"
 	"	FOR r IN SELECT g.rolname AS granted, m.rolname AS member, b.rolname AS grantor FROM pg_auth_members a\n"
-	"			JOIN pg_authid g ON g.oid = a.roleid JOIN pg_authid m ON m.oid = a.member LEFT JOIN pg_authid b ON b.oid = a.grantor LOOP\n"
+	"			JOIN pg_authid g ON g.oid = a.roleid JOIN pg_authid m ON m.oid = a.member LEFT JOIN pg_authid b ON "
+	"b.oid = a.grantor LOOP\n"
 	"		EXECUTE format('REVOKE %I FROM %I', r.granted, r.member)\n"
 	"			|| CASE WHEN version >= 160000 THEN format(' GRANTED BY %I', r.grantor) ELSE '' END || ' CASCADE';\n"
 	"	END LOOP;\n"
 	"	IF version >= 150000 THEN\n"
-	"		FOR r IN EXECUTE 'SELECT parname AS name, CASE grantee WHEN 0 THEN ''PUBLIC'' ELSE quote_ident(pg_get_userbyid(grantee)) END AS grantee'\n"
+	"		FOR r IN EXECUTE 'SELECT parname AS name, CASE grantee WHEN 0 THEN ''PUBLIC'' ELSE "
+	"quote_ident(pg_get_userbyid(grantee)) END AS grantee'\n"
 	"				' FROM pg_parameter_acl, aclexplode(paracl) WHERE grantee <> 10' LOOP\n"
 	"			EXECUTE format('REVOKE ALL ON PARAMETER %I FROM %s CASCADE', r.name, r.grantee);\n"
 	"		END LOOP;\n"
 	"	END IF;\n"
-	"	FOR r IN SELECT spcname AS name, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END AS grantee\n"
-	"			FROM pg_tablespace JOIN wanted_tablespace ON name = spcname, aclexplode(spcacl) WHERE grantee <> spcowner LOOP\n"
+	"	FOR r IN SELECT spcname AS name, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) "
+	"END AS grantee\n"
+	"			FROM pg_tablespace JOIN wanted_tablespace ON name = spcname, aclexplode(spcacl) WHERE grantee <> "
+	"spcowner LOOP\n"
 	"		EXECUTE format('REVOKE ALL ON TABLESPACE %I FROM %s CASCADE', r.name, r.grantee);\n"
 	"	END LOOP;\n"
 	"	FOR r IN SELECT spcname FROM pg_tablespace JOIN wanted_tablespace ON name = spcname LOOP\n"
@@ -50,9 +54,11 @@ static const char reset[] =
 	"		EXECUTE format('COMMENT ON ROLE %I IS NULL', r.rolname);\n"
 	"		EXECUTE format('ALTER ROLE %I PASSWORD NULL CONNECTION LIMIT -1', r.rolname);\n"
 	"	END LOOP;\n"
-	"	UPDATE pg_authid SET rolvaliduntil = NULL WHERE rolvaliduntil IS NOT NULL AND rolname IN (SELECT name FROM wanted_role);\n"
+	"	UPDATE pg_authid SET rolvaliduntil = NULL WHERE rolvaliduntil IS NOT NULL AND rolname IN (SELECT name FROM "
+	"wanted_role);\n"
 	/* Our own role, and the one that initdb made (10), can neither be dropped nor done without. */
-	"	INSERT INTO public.later_role SELECT rolname FROM pg_authid WHERE rolname !~ '^pg_' AND rolname <> current_user AND oid <> 10\n"
+	"	INSERT INTO public.later_role SELECT rolname FROM pg_authid WHERE rolname !~ '^pg_' AND rolname <> "
+	"current_user AND oid <> 10\n"
 	"		AND rolname NOT IN (SELECT name FROM wanted_role);\n"
 	"	FOR r IN SELECT name FROM public.later_role LOOP\n"
 	"		EXECUTE format('ALTER ROLE %I NOLOGIN NOSUPERUSER', r.name);\n"
@@ -62,18 +68,20 @@ static const char reset[] =
 	"END $$;\n";
 
 /*
- * Databases that came after the backup are set aside too. Those that the dump cannot hold (no connections allowed) stay, and
- * so do template1 and postgres if they are in order, or not in the backup at all.
+ * Databases that came after the backup are set aside too. Those that the dump cannot hold (no connections allowed)
+ * stay, and so do template1 and postgres if they are in order, or not in the backup at all.
  */
 static const char rename_forward[] =
 	"DO $$\n"
 	"DECLARE d record;\n"
 	"BEGIN\n"
 	"	INSERT INTO public.database (number, name, has_new)\n"
-	"		SELECT (SELECT coalesce(max(number), 0) FROM public.database) + row_number() OVER (ORDER BY datname), datname, false\n"
+	"		SELECT (SELECT coalesce(max(number), 0) FROM public.database) + row_number() OVER (ORDER BY datname), "
+	"datname, false\n"
 	"		FROM pg_database WHERE datallowconn AND datname NOT IN ('template0', 'template1', 'postgres')\n"
 	"		AND datname !~ '" RESTORE_STATE_PATTERN "' AND datname NOT IN (SELECT name FROM public.database);\n"
-	"	UPDATE public.database SET has_old = true, old_allows_connections = datallowconn, old_is_template = datistemplate\n"
+	"	UPDATE public.database SET has_old = true, old_allows_connections = datallowconn, old_is_template = "
+	"datistemplate\n"
 	"		FROM pg_database WHERE datname = name;\n"
 	"	FOR d IN SELECT * FROM public.database ORDER BY number LOOP\n"
 	"		IF d.has_old THEN\n"
@@ -83,7 +91,8 @@ static const char rename_forward[] =
 	"			EXECUTE format('ALTER DATABASE %I RENAME TO %I', '" RESTORE_STATE_NEW "' || d.number, d.name);\n"
 	"		END IF;\n"
 	"		IF d.has_old THEN\n"
-	"			EXECUTE format('ALTER DATABASE %I WITH ALLOW_CONNECTIONS false IS_TEMPLATE false', '" RESTORE_STATE_OLD "' || d.number);\n"
+	"			EXECUTE format('ALTER DATABASE %I WITH ALLOW_CONNECTIONS false IS_TEMPLATE false', '" RESTORE_STATE_OLD
+	"' || d.number);\n"
 	"		END IF;\n"
 	"	END LOOP;\n"
 	"	UPDATE public.run SET phase = 'swapped';\n"
@@ -99,7 +108,8 @@ static const char rename_back[] =
 	"		END IF;\n"
 	"		IF d.has_old THEN\n"
 	"			EXECUTE format('ALTER DATABASE %I RENAME TO %I', '" RESTORE_STATE_OLD "' || d.number, d.name);\n"
-	"			EXECUTE format('ALTER DATABASE %I WITH ALLOW_CONNECTIONS %s IS_TEMPLATE %s', d.name, d.old_allows_connections::text, d.old_is_template::text);\n"
+	"			EXECUTE format('ALTER DATABASE %I WITH ALLOW_CONNECTIONS %s IS_TEMPLATE %s', d.name, "
+	"d.old_allows_connections::text, d.old_is_template::text);\n"
 	"		END IF;\n"
 	"	END LOOP;\n"
 	"	DELETE FROM public.database WHERE NOT has_new;\n"
@@ -109,15 +119,19 @@ static const char rename_back[] =
 	"	UPDATE public.run SET phase = 'staged';\n"
 	"END $$;\n";
 
-/* By OID, since the names change: whoever is connected to a database that is to be renamed, again and again until it is. */
+/* By OID, since the names change: whoever is connected to a database that is to be renamed, again and again until it
+ * is. */
 static const char kick_prepare[] =
-	"CREATE TEMPORARY TABLE target AS SELECT oid FROM pg_database WHERE datname NOT IN ('template0', '" RESTORE_STATE_DATABASE "')\n"
+	"CREATE TEMPORARY TABLE target AS SELECT oid FROM pg_database WHERE datname NOT IN ('template0', "
+	"'" RESTORE_STATE_DATABASE "')\n"
 	"	AND (datname NOT IN ('template1', 'postgres') OR datname IN (SELECT name FROM public.database));\n";
-static const char kick[] =
-	"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datid IN (SELECT oid FROM target) AND pid <> pg_backend_pid();\n";
+static const char kick[] = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datid IN (SELECT oid "
+						   "FROM target) AND pid <> pg_backend_pid();\n";
 
-/* All but COMMIT. When this is done every statement has been answered, and nothing has happened yet for anybody else. */
-static enum status prepare(struct psql_session *session, struct psql_session *kicker, const char *sql, struct error *error)
+/* All but COMMIT. When this is done every statement has been answered, and nothing has happened yet for anybody else.
+ */
+static enum status prepare(struct psql_session *session, struct psql_session *kicker, const char *sql,
+						   struct error *error)
 {
 	enum status status = psql_session_send(session, sql, error);
 	for (bool answered = false; status == STATUS_OK && !answered;) {
@@ -145,7 +159,8 @@ static enum status commit(struct psql_session *session, struct error *error)
 		status = psql_session_wait(session, 1000, &answered, error);
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		if (status == STATUS_OK && !answered && now.tv_sec > deadline) {
-			status = error_set(error, STATUS_FAILED, "PostgreSQL does not answer to COMMIT within %d seconds", COMMIT_SECONDS);
+			status = error_set(error, STATUS_FAILED, "PostgreSQL does not answer to COMMIT within %d seconds",
+							   COMMIT_SECONDS);
 		}
 	}
 	interrupt_release();
@@ -164,7 +179,8 @@ static enum status exchange(struct postgresql *server, const char *query, const 
 		const char *lists = psql_next(&globals, &at);
 		const char *changes = psql_next(&globals, &at);
 		/* The changes may have set how strings are read. */
-		status = buffer_printf(&sql, error, "%s%s%s%s\nSET LOCAL standard_conforming_strings = on;\n%s", begin, lists, reset, changes, rename);
+		status = buffer_printf(&sql, error, "%s%s%s%s\nSET LOCAL standard_conforming_strings = on;\n%s", begin, lists,
+							   reset, changes, rename);
 	}
 	if (status == STATUS_OK) {
 		status = psql_session_open(server, RESTORE_STATE_DATABASE, &kicker, error);

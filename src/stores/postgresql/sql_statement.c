@@ -64,7 +64,8 @@ struct sql_token sql_statement_token(const char *text, size_t length, size_t at)
 
 bool sql_statement_is(const char *text, struct sql_token token, const char *keyword)
 {
-	return token.kind == SQL_WORD && strlen(keyword) == token.length && strncasecmp(text + token.start, keyword, token.length) == 0;
+	return token.kind == SQL_WORD && strlen(keyword) == token.length &&
+		   strncasecmp(text + token.start, keyword, token.length) == 0;
 }
 
 bool sql_statement_begins(const char *text, size_t length, const char *keywords, size_t *ret_end)
@@ -73,7 +74,8 @@ bool sql_statement_begins(const char *text, size_t length, const char *keywords,
 	while (*keywords != '\0') {
 		size_t keyword_length = strcspn(keywords, " ");
 		struct sql_token token = sql_statement_token(text, length, at);
-		if (token.kind != SQL_WORD || token.length != keyword_length || strncasecmp(text + token.start, keywords, keyword_length) != 0) {
+		if (token.kind != SQL_WORD || token.length != keyword_length ||
+			strncasecmp(text + token.start, keywords, keyword_length) != 0) {
 			return false;
 		}
 		at = token.start + token.length;
@@ -108,7 +110,7 @@ bool sql_statement_name(const char *text, struct sql_token token, char ret_name[
 bool sql_statement_has(const char *text, size_t length, const char *keyword)
 {
 	for (struct sql_token token = sql_statement_token(text, length, 0); token.kind != SQL_END;
-	     token = sql_statement_token(text, length, token.start + token.length)) {
+		 token = sql_statement_token(text, length, token.start + token.length)) {
 		if (sql_statement_is(text, token, keyword)) {
 			return true;
 		}
@@ -122,8 +124,10 @@ struct sql_token sql_statement_database(const char *text, size_t length)
 		const char *verb;
 		const char *before; /* the word in front of DATABASE */
 	} forms[] = {
-		{"CREATE", "CREATE"}, {"ALTER", "ALTER"}, {"DROP", "DROP"}, {"ALTER", "IN"}, /* ALTER ROLE r IN DATABASE d SET ... */
-		{"COMMENT", "ON"},    {"GRANT", "ON"},    {"REVOKE", "ON"}, {"SECURITY", "ON"},
+		{"CREATE", "CREATE"}, {"ALTER", "ALTER"},
+		{"DROP", "DROP"},     {"ALTER", "IN"}, /* ALTER ROLE r IN DATABASE d SET ... */
+		{"COMMENT", "ON"},    {"GRANT", "ON"},
+		{"REVOKE", "ON"},     {"SECURITY", "ON"},
 	};
 	struct sql_token verb = sql_statement_token(text, length, 0);
 	struct sql_token before = verb;
@@ -138,7 +142,7 @@ struct sql_token sql_statement_database(const char *text, size_t length)
 		for (size_t i = 0; sql_statement_is(text, token, "DATABASE") && i < sizeof forms / sizeof *forms; i++) {
 			bool verb_alone = strcmp(forms[i].verb, forms[i].before) == 0;
 			if (sql_statement_is(text, verb, forms[i].verb) && sql_statement_is(text, before, forms[i].before) &&
-			    (!verb_alone || before.start == verb.start)) {
+				(!verb_alone || before.start == verb.start)) {
 				return sql_statement_token(text, length, token.start + token.length);
 			}
 		}

@@ -1,7 +1,8 @@
 /*
  * sql_statement.h - looking at, quoting and changing one SQL statement that is in memory.
  *
- * Only for the few statements of a dump that speak of whole databases, roles and tablespaces; dump_lexer.h is for the rest.
+ * Only for the few statements of a dump that speak of whole databases, roles and tablespaces; dump_lexer.h is for the
+ * rest.
  */
 #ifndef WHISPERBACKUP_STORES_POSTGRESQL_SQL_STATEMENT_H
 #define WHISPERBACKUP_STORES_POSTGRESQL_SQL_STATEMENT_H
@@ -35,18 +36,20 @@ struct sql_token sql_statement_token(const char *text, size_t length, size_t at)
 /* True if the token is this keyword, in upper or lower case. */
 bool sql_statement_is(const char *text, struct sql_token token, const char *keyword);
 
-/* True if the statement begins with these keywords, separated by one space: "CREATE DATABASE". `*ret_end` is where they end. */
+/* True if the statement begins with these keywords, separated by one space: "CREATE DATABASE". `*ret_end` is where they
+ * end. */
 bool sql_statement_begins(const char *text, size_t length, const char *keywords, size_t *ret_end);
 
-/* The name that a word or a quoted identifier stands for; false if the token is neither, or longer than a name can be. */
+/* The name that a word or a quoted identifier stands for; false if the token is neither, or longer than a name can be.
+ */
 bool sql_statement_name(const char *text, struct sql_token token, char ret_name[SQL_NAME_SIZE]);
 
 /* True if the keyword stands anywhere in the statement outside of quotes. */
 bool sql_statement_has(const char *text, size_t length, const char *keyword);
 
 /*
- * The token that names the database which a statement makes, changes, comments on or gives rights to; SQL_END if it does
- * nothing of the kind. The first DUMP_HEAD_SIZE bytes of a statement are enough.
+ * The token that names the database which a statement makes, changes, comments on or gives rights to; SQL_END if it
+ * does nothing of the kind. The first DUMP_HEAD_SIZE bytes of a statement are enough.
  */
 struct sql_token sql_statement_database(const char *text, size_t length);
 
