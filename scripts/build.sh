@@ -9,7 +9,7 @@ build) options=() ;;
 build-asan)
 	export CC=${CC:-clang}
 	# clang links the sanitizers into programs only, which --no-undefined would take for an error.
-	options=(-Db_sanitize=address,undefined -Db_lundef=false)
+	options=('-Db_sanitize=address,undefined' -Db_lundef=false)
 	;;
 *)
 	echo "usage: scripts/build.sh build | build-asan" >&2

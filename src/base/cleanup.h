@@ -36,10 +36,12 @@ static inline void cleanup_close(const int *fd)
 }
 
 /* Defines cleanup_NAME for a TYPE whose free function takes the pointer itself. */
+/* NOLINTBEGIN(bugprone-macro-parentheses): a type cannot stand in parentheses */
 #define CLEANUP_DEFINE(name, type, free_function)                                                                      \
 	static inline void cleanup_##name(type **pointer)                                                                  \
 	{                                                                                                                  \
 		free_function(*pointer);                                                                                       \
 	}
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 #endif

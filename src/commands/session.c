@@ -120,12 +120,11 @@ static enum status choose(struct session *session, const char *only, struct erro
 static enum status set_backup_folder(struct session *session, const char *dot_env, struct error *error)
 {
 	CLEANUP(cleanup_free) char *chosen = setting(dot_env, "BACKUP_DIR");
-	const char *inside = chosen;
 	if (chosen != NULL && chosen[0] == '/') {
 		session->backup_folder = strdup(chosen);
 		session->backup_folder_shown = strdup(chosen);
 	} else {
-		inside = chosen != NULL ? chosen : "backups";
+		const char *inside = chosen != NULL ? chosen : "backups";
 		while (strncmp(inside, "./", 2) == 0) {
 			inside += 2;
 		}
@@ -223,9 +222,9 @@ static enum status set_volume_access(struct runtime *runtime, struct error *erro
 		return STATUS_OK;
 	}
 	runtime->archives_only = strcmp(access, "api") == 0;
-	return runtime->archives_only
-	           ? STATUS_OK
-	           : error_set(error, STATUS_USAGE, "WHISPERBACKUP_VOLUME_ACCESS is \"%s\", but may be auto or api", access);
+	return runtime->archives_only ? STATUS_OK
+								  : error_set(error, STATUS_USAGE,
+											  "WHISPERBACKUP_VOLUME_ACCESS is \"%s\", but may be auto or api", access);
 }
 
 enum status session_connect(struct session *session, struct error *error)

@@ -126,8 +126,8 @@ const struct mount *container_mount_of(const struct container *container, const 
 
 /*
  * The folder on this machine that shows the container's `path`, if that lies in a mount and can be read and written
- * from here; *ret_folder is NULL (and the status OK) where it cannot or shall not, and the archive calls are the way in.
- * Owned by the caller.
+ * from here; *ret_folder is NULL (and the status OK) where it cannot or shall not, and the archive calls are the way
+ * in. Owned by the caller.
  */
 enum status runtime_host_folder(struct runtime *runtime, const struct container *container, const char *path,
 								char **ret_folder, struct error *error) MUST_CHECK;

@@ -11,8 +11,9 @@ enum {
 };
 
 /* Runs a bash script whose $0 is the port. */
-static enum status run_bash(struct runtime *runtime, const struct container *container, unsigned port, const char *script,
-                            const char *first, const char *second, struct sink *output, struct error *error)
+static enum status run_bash(struct runtime *runtime, const struct container *container, unsigned port,
+							const char *script, const char *first, const char *second, struct sink *output,
+							struct error *error)
 {
 	char port_text[HTTP_PORT_SIZE];
 	snprintf(port_text, sizeof port_text, "%u", port);
@@ -28,19 +29,19 @@ static enum status run_bash(struct runtime *runtime, const struct container *con
 	}
 	if (exit_code == EXIT_NOBODY_LISTENS) {
 		return error_set(error, STATUS_UNAVAILABLE, "nothing listens on port %u of container %s", port,
-		                 container->name);
+						 container->name);
 	}
 	return STATUS_OK;
 }
 
 enum status container_http_listens(struct runtime *runtime, const struct container *container, unsigned port,
-                                   struct error *error)
+								   struct error *error)
 {
 	return run_bash(runtime, container, port, "exec 3<>/dev/tcp/127.0.0.1/$0 || exit 7", NULL, NULL, NULL, error);
 }
 
 enum status container_http_get(struct runtime *runtime, const struct container *container, unsigned port,
-                               const char *path, int *ret_code, struct buffer *body, struct error *error)
+							   const char *path, int *ret_code, struct buffer *body, struct error *error)
 {
 	/* HTTP/1.0, so that the reply ends with the connection and is not cut into chunks (RFC 1945). */
 	static const char script[] =

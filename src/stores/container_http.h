@@ -20,6 +20,6 @@ enum status container_http_get(struct runtime *runtime, const struct container *
 
 /* STATUS_OK if something listens on 127.0.0.1:`port`; the failures are those of container_http_get. */
 enum status container_http_listens(struct runtime *runtime, const struct container *container, unsigned port,
-                                   struct error *error) MUST_CHECK;
+								   struct error *error) MUST_CHECK;
 
 #endif

@@ -14,8 +14,7 @@
 #include "stores/postgresql/restore_globals.h"
 #include "stores/postgresql/restore_state.h"
 
-/* store_ops.stage, swap, commit, rollback. What an earlier run left behind is finished or undone by `restore_stage`
- * first. */
+/* store_ops.stage, swap, commit, rollback. The first begins by finishing or undoing what an earlier run left. */
 enum status restore_stage(struct store *store, const char *path, const struct artefact *artefact,
 						  struct progress *progress, struct error *error) MUST_CHECK;
 enum status restore_swap(struct store *store, struct progress *progress, struct error *error) MUST_CHECK;
@@ -40,8 +39,7 @@ enum status restore_load_is_needless(struct postgresql *server, const char *path
 /* restore_swap.c: the transaction backwards; RESTORE_SWAPPED becomes RESTORE_STAGED. */
 enum status restore_swap_back(struct postgresql *server, struct error *error) MUST_CHECK;
 
-/* restore_finish.c: from whatever phase an earlier run left to RESTORE_NONE; undone if that is still possible, else
- * finished. */
+/* restore_finish.c: to RESTORE_NONE from whatever phase an earlier run left; back where there is a way back. */
 enum status restore_finish_leftovers(struct postgresql *server, struct progress *progress,
 									 struct error *error) MUST_CHECK;
 

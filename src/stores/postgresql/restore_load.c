@@ -15,8 +15,7 @@ enum {
 	ANSWER_LIMIT = 1024,
 };
 
-/* CREATE DATABASE, and what is set for the database as a whole: not in one transaction, which CREATE DATABASE cannot be
- * in. */
+/* CREATE DATABASE, which cannot be in a transaction, and what is set for the database as a whole. */
 static enum status make_from_dump(struct postgresql *server, const char *path, const struct dump_database *database,
 								  const char *shadow, const char *note, struct error *error)
 {
@@ -155,6 +154,10 @@ enum status restore_load(struct postgresql *server, const char *path, const stru
 	}
 	struct error analyze = {0};
 	if (psql_query(server, shadow, "ANALYZE;", NULL, &analyze) != STATUS_OK) {
+		if (analyze.status == STATUS_INTERRUPTED) {
+			*error = analyze;
+			return STATUS_INTERRUPTED;
+		}
 		progress_warn(progress, "the restored database %s has no statistics for the planner: %s", database->name,
 					  analyze.message);
 	}

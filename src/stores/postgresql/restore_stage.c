@@ -43,8 +43,7 @@ static enum status make_roles(struct postgresql *server, const struct restore_gl
 	return status == STATUS_OK ? psql_query(server, RESTORE_STATE_DATABASE, sql.data, ret_tablespaces, error) : status;
 }
 
-/* Each in a statement of its own: a tablespace cannot be made in a transaction. It is noted before, so that it will be
- * found. */
+/* A tablespace cannot be made in a transaction, so it is noted first: an undo will find it. */
 static enum status make_tablespaces(struct postgresql *server, const struct buffer *tablespaces, struct error *error)
 {
 	CLEANUP(buffer_free) struct buffer sql = BUFFER_INIT(SQL_LIMIT);

@@ -119,8 +119,7 @@ static const char rename_back[] =
 	"	UPDATE public.run SET phase = 'staged';\n"
 	"END $$;\n";
 
-/* By OID, since the names change: whoever is connected to a database that is to be renamed, again and again until it
- * is. */
+/* By OID, since the names change: whoever is connected to a database that is to be renamed, until it has been. */
 static const char kick_prepare[] =
 	"CREATE TEMPORARY TABLE target AS SELECT oid FROM pg_database WHERE datname NOT IN ('template0', "
 	"'" RESTORE_STATE_DATABASE "')\n"

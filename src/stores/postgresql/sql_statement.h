@@ -36,8 +36,7 @@ struct sql_token sql_statement_token(const char *text, size_t length, size_t at)
 /* True if the token is this keyword, in upper or lower case. */
 bool sql_statement_is(const char *text, struct sql_token token, const char *keyword);
 
-/* True if the statement begins with these keywords, separated by one space: "CREATE DATABASE". `*ret_end` is where they
- * end. */
+/* True if it begins with these keywords, separated by one space: "CREATE DATABASE". `*ret_end` is where they end. */
 bool sql_statement_begins(const char *text, size_t length, const char *keywords, size_t *ret_end);
 
 /* The name that a word or a quoted identifier stands for; false if the token is neither, or longer than a name can be.

@@ -40,7 +40,7 @@ static enum status command(struct redis *self, struct buffer *reply, struct erro
 {
 	enum { WORDS_LIMIT = 16 };
 	const char *arguments[WORDS_LIMIT + 4] = {"redis-cli", "-p", self->port};
-	for (size_t i = 0; words[i] != NULL && i < WORDS_LIMIT; i++) {
+	for (size_t i = 0; i < WORDS_LIMIT && words[i] != NULL; i++) {
 		arguments[3 + i] = words[i];
 	}
 	CLEANUP(cleanup_free) char *secret = NULL;
@@ -284,8 +284,8 @@ static bool is_newer(const struct persistence *now, const struct persistence *be
 
 static enum status background_save(struct redis *self, struct error *error)
 {
-	struct persistence before;
-	struct persistence now;
+	struct persistence before = {0};
+	struct persistence now = {0};
 	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(REPLY_LIMIT);
 	unsigned waited = 0;
 	for (bool started = false; !started;) {
