@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 static const char *const compose_files[] = {"compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml",
@@ -23,9 +24,25 @@ static bool holds_compose_file(const char *folder)
 	return false;
 }
 
+/*
+ * The current folder as the shell names it (PWD), with symbolic links in it: Compose v2 writes that into its label,
+ * while v1 writes the real path. Owned by the caller; NULL with errno.
+ */
+static char *current_folder(void)
+{
+	const char *named = getenv("PWD");
+	struct stat by_name;
+	struct stat real;
+	if (named != NULL && named[0] == '/' && stat(named, &by_name) == 0 && stat(".", &real) == 0 &&
+		by_name.st_dev == real.st_dev && by_name.st_ino == real.st_ino) {
+		return strdup(named);
+	}
+	return getcwd(NULL, 0);
+}
+
 static enum status find_project_folder(char **ret_folder, struct error *error)
 {
-	CLEANUP(cleanup_free) char *here = getcwd(NULL, 0);
+	CLEANUP(cleanup_free) char *here = current_folder();
 	CLEANUP(cleanup_free) char *folder = here != NULL ? strdup(here) : NULL;
 	if (folder == NULL) {
 		return error_set_errno(error, "cannot tell the current folder");
@@ -227,6 +244,20 @@ static enum status set_volume_access(struct runtime *runtime, struct error *erro
 											  "WHISPERBACKUP_VOLUME_ACCESS is \"%s\", but may be auto or api", access);
 }
 
+static enum status find_project(struct session *session, struct error *error)
+{
+	CLEANUP(cleanup_free) char *real = realpath(session->project_folder, NULL);
+	enum status status = docker_project_of_folder(session->runtime, session->project_folder, &session->project, error);
+	if (status == STATUS_OK && session->project == NULL && real != NULL) {
+		status = docker_project_of_folder(session->runtime, real, &session->project, error);
+	}
+	if (status == STATUS_OK && session->project == NULL) {
+		session->project = default_project(session->project_folder);
+		status = session->project == NULL ? error_memory(error) : STATUS_OK;
+	}
+	return status;
+}
+
 enum status session_connect(struct session *session, struct error *error)
 {
 	enum status status = docker_runtime_new(session->docker_host, &session->runtime, error);
@@ -234,11 +265,7 @@ enum status session_connect(struct session *session, struct error *error)
 		status = set_volume_access(session->runtime, error);
 	}
 	if (status == STATUS_OK && session->project == NULL) {
-		status = docker_project_of_folder(session->runtime, session->project_folder, &session->project, error);
-	}
-	if (status == STATUS_OK && session->project == NULL) {
-		session->project = default_project(session->project_folder);
-		status = session->project == NULL ? error_memory(error) : STATUS_OK;
+		status = find_project(session, error);
 	}
 	if (status == STATUS_OK) {
 		status = runtime_find(session->runtime, session->project, &session->containers, error);
