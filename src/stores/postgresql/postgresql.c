@@ -4,6 +4,7 @@
 #include "stores/postgresql/dump_check.h"
 #include "stores/postgresql/psql.h"
 #include "stores/postgresql/restore.h"
+#include "stores/store_table.h"
 
 #include <stdio.h>
 #include <stdlib.h>

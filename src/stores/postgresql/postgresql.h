@@ -9,8 +9,6 @@
 /* What all our sessions call themselves, so that a later run can end those of one that was killed. */
 #define POSTGRESQL_APPLICATION "whisperbackup"
 
-extern const struct store_ops store_postgresql;
-
 struct postgresql {
 	struct store store;
 	char *user;           /* a superuser, whatever its name */
