@@ -87,8 +87,9 @@ enum status docker_http_error(long code, const struct buffer *body, struct error
 	/* "All errors are returned as JSON: {"message": ...}" (Engine API reference, section Errors). */
 	CLEANUP(cleanup_json) json_t *json = json_loadb(buffer_text(body), body->length, 0, NULL);
 	const char *message = json_string_value(json_object_get(json, "message"));
-	return error_set(error, code == 404 ? STATUS_NOT_FOUND : STATUS_FAILED, "Docker says: %s",
-					 message != NULL ? message : "(an error without a text)");
+	/* 409: the container is paused or not running (exec, pause, unpause). */
+	enum status status = code == 404 ? STATUS_NOT_FOUND : code == 409 ? STATUS_UNAVAILABLE : STATUS_FAILED;
+	return error_set(error, status, "Docker says: %s", message != NULL ? message : "(an error without a text)");
 }
 
 static size_t collect(char *bytes, size_t size, size_t count, void *context)

@@ -29,8 +29,9 @@ CLEANUP_DEFINE(json, json_t, json_decref)
 
 /*
  * One plain request. `body` may be NULL. The reply's JSON goes to *ret_reply (NULL to drop it; it is NULL when the
- * reply has no body). An HTTP status of 400 and more is a failure: STATUS_NOT_FOUND for 404, otherwise STATUS_FAILED,
- * with the engine's own message. *ret_code (may be NULL) gets the HTTP status whenever there was one.
+ * reply has no body). An HTTP status of 400 and more is a failure: STATUS_NOT_FOUND for 404, STATUS_UNAVAILABLE for
+ * 409, otherwise STATUS_FAILED, with the engine's own message. *ret_code (may be NULL) gets the HTTP status whenever
+ * there was one.
  */
 enum status docker_request(struct docker *docker, const char *method, json_t *body, json_t **ret_reply, long *ret_code,
 						   struct error *error, const char *path_format, ...) PRINTF_LIKE(7, 8) MUST_CHECK;
