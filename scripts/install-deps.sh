@@ -60,7 +60,7 @@ need_program() {
     command -v "$program" >/dev/null || need_package "$@"
 }
 
-libraries=(curl jansson libarchive isa-l openssl sqlite3 cmocka)
+libraries=(curl jansson libarchive isa-l openssl cmocka)
 
 on_macos() {
     local formulas=(meson ninja pkgconf "${libraries[@]}") formula absent=()
@@ -87,7 +87,7 @@ need_program meson meson
 need_program ninja ninja-build
 need_program pkg-config pkg-config
 need_program gcc gcc
-need_package libc6-dev libcurl4-openssl-dev libjansson-dev libarchive-dev libisal-dev libssl-dev libsqlite3-dev
+need_package libc6-dev libcurl4-openssl-dev libjansson-dev libarchive-dev libisal-dev libssl-dev
 if [[ $scope == all ]]; then
     need_package libcmocka-dev
     need_program clang clang
