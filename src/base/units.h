@@ -8,7 +8,7 @@
 
 enum { UNITS_SIZE = 16 }; /* bytes of a formatted number */
 
-/* "0", "156K", "2.1M", "45M", "1.0G": as du -h, powers of 1024, one digit behind the point below ten. */
+/* "0", "156K", "2.1M", "45M", "1.0G": in the way of du -h: powers of 1024, one digit behind the point below ten. */
 const char *units_bytes(uint64_t bytes, char ret_text[UNITS_SIZE]);
 
 /* "0.4 s", "12 s", "3 min 20 s" */

@@ -73,8 +73,14 @@ static bool file_size(const struct backup *backup, const char *name, uint64_t *r
 	return true;
 }
 
-static void damaged(struct backup *backup, const char *format, const char *name)
+/* `store` is NULL if the damage is not that of one store. */
+static void damaged(struct backup *backup, struct backup_store *store, const char *format, const char *name)
 {
+	if (store != NULL) {
+		store->damaged = true;
+	} else {
+		backup->manifest_damaged = true;
+	}
 	if (backup->status != BACKUP_DAMAGED) {
 		backup->status = BACKUP_DAMAGED;
 #pragma GCC diagnostic push
@@ -112,11 +118,11 @@ static void read_store(struct backup *backup, const json_t *object)
 		uint64_t size = 0;
 		/* The name leads to a file that will be read: nothing but the store's own name may stand there. */
 		if (strcmp(store->file, store_table[i]->artefact) != 0) {
-			damaged(backup, "the manifest names a file that is not ours for %s", name);
+			damaged(backup, store, "the manifest names a file that is not ours for %s", name);
 		} else if (!file_size(backup, store->file, &size)) {
-			damaged(backup, "%s is missing", store->file);
+			damaged(backup, store, "%s is missing", store->file);
 		} else if (size != store->size) {
-			damaged(backup, "%s has not the size it was written with", store->file);
+			damaged(backup, store, "%s has not the size it was written with", store->file);
 		}
 		return;
 	}
@@ -128,16 +134,16 @@ static void read_manifest(struct backup *backup, const char *text)
 	backup->manifest = json_loads(text, JSON_REJECT_DUPLICATES, &failure);
 	const json_t *stores = json_object_get(backup->manifest, "stores");
 	if (backup->manifest == NULL) {
-		damaged(backup, BACKUP_MANIFEST " cannot be read: %s", failure.text);
+		damaged(backup, NULL, BACKUP_MANIFEST " cannot be read: %s", failure.text);
 		return;
 	}
 	if (json_integer_value(json_object_get(backup->manifest, "format")) != BACKUP_FORMAT) {
-		damaged(backup, BACKUP_MANIFEST " is of another format than %s", "1");
+		damaged(backup, NULL, BACKUP_MANIFEST " is of another format than %s", "1");
 		return;
 	}
 	const char *status = json_string_value(json_object_get(backup->manifest, "status"));
 	if (!json_is_array(stores) || status == NULL) {
-		damaged(backup, BACKUP_MANIFEST " lacks its %s", "status or stores");
+		damaged(backup, NULL, BACKUP_MANIFEST " lacks its %s", "status or stores");
 		return;
 	}
 	backup->status = BACKUP_COMPLETE;
@@ -151,7 +157,7 @@ static void read_manifest(struct backup *backup, const char *text)
 			continue;
 		}
 		if (strcmp(status, "complete") == 0) {
-			damaged(backup, "the manifest calls the backup complete, but not %s", store_table[i]->name);
+			damaged(backup, NULL, "the manifest calls the backup complete, but not %s", store_table[i]->name);
 		} else if (backup->status == BACKUP_COMPLETE) {
 			backup->status = BACKUP_PARTIAL;
 		}
@@ -200,7 +206,7 @@ enum status backup_read(const char *folder, const char *timestamp, struct backup
 	} else if (status == STATUS_NOT_FOUND && !read_legacy(backup)) {
 		return error_set(error, STATUS_NOT_FOUND, "%s holds no backup", backup->path);
 	} else if (status != STATUS_NOT_FOUND) {
-		damaged(backup, "%s", error->message);
+		damaged(backup, NULL, "%s", error->message);
 	}
 	backup->size = size_of_folder(backup->path);
 	*ret_backup = MOVE(backup);

@@ -1,5 +1,6 @@
 #include "catalog/catalog.h"
 
+#include "base/clock.h"
 #include "base/files.h"
 #include "catalog/backup.h"
 #include "pipeline/file.h"
@@ -91,12 +92,11 @@ enum status catalog_find(const char *folder, const char *text, struct backup **r
 	}
 	if (!timestamp_parse(text, timestamp)) {
 		(void)error_set(error, STATUS_USAGE, "\"%s\" is not the timestamp of a backup", text);
-		return error_hint(error,
-						  "give one such as 20240912_143022, or latest; ./bot.sh backup list shows what there is");
+		return error_hint(error, "give one such as 20240912_143022, or latest; the command list shows what there is");
 	}
 	enum status status = backup_read(folder, timestamp, ret_backup, error);
 	if (status == STATUS_NOT_FOUND) {
-		(void)error_hint(error, "./bot.sh backup list shows what there is");
+		(void)error_hint(error, "the command list shows what there is");
 	}
 	return status;
 }
@@ -175,7 +175,7 @@ enum status catalog_draft(const char *folder, struct draft *ret_draft, struct er
 		}
 		free(MOVE(draft.path)); /* the one before began within this second */
 		free(MOVE(draft.final_path));
-		nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+		clock_sleep(50);
 	}
 	if (mkdir(draft.path, 0700) != 0) {
 		(void)error_set_errno(error, "cannot make the folder %s", draft.path);

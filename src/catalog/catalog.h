@@ -30,6 +30,7 @@ enum store_status { STORE_ABSENT, STORE_OK, STORE_SKIPPED, STORE_FAILED };
 /* One store in one backup. */
 struct backup_store {
 	enum store_status status;
+	bool damaged;                  /* its file is missing or has not its size, or the manifest makes no sense of it */
 	char file[64];                 /* name in the backup's folder */
 	uint64_t size;                 /* bytes */
 	char sha256[DIGEST_TEXT_SIZE]; /* empty in a legacy backup */
@@ -41,7 +42,8 @@ struct backup {
 	char *path;
 	enum backup_status status;
 	uint64_t size;                           /* bytes of all files in the folder */
-	char problem[512];                       /* what is damaged */
+	char problem[512];                       /* what is damaged, first of all */
+	bool manifest_damaged;                   /* not one store, but the whole cannot be trusted */
 	struct backup_store stores[STORE_COUNT]; /* in the order of store_table */
 	json_t *manifest;                        /* NULL in a legacy backup */
 };

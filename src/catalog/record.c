@@ -114,7 +114,7 @@ static json_t *json_store(const struct store_ops *ops, const struct store_record
 	if (store->status == STORE_OK) {
 		failed |= json_object_set_new(object, "file", json_string(ops->artefact));
 		failed |= json_object_set_new(object, "size_bytes", json_integer((json_int_t)store->size));
-		failed |= json_object_set_new(object, "raw_bytes", json_integer((json_int_t)store->saved.raw_bytes));
+		failed |= json_object_set_new(object, "raw_bytes", json_integer((json_int_t)store->artefact.raw_bytes));
 		failed |= json_object_set_new(object, "sha256", json_string(store->sha256));
 		failed |= json_object_set_new(object, "method", json_text(store->saved.method));
 		failed |= json_object_set_new(object, "server_version", json_text(store->server_version));

@@ -1,4 +1,5 @@
 /* create: backs up all stores that run. */
+#include "base/clock.h"
 #include "base/files.h"
 #include "base/interrupt.h"
 #include "base/units.h"
@@ -82,17 +83,14 @@ static enum status work_on_store(struct work *work, size_t index, struct error *
 		return STATUS_OK;
 	}
 	display_begin(&work->display, ops->name);
-	struct timespec began;
-	struct timespec ended;
-	clock_gettime(CLOCK_MONOTONIC, &began);
+	double began = clock_seconds();
 	enum status status = save_store(work, index, error);
-	clock_gettime(CLOCK_MONOTONIC, &ended);
 	char size[UNITS_SIZE];
 	char seconds[UNITS_SIZE];
 	if (status == STATUS_OK) {
 		record->status = STORE_OK;
 		display_end(&work->display, MARK_DONE, "%s (%s) in %s", ops->artefact, units_bytes(record->size, size),
-					units_seconds(display_seconds(&began, &ended), seconds));
+					units_seconds(clock_seconds() - began, seconds));
 		return STATUS_OK;
 	}
 	record->status = STORE_FAILED;
@@ -155,8 +153,7 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 {
 	CLEANUP(cleanup_work) struct work work = {.lock = -1};
 	CLEANUP(cleanup_free) char *shown_path = NULL;
-	struct timespec began;
-	clock_gettime(CLOCK_MONOTONIC, &began);
+	double began = clock_seconds();
 	display_open(&work.display, invocation->options[OPTION_QUIET] != NULL);
 	enum status status = session_open(invocation, &work.session, error);
 	if (status == STATUS_OK) {
@@ -192,9 +189,7 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 	if (status != STATUS_OK) {
 		return status;
 	}
-	struct timespec ended;
-	clock_gettime(CLOCK_MONOTONIC, &ended);
-	print_summary(&work, shown_path, display_seconds(&began, &ended));
+	print_summary(&work, shown_path, clock_seconds() - began);
 	if (invocation->options[OPTION_JSON] != NULL) {
 		CLEANUP(cleanup_backup) struct backup *backup = NULL;
 		status = catalog_find(work.session.backup_folder, work.draft.timestamp, &backup, error);

@@ -1,5 +1,6 @@
 #include "commands/display.h"
 
+#include "base/clock.h"
 #include "base/units.h"
 
 #include <stdarg.h>
@@ -11,11 +12,6 @@
 static const double SECONDS_BETWEEN_UPDATES = 0.1;
 
 static const char *const marks[] = {[MARK_DONE] = "✅", [MARK_WARNING] = "⚠️ ", [MARK_FAILED] = "❌"};
-
-double display_seconds(const struct timespec *from, const struct timespec *to)
-{
-	return (double)(to->tv_sec - from->tv_sec) + (double)(to->tv_nsec - from->tv_nsec) / 1e9;
-}
 
 static void close_line(struct display *display)
 {
@@ -30,13 +26,12 @@ static void update(struct display *display, bool now)
 	if (display->quiet || !display->terminal || display->store[0] == '\0') {
 		return;
 	}
-	struct timespec moment;
-	clock_gettime(CLOCK_MONOTONIC, &moment);
-	if (!now && display_seconds(&display->shown, &moment) < SECONDS_BETWEEN_UPDATES) {
+	double moment = clock_seconds();
+	if (!now && moment - display->shown < SECONDS_BETWEEN_UPDATES) {
 		return;
 	}
 	display->shown = moment;
-	double seconds = display_seconds(&display->began, &moment);
+	double seconds = moment - display->began;
 	char bytes[UNITS_SIZE];
 	char rate[UNITS_SIZE];
 	fprintf(stderr, "\r\033[K   %-11s %s", display->store, display->step);
@@ -64,7 +59,7 @@ static void on_step(struct progress *progress, const char *text, uint64_t total_
 	snprintf(display->step, sizeof display->step, "%s", text);
 	display->total = total_bytes;
 	display->done = 0;
-	clock_gettime(CLOCK_MONOTONIC, &display->began);
+	display->began = clock_seconds();
 	update(display, true);
 }
 

@@ -11,7 +11,6 @@
 #include "base/progress.h"
 
 #include <stdbool.h>
-#include <time.h>
 
 enum mark { MARK_DONE, MARK_WARNING, MARK_FAILED };
 
@@ -23,8 +22,8 @@ struct display {
 	char step[96];
 	uint64_t total; /* bytes of the step; 0 if unknown */
 	uint64_t done;
-	struct timespec began;
-	struct timespec shown; /* when the line was last rewritten */
+	double began; /* clock_seconds */
+	double shown; /* when the line was last rewritten */
 	bool line_open;
 };
 
@@ -44,8 +43,5 @@ void display_hint(struct display *display, const char *format, ...) PRINTF_LIKE(
 
 /* A failure with its hint, on lines of their own. */
 void display_error(struct display *display, const struct error *error);
-
-/* Seconds between two moments of CLOCK_MONOTONIC. */
-double display_seconds(const struct timespec *from, const struct timespec *to);
 
 #endif

@@ -4,6 +4,7 @@
  * Everything is read and checked before anything is touched; all data is staged while the services run; then the stores
  * are swapped one after the other, and if one fails all that were swapped are rolled back.
  */
+#include "base/clock.h"
 #include "base/files.h"
 #include "base/interrupt.h"
 #include "base/units.h"
@@ -48,6 +49,20 @@ static void cleanup_work(struct work *work)
 
 /* --- before anything is touched
  * ---------------------------------------------------------------------------------------- */
+
+/* Damage that shows without reading the files; a store that is not chosen may be damaged. */
+static enum status refuse_damaged(const struct work *work, struct error *error)
+{
+	bool damaged = work->backup->manifest_damaged;
+	for (size_t i = 0; i < STORE_COUNT; i++) {
+		damaged = damaged || (work->session.chosen[i] && work->backup->stores[i].damaged);
+	}
+	if (!damaged) {
+		return STATUS_OK;
+	}
+	(void)error_set(error, STATUS_DAMAGED, "backup %s is damaged: %s", work->backup->timestamp, work->backup->problem);
+	return error_hint(error, "nothing was changed; take another backup (%s list)", command_program());
+}
 
 static enum status make_plan(struct work *work, struct error *error)
 {
@@ -135,6 +150,9 @@ static enum status open_stores(struct work *work, struct error *error)
 static enum status ask(const struct invocation *invocation, struct work *work, struct error *error)
 {
 	char date[BACKUP_DATE_SIZE];
+	if (invocation->options[OPTION_YES] != NULL && invocation->options[OPTION_QUIET] != NULL) {
+		return STATUS_OK;
+	}
 	fprintf(stderr, "\n   This replaces ALL current data of");
 	for (size_t i = 0, n = 0; i < STORE_COUNT; i++) {
 		if (work->targets[i].plan == TO_RESTORE) {
@@ -202,9 +220,7 @@ static enum status swap_all(struct work *work, struct error *error)
 			continue;
 		}
 		display_begin(&work->display, store_table[i]->name);
-		struct timespec began;
-		struct timespec ended;
-		clock_gettime(CLOCK_MONOTONIC, &began);
+		double began = clock_seconds();
 		enum status status = interrupt_check(error);
 		if (status == STATUS_OK) {
 			status = store_table[i]->swap(target->store, &work->display.progress, error);
@@ -212,10 +228,9 @@ static enum status swap_all(struct work *work, struct error *error)
 		if (status != STATUS_OK) {
 			return error_prefix(error, "%s failed to be restored", store_table[i]->title);
 		}
-		clock_gettime(CLOCK_MONOTONIC, &ended);
 		char seconds[UNITS_SIZE];
 		display_end(&work->display, MARK_DONE, "in place and answering (%s)",
-					units_seconds(display_seconds(&began, &ended), seconds));
+					units_seconds(clock_seconds() - began, seconds));
 	}
 	return STATUS_OK;
 }
@@ -283,17 +298,13 @@ static enum status print_json(const struct work *work, struct error *error)
 static enum status run(const struct invocation *invocation, enum exit_code *ret_exit_code, struct error *error)
 {
 	CLEANUP(cleanup_work) struct work work = {.lock = -1};
-	struct timespec began;
-	struct timespec ended;
 	display_open(&work.display, invocation->options[OPTION_QUIET] != NULL);
 	enum status status = session_open(invocation, &work.session, error);
 	if (status == STATUS_OK) {
 		status = catalog_find(work.session.backup_folder, invocation->arguments[0], &work.backup, error);
 	}
-	if (status == STATUS_OK && work.backup->status == BACKUP_DAMAGED) {
-		(void)error_set(error, STATUS_DAMAGED, "backup %s is damaged: %s", work.backup->timestamp,
-						work.backup->problem);
-		return error_hint(error, "nothing was changed; take another backup (%s list)", command_program());
+	if (status == STATUS_OK) {
+		status = refuse_damaged(&work, error);
 	}
 	if (status == STATUS_OK) {
 		status = session_connect(&work.session, error);
@@ -316,7 +327,7 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 	if (status != STATUS_OK) {
 		return status;
 	}
-	clock_gettime(CLOCK_MONOTONIC, &began);
+	double began = clock_seconds();
 	status = stage_all(&work, error);
 	if (status == STATUS_OK) {
 		status = swap_all(&work, error);
@@ -325,7 +336,6 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 		return roll_back_all(&work, error);
 	}
 	commit_all(&work);
-	clock_gettime(CLOCK_MONOTONIC, &ended);
 
 	size_t skipped = 0;
 	size_t restored = 0;
@@ -335,8 +345,7 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 	}
 	char seconds[UNITS_SIZE];
 	display_line(&work.display, skipped > 0 ? MARK_WARNING : MARK_DONE, "restored %zu store%s from %s in %s", restored,
-				 restored == 1 ? "" : "s", work.backup->timestamp,
-				 units_seconds(display_seconds(&began, &ended), seconds));
+				 restored == 1 ? "" : "s", work.backup->timestamp, units_seconds(clock_seconds() - began, seconds));
 	if (restored < STORE_COUNT) {
 		display_line(&work.display, MARK_WARNING,
 					 "the stores that were not restored may no longer fit together with the others");

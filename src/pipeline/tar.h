@@ -2,7 +2,7 @@
  * tar.h - folders to tar streams and back, with libarchive.
  *
  * What is written is POSIX pax (only where ustar does not suffice), with numeric owners, extended attributes, ACLs and
- * holes; GNU tar, bsdtar and busybox read it. A folder's content stands under a chosen path, such as "chroma/chroma".
+ * holes; GNU tar and bsdtar read it. A folder's content stands under a chosen path, such as "chroma/chroma".
  */
 #ifndef WHISPERBACKUP_PIPELINE_TAR_H
 #define WHISPERBACKUP_PIPELINE_TAR_H

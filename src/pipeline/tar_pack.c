@@ -98,6 +98,10 @@ static enum status pack_entry(struct packer *packer, const char *path, const cha
 		status =
 			error_set(packer->error, STATUS_FAILED, "cannot read %s: %s", path, archive_error_string(packer->disk));
 	}
+	/* The format keeps whole seconds unless an entry needs a pax header anyway: none shall differ from the others. */
+	archive_entry_set_mtime(entry, attributes->st_mtim.tv_sec, 0);
+	archive_entry_unset_atime(entry);
+	archive_entry_unset_ctime(entry);
 	struct archive_entry *spare = NULL;
 	if (status == STATUS_OK) {
 		archive_entry_linkify(packer->links, &entry, &spare);

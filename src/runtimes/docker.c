@@ -1,11 +1,11 @@
 /* The engine's connection and its containers: find, inspect, pause, stop, start. */
 #include "runtimes/docker.h"
 
+#include "base/clock.h"
 #include "runtimes/docker_http.h"
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #define DEFAULT_SOCKET "/var/run/docker.sock"
 #define UNIX_SCHEME    "unix://"
@@ -312,14 +312,14 @@ static enum status signal_and_wait(struct docker *docker, const struct container
 {
 	enum status status =
 		docker_request(docker, "POST", NULL, NULL, NULL, error, "/containers/%s/kill?signal=%s", container->id, signal);
-	for (unsigned waited = 0; status == STATUS_OK && waited < seconds * 1000; waited += STOP_STEP_MILLISECONDS) {
+	for (double began = clock_seconds(); status == STATUS_OK && clock_seconds() - began < seconds;) {
 		enum container_state state = CONTAINER_RUNNING;
 		enum container_health health = HEALTH_NONE;
 		status = docker_inspect(&docker->runtime, container, &state, &health, error);
 		if (status == STATUS_OK && state == CONTAINER_STOPPED) {
 			break;
 		}
-		nanosleep(&(struct timespec){.tv_nsec = STOP_STEP_MILLISECONDS * 1000000L}, NULL);
+		clock_sleep(STOP_STEP_MILLISECONDS);
 	}
 	return status;
 }

@@ -1,4 +1,5 @@
 /* Programs in containers: exec create, start (an upgraded connection) and inspect of the Engine API. */
+#include "base/clock.h"
 #include "base/interrupt.h"
 #include "runtimes/docker_http.h"
 
@@ -7,7 +8,6 @@
 #include <string.h>
 #include <sys/random.h>
 #include <sys/socket.h>
-#include <time.h>
 
 enum {
 	FRAME_HEADER_SIZE =
@@ -193,7 +193,7 @@ enum status docker_exec_close_input(struct exec *exec, struct error *error)
 enum status docker_exec_finish(struct exec *exec, int *ret_exit_code, struct error *error)
 {
 	struct docker_exec *self = (struct docker_exec *)exec;
-	for (int waited = 0; waited < EXIT_CODE_WAIT_SECONDS * 1000; waited += EXIT_CODE_WAIT_STEP_MILLISECONDS) {
+	for (double began = clock_seconds(); clock_seconds() - began < EXIT_CODE_WAIT_SECONDS;) {
 		CLEANUP(cleanup_json) json_t *reply = NULL;
 		enum status status = docker_request(self->docker, "GET", NULL, &reply, NULL, error, "/exec/%s/json", self->id);
 		if (status != STATUS_OK) {
@@ -205,7 +205,7 @@ enum status docker_exec_finish(struct exec *exec, int *ret_exit_code, struct err
 			*ret_exit_code = (int)json_integer_value(code);
 			return STATUS_OK;
 		}
-		nanosleep(&(struct timespec){.tv_nsec = EXIT_CODE_WAIT_STEP_MILLISECONDS * 1000000L}, NULL);
+		clock_sleep(EXIT_CODE_WAIT_STEP_MILLISECONDS);
 	}
 	return error_set(error, STATUS_FAILED, "Docker does not say how a command in a container ended");
 }

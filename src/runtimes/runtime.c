@@ -1,12 +1,12 @@
 #include "runtimes/runtime.h"
 
+#include "base/clock.h"
 #include "base/interrupt.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 enum {
 	RUN_ERRORS_LIMIT = 16 << 10,    /* bytes kept of what a failing program says */
@@ -161,7 +161,7 @@ enum status runtime_wait_healthy(struct runtime *runtime, const struct container
 {
 	enum container_state state = CONTAINER_STOPPED;
 	enum container_health health = HEALTH_NONE;
-	for (unsigned waited = 0; waited < seconds * 1000; waited += HEALTH_STEP_MILLISECONDS) {
+	for (double began = clock_seconds(); clock_seconds() - began < seconds;) {
 		enum status status = runtime_inspect(runtime, container, &state, &health, error);
 		if (status == STATUS_OK) {
 			status = interrupt_check(error);
@@ -172,7 +172,7 @@ enum status runtime_wait_healthy(struct runtime *runtime, const struct container
 		if (state == CONTAINER_RUNNING && (health == HEALTH_NONE || health == HEALTH_HEALTHY)) {
 			return STATUS_OK;
 		}
-		nanosleep(&(struct timespec){.tv_nsec = HEALTH_STEP_MILLISECONDS * 1000000L}, NULL);
+		clock_sleep(HEALTH_STEP_MILLISECONDS);
 	}
 	(void)error_set(error, STATUS_UNAVAILABLE, "container %s %s after %u seconds", container->name,
 					state != CONTAINER_RUNNING ? "does not run" : "runs but is not healthy", seconds);

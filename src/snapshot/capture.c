@@ -1,5 +1,6 @@
 #include "snapshot/capture.h"
 
+#include "base/clock.h"
 #include "base/interrupt.h"
 #include "pipeline/file.h"
 #include "pipeline/gzip.h"
@@ -8,23 +9,14 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 enum { LONGEST_THAW_MILLISECONDS = 30 }; /* between two pauses while a store is busy */
-
-static double seconds_since(const struct timespec *began)
-{
-	struct timespec now;
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (double)(now.tv_sec - began->tv_sec) + (double)(now.tv_nsec - began->tv_nsec) / 1e9;
-}
 
 /* Pauses the container at a moment that counts. */
 static enum status freeze(const struct capture_request *request, struct captured *captured, struct window **ret_window,
 						  struct error *error)
 {
-	struct timespec began;
-	clock_gettime(CLOCK_MONOTONIC, &began);
+	double began = clock_seconds();
 	for (;;) {
 		CLEANUP(cleanup_window) struct window *window = NULL;
 		enum status status = interrupt_check(error);
@@ -48,7 +40,7 @@ static enum status freeze(const struct capture_request *request, struct captured
 		if (status != STATUS_OK) {
 			return status;
 		}
-		if (seconds_since(&began) > CAPTURE_REST_SECONDS) {
+		if (clock_seconds() - began > CAPTURE_REST_SECONDS) {
 			(void)error_set(error, STATUS_FAILED, "%s was never at rest in %d seconds: it keeps rewriting its files",
 							request->container->name, CAPTURE_REST_SECONDS);
 			return error_hint(error,
@@ -57,7 +49,7 @@ static enum status freeze(const struct capture_request *request, struct captured
 		captured->retries++;
 		unsigned milliseconds =
 			captured->retries < LONGEST_THAW_MILLISECONDS ? captured->retries : LONGEST_THAW_MILLISECONDS;
-		nanosleep(&(struct timespec){.tv_nsec = milliseconds * 1000000L}, NULL);
+		clock_sleep(milliseconds);
 	}
 }
 

@@ -1,12 +1,12 @@
 #include "snapshot/window.h"
 
+#include "base/clock.h"
 #include "base/interrupt.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <sys/wait.h>
-#include <time.h>
 
 enum {
 	GUARDIAN_TRIES = 60,        /* how often the guardian tries to thaw before it gives up ... */
@@ -18,7 +18,7 @@ struct window {
 	const struct container *const *containers;
 	size_t count;
 	size_t paused; /* the first ones of `containers` are frozen */
-	struct timespec began;
+	double began;  /* clock_seconds */
 	pid_t guardian;
 	int pipe; /* write end; its closing wakes the guardian */
 };
@@ -121,7 +121,7 @@ enum status window_open(struct runtime *runtime, const struct container *const *
 		free(window);
 		return status;
 	}
-	clock_gettime(CLOCK_MONOTONIC, &window->began);
+	window->began = clock_seconds();
 	while (status == STATUS_OK && window->paused < count) {
 		status = runtime_pause(runtime, containers[window->paused], error);
 		window->paused += status == STATUS_OK;
@@ -139,12 +139,10 @@ enum status window_close(struct window *window, double *ret_milliseconds, struct
 	if (window == NULL) {
 		return STATUS_OK;
 	}
-	struct timespec began = window->began;
+	double began = window->began;
 	enum status status = thaw(window, error);
-	struct timespec ended;
-	clock_gettime(CLOCK_MONOTONIC, &ended);
 	if (ret_milliseconds != NULL) {
-		*ret_milliseconds = (double)(ended.tv_sec - began.tv_sec) * 1e3 + (double)(ended.tv_nsec - began.tv_nsec) / 1e6;
+		*ret_milliseconds = (clock_seconds() - began) * 1000;
 	}
 	free(window);
 	return status;

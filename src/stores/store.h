@@ -24,12 +24,11 @@ struct store;
 struct artefact {
 	char version[STORE_VERSION_SIZE]; /* of the server that wrote it; empty if the file does not say */
 	char folder[256];                 /* archives: the data folder's path inside it, without slashes at its ends */
-	uint64_t raw_bytes;               /* archives: the content's size, uncompressed */
+	uint64_t raw_bytes;               /* size of the content; of an archive, the sum of its files' sizes */
 };
 
 /* What saving a store has to tell the manifest. */
 struct saved {
-	uint64_t raw_bytes;         /* before compression */
 	double freeze_milliseconds; /* how long the store stood still */
 	char method[96];            /* "pg_dumpall", "BGSAVE", "paused at rest, read from the volume" */
 };

@@ -1,11 +1,11 @@
 #include "stores/volume_store.h"
 
+#include "base/clock.h"
 #include "base/interrupt.h"
 #include "pipeline/file.h"
 #include "pipeline/gzip.h"
 
 #include <string.h>
-#include <time.h>
 
 enum {
 	READY_SECONDS = 180, /* for a server to start on the restored data and to answer */
@@ -37,10 +37,10 @@ static enum status start(struct volume_store *self, struct progress *progress, s
 	progress_step(progress, "waiting until it is healthy", 0);
 	enum status ready = STATUS_UNAVAILABLE;
 	struct error failure = {0};
-	for (unsigned waited = 0; status == STATUS_OK && ready != STATUS_OK; waited += READY_STEP_MILLISECONDS) {
-		nanosleep(&(struct timespec){.tv_nsec = READY_STEP_MILLISECONDS * 1000000L}, NULL);
+	for (double began = clock_seconds(); status == STATUS_OK && ready != STATUS_OK;) {
+		clock_sleep(READY_STEP_MILLISECONDS);
 		ready = store->ops->ready(store, &failure);
-		if (ready != STATUS_OK && waited > READY_SECONDS * 1000) {
+		if (ready != STATUS_OK && clock_seconds() - began > READY_SECONDS) {
 			*error = failure;
 			(void)error_prefix(error, "%s does not answer %d seconds after its start", store->ops->title,
 							   READY_SECONDS);

@@ -74,9 +74,33 @@ static bool is_chosen(const struct folder_swap *swap, const char *name)
 	return swap->names == NULL;
 }
 
-/* Renames every entry of `from` that is not ours (and, if `chosen_only`, that is to be replaced) into `to`. */
-static enum status move_entries(const struct folder_swap *swap, const char *from, const char *to, bool chosen_only,
-								struct error *error)
+/* Renames one entry; what stands in its place at the target goes to the folder `aside` first (NULL: nothing may). */
+static enum status move_entry(const char *name, const char *from, const char *to, const char *aside,
+							  struct error *error)
+{
+	CLEANUP(cleanup_free) char *source = NULL;
+	CLEANUP(cleanup_free) char *target = NULL;
+	enum status status = files_join(from, name, &source, error);
+	if (status == STATUS_OK) {
+		status = files_join(to, name, &target, error);
+	}
+	struct stat attributes;
+	if (status == STATUS_OK && lstat(target, &attributes) == 0) {
+		status = aside != NULL ? move_entry(name, to, aside, NULL, error)
+							   : error_set(error, STATUS_FAILED, "cannot move %s to %s: it exists", source, target);
+	}
+	if (status == STATUS_OK && rename(source, target) != 0) {
+		status = error_set_errno(error, "cannot move %s to %s", source, target);
+	}
+	return status;
+}
+
+/*
+ * Renames every entry of `from` that is not ours (and, if `chosen_only`, that is to be replaced) into `to`; `aside` as
+ * for move_entry.
+ */
+static enum status move_entries(const struct folder_swap *swap, const char *from, const char *to, const char *aside,
+								bool chosen_only, struct error *error)
 {
 	DIR *folder = opendir(from);
 	if (folder == NULL) {
@@ -87,15 +111,7 @@ static enum status move_entries(const struct folder_swap *swap, const char *from
 	errno = 0;
 	while (status == STATUS_OK && (entry = readdir(folder)) != NULL) {
 		if (!is_ours(entry->d_name) && (!chosen_only || is_chosen(swap, entry->d_name))) {
-			CLEANUP(cleanup_free) char *source = NULL;
-			CLEANUP(cleanup_free) char *target = NULL;
-			status = files_join(from, entry->d_name, &source, error);
-			if (status == STATUS_OK) {
-				status = files_join(to, entry->d_name, &target, error);
-			}
-			if (status == STATUS_OK && rename(source, target) != 0) {
-				status = error_set_errno(error, "cannot move %s to %s", source, target);
-			}
+			status = move_entry(entry->d_name, from, to, aside, error);
 		}
 		errno = 0;
 	}
@@ -124,6 +140,7 @@ struct parts {
 	char *own;
 	char *new;
 	char *old;
+	char *aside;
 	char *state;
 };
 
@@ -132,15 +149,16 @@ static void cleanup_parts(struct parts *parts)
 	free(parts->own);
 	free(parts->new);
 	free(parts->old);
+	free(parts->aside);
 	free(parts->state);
 }
 
 static enum status find_parts(const struct folder_swap *swap, struct parts *parts, struct error *error)
 {
-	bool complete = asprintf(&parts->own, "%s/%s", swap->host, OWN_FOLDER) >= 0 &&
-					asprintf(&parts->new, "%s/new", parts->own) >= 0 &&
-					asprintf(&parts->old, "%s/old", parts->own) >= 0 &&
-					asprintf(&parts->state, "%s/state", parts->own) >= 0;
+	bool complete =
+		asprintf(&parts->own, "%s/%s", swap->host, OWN_FOLDER) >= 0 &&
+		asprintf(&parts->new, "%s/new", parts->own) >= 0 && asprintf(&parts->old, "%s/old", parts->own) >= 0 &&
+		asprintf(&parts->aside, "%s/aside", parts->own) >= 0 && asprintf(&parts->state, "%s/state", parts->own) >= 0;
 	return complete ? STATUS_OK : error_memory(error);
 }
 
@@ -183,13 +201,13 @@ static enum status direct_apply(const struct folder_swap *swap, struct error *er
 		status = write_state(&parts, "out", error);
 	}
 	if (status == STATUS_OK) {
-		status = move_entries(swap, swap->host, parts.old, true, error);
+		status = move_entries(swap, swap->host, parts.old, NULL, true, error);
 	}
 	if (status == STATUS_OK) {
 		status = write_state(&parts, "in", error);
 	}
 	if (status == STATUS_OK) {
-		status = move_entries(swap, parts.new, swap->host, false, error);
+		status = move_entries(swap, parts.new, swap->host, NULL, false, error);
 	}
 	if (status == STATUS_OK && swap->names == NULL) {
 		status = copy_attributes(parts.new, swap->host, error);
@@ -208,15 +226,21 @@ static enum status direct_rollback(const struct folder_swap *swap, struct error 
 	if (status != STATUS_OK) {
 		return status;
 	}
-	if (strcmp(state, "in") == 0 || strcmp(state, "done") == 0) {
+	/* Leftovers of a rollback that was itself interrupted; what they were copies of has been dealt with. */
+	status = files_remove(parts.aside, error);
+	if (status == STATUS_OK && state[0] != '\0' && mkdir(parts.aside, 0700) != 0) {
+		status = error_set_errno(error, "cannot make %s", parts.aside);
+	}
+	if (status == STATUS_OK && (strcmp(state, "in") == 0 || strcmp(state, "done") == 0)) {
 		/* What is there now came from us, or was written since by the service that is being rolled back. */
-		status = move_entries(swap, swap->host, parts.new, true, error);
+		status = move_entries(swap, swap->host, parts.aside, NULL, true, error);
 		if (status == STATUS_OK) {
 			status = write_state(&parts, "out", error);
 		}
 	}
 	if (status == STATUS_OK && state[0] != '\0') {
-		status = move_entries(swap, parts.old, swap->host, false, error);
+		/* A service that was started on the half empty folder may have made files of the same names. */
+		status = move_entries(swap, parts.old, swap->host, parts.aside, false, error);
 		if (status == STATUS_OK) {
 			status = copy_attributes(parts.old, swap->host, error);
 		}
@@ -254,27 +278,56 @@ static enum status direct_stage(const struct folder_swap *swap, struct source *t
  */
 
 /*
- * The same steps for a shell: $1 the step, $2 the data folder, then the names to be replaced (none: all). An entry
- * whose name begins with a dot is matched by the second pattern; ours are left out.
+ * The same steps for a shell: $1 the step, $2 the data folder, then the names to be replaced (none: all). The three
+ * patterns match all names but "." and ".."; a pattern that matches nothing stands for itself and is not there.
  */
+/* clang-format off */
 static const char swap_script[] =
-	"set -e; step=$1; cd \"$2\"; shift 2; own=" OWN_FOLDER "; "
-	"state() { printf %s \"$1\" >$own/state.new; mv -f $own/state.new $own/state; sync; }; "
-	"out() { to=$1; shift; "
-	"if [ $# -gt 0 ]; then for n; do if [ -e \"$n\" ]; then mv \"$n\" $to/; fi; done; return; fi; "
-	"for n in * .[!.]*; do case $n in " TAR_OWN_PREFIX "*) continue;; esac; "
-	"if [ -e \"$n\" ] || [ -L \"$n\" ]; then mv \"$n\" $to/; fi; done; }; "
-	"back() { for n in $1/* $1/.[!.]*; do if [ -e \"$n\" ] || [ -L \"$n\" ]; then mv \"$n\" .; fi; done; }; "
-	"like() { chown $(stat -c %u:%g $1) $2; chmod $(stat -c %a $1) $2; }; "
-	"case $step in "
-	"state) cat $own/state 2>/dev/null || true;; "
-	"remove) rm -rf $own;; "
-	"apply) mkdir $own/old; like . $own/old; state out; out $own/old \"$@\"; state in; back $own/new; "
-	"if [ $# -eq 0 ]; then like $own/new .; fi; state done;; "
-	"rollback) s=$(cat $own/state 2>/dev/null || true); "
-	"case $s in in|done) out $own/new \"$@\"; state out;; esac; "
-	"case $s in ?*) back $own/old; like $own/old .;; esac; rm -rf $own;; "
-	"esac";
+	"set -e\n"
+	"step=$1; cd \"$2\"; shift 2; own=" OWN_FOLDER "\n"
+	"state() { printf %s \"$1\" >$own/state.new; sync; mv -f $own/state.new $own/state; sync; }\n"
+	"there() { [ -e \"$1\" ] || [ -L \"$1\" ]; }\n"
+	"like() { chown \"$(stat -c %u:%g $1)\" $2; chmod \"$(stat -c %a $1)\" $2; }\n"
+	/* move NAME FROM TO [ASIDE] */
+	"move() {\n"
+	"  if there \"$3/$1\"; then\n"
+	"    if [ -z \"$4\" ]; then echo \"cannot move $2/$1 to $3: it exists\"; exit 1; fi\n"
+	"    move \"$1\" \"$3\" \"$4\" ''\n"
+	"  fi\n"
+	"  mv \"$2/$1\" \"$3/\"\n"
+	"}\n"
+	/* move_all FROM TO [ASIDE] */
+	"move_all() {\n"
+	"  for f in \"$1\"/* \"$1\"/.[!.]* \"$1\"/..?*; do\n"
+	"    n=${f##*/}\n"
+	"    case $n in " TAR_OWN_PREFIX "*) continue;; esac\n"
+	"    if there \"$f\"; then move \"$n\" \"$1\" \"$2\" \"$3\"; fi\n"
+	"  done\n"
+	"}\n"
+	/* move_chosen TO [NAME...]: from the data folder */
+	"move_chosen() {\n"
+	"  to=$1; shift\n"
+	"  if [ $# -eq 0 ]; then move_all . $to ''; fi\n"
+	"  for n; do if there \"./$n\"; then move \"$n\" . $to ''; fi; done\n"
+	"}\n"
+	"case $step in\n"
+	"state) cat $own/state 2>/dev/null || true;;\n"
+	"remove) rm -rf $own;;\n"
+	"apply)\n"
+	"  mkdir $own/old; like . $own/old\n"
+	"  state out; move_chosen $own/old \"$@\"\n"
+	"  state in; move_all $own/new . ''\n"
+	"  if [ $# -eq 0 ]; then like $own/new .; fi\n"
+	"  state done;;\n"
+	"rollback)\n"
+	"  now=$(cat $own/state 2>/dev/null || true)\n"
+	"  rm -rf $own/aside\n"
+	"  if [ -n \"$now\" ]; then mkdir $own/aside; fi\n"
+	"  case $now in in|done) move_chosen $own/aside \"$@\"; state out;; esac\n"
+	"  if [ -n \"$now\" ]; then move_all $own/old . $own/aside; like $own/old .; fi\n"
+	"  rm -rf $own;;\n"
+	"esac\n";
+/* clang-format on */
 
 static enum status run_script(const struct folder_swap *swap, const char *step, char **ret_output, struct error *error)
 {

@@ -5,6 +5,7 @@
  *
  *   FOLDER/.whisperbackup-restore/new      the staged data; the service runs and does not see it
  *   FOLDER/.whisperbackup-restore/old      what was there, after the swap
+ *   FOLDER/.whisperbackup-restore/aside    what a rollback found in the way
  *   FOLDER/.whisperbackup-restore/state    how far the swap has come: "out", "in", "done" (flushed before each step)
  *
  * Where the volume can be reached from here this is done with system calls, else by the archive calls and by the same

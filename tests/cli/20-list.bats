@@ -147,7 +147,7 @@ TEXT
 	assert_equal "$(listed_status 20240912_143022)" damaged
 }
 
-@test "a manifest that leaves out a store of a complete backup makes it damaged" {
+@test "a manifest that calls the backup complete but leaves out a store is damaged" {
 	make_backup 20240912_143022
 	local manifest=$backups/whisperengine_backup_20240912_143022/manifest.json
 	jq 'del(.stores[3])' "$manifest" >"$BATS_TEST_TMPDIR/edited"

@@ -1,10 +1,10 @@
 /*
  * ChromaDB: its data folder, copied while the server is paused at a moment of rest; a restore swaps the whole folder.
  */
+#include "base/clock.h"
 #include "base/interrupt.h"
 #include "pipeline/tar.h"
 #include "snapshot/capture.h"
-#include "snapshot/window.h"
 #include "stores/chromadb/rest.h"
 #include "stores/container_http.h"
 #include "stores/store_table.h"
@@ -12,7 +12,6 @@
 
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #define DATABASE_FILE "chroma.sqlite3"
 
@@ -163,7 +162,7 @@ static enum status at_rest(void *context, bool *ret_at_rest, struct error *error
 static enum status wait_for_rest(struct volume_store *volume, struct error *error)
 {
 	struct chromadb *self = (struct chromadb *)volume;
-	for (unsigned waited = 0; waited < CAPTURE_REST_SECONDS * 1000; waited++) {
+	for (double began = clock_seconds(); clock_seconds() - began < CAPTURE_REST_SECONDS;) {
 		bool rest = false;
 		enum status status = interrupt_check(error);
 		if (status == STATUS_OK) {
@@ -175,7 +174,7 @@ static enum status wait_for_rest(struct volume_store *volume, struct error *erro
 		if (status != STATUS_OK || rest) {
 			return status;
 		}
-		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+		clock_sleep(1);
 	}
 	return error_set(error, STATUS_FAILED, "Chroma was never at rest in %d seconds", CAPTURE_REST_SECONDS);
 }
@@ -234,7 +233,7 @@ static enum status chromadb_save(struct store *store, const char *path, struct p
 	struct captured captured;
 	enum status status = capture_folder(&request, path, progress, &captured, error);
 	if (status == STATUS_OK) {
-		*ret_saved = (struct saved){.raw_bytes = captured.bytes, .freeze_milliseconds = captured.freeze_milliseconds};
+		*ret_saved = (struct saved){.freeze_milliseconds = captured.freeze_milliseconds};
 		snprintf(ret_saved->method, sizeof ret_saved->method, "paused at rest, read %s",
 				 captured.direct ? "from the volume" : "through the engine");
 	}

@@ -130,7 +130,7 @@ static enum status neo4j_save(struct store *store, const char *path, struct prog
 	struct captured captured;
 	enum status status = capture_folder(&request, path, progress, &captured, error);
 	if (status == STATUS_OK) {
-		*ret_saved = (struct saved){.raw_bytes = captured.bytes, .freeze_milliseconds = captured.freeze_milliseconds};
+		*ret_saved = (struct saved){.freeze_milliseconds = captured.freeze_milliseconds};
 		snprintf(ret_saved->method, sizeof ret_saved->method, "paused, read %s",
 				 captured.direct ? "from the volume" : "through the engine");
 	}

@@ -1,6 +1,7 @@
 /*
  * Redis: BGSAVE, waited for, and the RDB file it wrote; a restore puts that file where this server will load it from.
  */
+#include "base/clock.h"
 #include "base/interrupt.h"
 #include "pipeline/file.h"
 #include "pipeline/tar.h"
@@ -266,13 +267,12 @@ static enum status look(struct redis *self, struct persistence *persistence, str
 	return STATUS_OK;
 }
 
-static enum status wait_step(unsigned *waited, struct error *error)
+static enum status wait_step(double began, struct error *error)
 {
-	if (*waited > SAVE_SECONDS * 1000U) {
+	if (clock_seconds() - began > SAVE_SECONDS) {
 		return error_set(error, STATUS_FAILED, "Redis was busy saving for more than %d seconds", SAVE_SECONDS);
 	}
-	*waited += SAVE_STEP_MILLISECONDS;
-	nanosleep(&(struct timespec){.tv_nsec = SAVE_STEP_MILLISECONDS * 1000000L}, NULL);
+	clock_sleep(SAVE_STEP_MILLISECONDS);
 	return interrupt_check(error);
 }
 
@@ -287,7 +287,7 @@ static enum status background_save(struct redis *self, struct error *error)
 	struct persistence before = {0};
 	struct persistence now = {0};
 	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(REPLY_LIMIT);
-	unsigned waited = 0;
+	double began = clock_seconds();
 	for (bool started = false; !started;) {
 		enum status status = look(self, &before, error);
 		bool same_second = before.saves < 0 && before.last_save >= (long long)time(NULL);
@@ -299,7 +299,7 @@ static enum status background_save(struct redis *self, struct error *error)
 			}
 		}
 		if (status == STATUS_OK && !started) {
-			status = wait_step(&waited, error);
+			status = wait_step(began, error);
 		}
 		if (status != STATUS_OK) {
 			return status;
@@ -315,7 +315,7 @@ static enum status background_save(struct redis *self, struct error *error)
 			return STATUS_OK;
 		}
 		if (status == STATUS_OK) {
-			status = wait_step(&waited, error);
+			status = wait_step(began, error);
 		}
 		if (status != STATUS_OK) {
 			return status;
@@ -390,7 +390,7 @@ static enum status redis_save(struct store *store, const char *path, struct prog
 		status = sink_finish(file, error);
 	}
 	if (status == STATUS_OK) {
-		*ret_saved = (struct saved){.raw_bytes = bytes};
+		*ret_saved = (struct saved){0};
 		snprintf(ret_saved->method, sizeof ret_saved->method, "BGSAVE, then a copy of %s", self->dump_name);
 	}
 	return status;
