@@ -27,6 +27,20 @@ static enum status stop(struct volume_store *self, struct progress *progress, st
 	return runtime_stop(store->runtime, store->container, self->stop_signal, self->stop_seconds, error);
 }
 
+/* A server that ends right after its start, or is started again and again by its restart policy, will never answer. */
+static enum status expect_running(struct store *store, struct error *error)
+{
+	enum container_state state = CONTAINER_RUNNING;
+	enum container_health health = HEALTH_NONE;
+	enum status status = runtime_inspect(store->runtime, store->container, &state, &health, error);
+	if (status != STATUS_OK || state == CONTAINER_RUNNING) {
+		return status;
+	}
+	(void)error_set(error, STATUS_UNAVAILABLE, "%s does not start with this data: container %s ends at once",
+					store->ops->title, store->container->name);
+	return error_hint(error, "see its log: docker logs %s", store->container->name);
+}
+
 /* Until the server really answers and its health check, if it has one, agrees. */
 static enum status start(struct volume_store *self, struct progress *progress, struct error *error)
 {
@@ -40,13 +54,16 @@ static enum status start(struct volume_store *self, struct progress *progress, s
 	for (double began = clock_seconds(); status == STATUS_OK && ready != STATUS_OK;) {
 		clock_sleep(READY_STEP_MILLISECONDS);
 		ready = store->ops->ready(store, &failure);
-		if (ready != STATUS_OK && clock_seconds() - began > READY_SECONDS) {
+		if (ready != STATUS_OK) {
+			status = expect_running(store, error);
+		}
+		if (status == STATUS_OK && ready != STATUS_OK && clock_seconds() - began > READY_SECONDS) {
 			*error = failure;
 			(void)error_prefix(error, "%s does not answer %d seconds after its start", store->ops->title,
 							   READY_SECONDS);
 			return error_hint(error, "see its log: ./bot.sh logs %s", store->ops->service);
 		}
-		status = interrupt_check(error);
+		status = status == STATUS_OK ? interrupt_check(error) : status;
 	}
 	return status == STATUS_OK ? runtime_wait_healthy(store->runtime, store->container, READY_SECONDS, error) : status;
 }

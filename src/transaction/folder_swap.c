@@ -26,6 +26,12 @@ struct folder_swap {
 enum status folder_swap_new(struct runtime *runtime, const struct container *container, const char *path,
 							const char *const *names, struct folder_swap **ret_swap, struct error *error)
 {
+	if (container_mount_of(container, path) == NULL) {
+		(void)error_set(error, STATUS_FAILED,
+						"%s of container %s is in no volume: what is there goes with the container", path,
+						container->name);
+		return error_hint(error, "give the service a volume for %s in the compose file, then try again", path);
+	}
 	struct folder_swap *swap = calloc(1, sizeof *swap);
 	if (swap == NULL) {
 		return error_memory(error);

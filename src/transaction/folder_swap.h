@@ -26,6 +26,7 @@ struct folder_swap;
 /*
  * For the folder `path` of `container`. `names` are the only entries to be replaced (NULL-terminated), NULL for all
  * that the folder holds; the container, the runtime and the names are lent until it is freed.
+ * A folder that lies in no mount is a failure: nothing outlives its container there.
  */
 enum status folder_swap_new(struct runtime *runtime, const struct container *container, const char *path,
 							const char *const *names, struct folder_swap **ret_swap, struct error *error) MUST_CHECK;

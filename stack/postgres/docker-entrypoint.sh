@@ -56,6 +56,8 @@ new_cluster() {
     fi
     initdb -D "$PGDATA" --username="$POSTGRES_USER" "${arguments[@]}" 9< <(printf '%s\n' "$POSTGRES_PASSWORD")
     printf '\nhost all all all %s\n' "$method" >>"$PGDATA/pg_hba.conf"
+    # initdb may have been told to want it on the socket too.
+    export PGPASSWORD=${PGPASSWORD:-$POSTGRES_PASSWORD}
     # Only on the socket, so that nobody mistakes it for the real server.
     PGUSER=$POSTGRES_USER pg_ctl -D "$PGDATA" -o "-c listen_addresses='' -p 5432" -w start
     if [[ $POSTGRES_DB != postgres ]]; then
