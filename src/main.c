@@ -6,6 +6,7 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <locale.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -30,6 +31,7 @@ static enum exit_code exit_code_of(enum status status)
 	case STATUS_FAILED:
 	case STATUS_NOT_FOUND:
 	case STATUS_UNAVAILABLE:
+	case STATUS_CONFLICT:
 	case STATUS_NO_SPACE:
 		break;
 	}
@@ -70,6 +72,10 @@ int main(int count, char **words)
 {
 	(void)count;
 	umask(077); /* dumps hold secrets */
+	/* File names are UTF-8 to libarchive, also under cron, which sets no locale. */
+	if (setlocale(LC_CTYPE, "C.UTF-8") == NULL) {
+		(void)setlocale(LC_CTYPE, "");
+	}
 	interrupt_install();
 	struct error error = {0};
 	struct display display;
@@ -85,6 +91,7 @@ int main(int count, char **words)
 	enum status status = run(words[0] != NULL ? words + 1 : words, &command, &json, &exit_code, &error);
 	if (status != STATUS_OK) {
 		exit_code = exit_code_of(status);
+		display.line_open = display.terminal; /* the command's own may have been in the middle of one */
 		display_error(&display, &error);
 		if (json) {
 			struct error ignored;

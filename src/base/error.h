@@ -18,6 +18,7 @@ enum status {
 	STATUS_USAGE,       /* the user asked for something that makes no sense */
 	STATUS_NOT_FOUND,   /* the named thing does not exist */
 	STATUS_UNAVAILABLE, /* a service or the container engine does not answer or does not run */
+	STATUS_CONFLICT,    /* the container is not in the state for that: paused, or not running */
 	STATUS_LOCKED,      /* another run is at work */
 	STATUS_DAMAGED,     /* a backup's bytes are not what they have to be */
 	STATUS_NO_SPACE,    /* the disk is full */

@@ -135,7 +135,7 @@ enum status catalog_lock(const char *folder, int *ret_lock, struct error *error)
 		(void)error_hint(error, "set BACKUP_DIR to a folder that you can write to");
 		return status;
 	}
-	CLEANUP(cleanup_close) int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	CLEANUP(cleanup_close) int lock = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (lock < 0) {
 		bool full = error_set_errno(error, "cannot write to the backup folder %s", folder) == STATUS_NO_SPACE;
 		return full ? error->status

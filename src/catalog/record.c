@@ -145,6 +145,8 @@ static enum status write_manifest(const struct backup_record *record, const char
 	for (size_t i = 0; complete && i < STORE_COUNT; i++) {
 		complete = json_array_append_new(stores, json_store(store_table[i], &record->stores[i])) == 0;
 	}
+	/* The stores are saved one after the other, each at a moment of its own. */
+	complete = complete && json_object_set_new(manifest, "one_moment", json_false()) == 0;
 	complete = complete && json_object_set(manifest, "stores", stores) == 0;
 	CLEANUP(cleanup_free) char *text = complete ? json_dumps(manifest, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) : NULL;
 	CLEANUP(cleanup_free) char *line = NULL;

@@ -44,21 +44,37 @@ static time_t days_ago(int days)
 	return mktime(&calendar);
 }
 
-/* Nothing may take away the last thing that can be restored: the newest backup that is whole, or else the newest good
- * one. */
-static const struct backup *newest_good(const struct backup_list *list)
+/*
+ * Nothing may take away the last thing that can be restored: not the newest backup that is whole, and of no store the
+ * newest that holds it. NULL if the backup may go, else why it stays.
+ */
+static const char *why_it_stays(const struct backup_list *list, size_t index)
 {
-	const struct backup *partial = NULL;
-	for (size_t i = list->count; i > 0; i--) {
-		const struct backup *backup = list->items[i - 1];
-		if (backup->status == BACKUP_COMPLETE) {
-			return backup;
-		}
-		if (partial == NULL && backup->status != BACKUP_DAMAGED) {
-			partial = backup;
+	const struct backup *backup = list->items[index];
+	bool newest_complete = backup->status == BACKUP_COMPLETE;
+	bool newest_of_store[STORE_COUNT];
+	for (size_t s = 0; s < STORE_COUNT; s++) {
+		newest_of_store[s] =
+			backup->status != BACKUP_DAMAGED && backup->stores[s].status == STORE_OK && backup->stores[s].size > 0;
+	}
+	for (size_t i = index + 1; i < list->count; i++) {
+		const struct backup *later = list->items[i];
+		newest_complete = newest_complete && later->status != BACKUP_COMPLETE;
+		for (size_t s = 0; s < STORE_COUNT; s++) {
+			bool good =
+				later->status != BACKUP_DAMAGED && later->stores[s].status == STORE_OK && later->stores[s].size > 0;
+			newest_of_store[s] = newest_of_store[s] && !good;
 		}
 	}
-	return partial;
+	if (newest_complete) {
+		return "the newest complete backup";
+	}
+	for (size_t s = 0; s < STORE_COUNT; s++) {
+		if (newest_of_store[s]) {
+			return "the newest good backup of a store";
+		}
+	}
+	return NULL;
 }
 
 static enum status run(const struct invocation *invocation, enum exit_code *ret_exit_code, struct error *error)
@@ -81,7 +97,6 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 		status = catalog_list(session.backup_folder, &list, error);
 	}
 	json_t *removed = json_array();
-	const struct backup *kept = newest_good(&list);
 	uint64_t freed = 0;
 	size_t count = 0;
 	time_t limit = days_ago(days);
@@ -91,9 +106,9 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 		if (timestamp_moment(backup->timestamp) >= limit) {
 			continue;
 		}
-		if (backup == kept) {
-			display_line(&display, MARK_WARNING, "%s is older, but the newest good backup: it stays",
-						 backup->timestamp);
+		const char *why = why_it_stays(&list, i);
+		if (why != NULL) {
+			display_line(&display, MARK_WARNING, "%s is older, but %s: it stays", backup->timestamp, why);
 			continue;
 		}
 		status = interrupt_check(error);

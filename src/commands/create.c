@@ -9,6 +9,7 @@
 #include "commands/command.h"
 #include "commands/display.h"
 #include "commands/session.h"
+#include "transaction/folder_swap.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -28,6 +29,23 @@ static void cleanup_work(struct work *work)
 	session_close(&work->session);
 }
 
+/* What a service shows that was started after its restore had been killed must not pass for its data. */
+static enum status refuse_half_restored(const struct work *work, const struct store *store, struct error *error)
+{
+	bool unfinished = false;
+	enum status status = STATUS_OK;
+	if (store->data_folder[0] != '\0') {
+		status =
+			folder_swap_unfinished(work->session.runtime, store->container, store->data_folder, &unfinished, error);
+	}
+	if (status == STATUS_OK && unfinished) {
+		(void)error_set(error, STATUS_FAILED, "a restore of %s was killed half way, its data is not in place",
+						store->ops->title);
+		return error_hint(error, "run the restore again; it first undoes what was left");
+	}
+	return status;
+}
+
 /* Saves one store, and reads what was written: an artefact that is not whole is a failure now, not at the restore. */
 static enum status save_store(struct work *work, size_t index, struct error *error)
 {
@@ -43,11 +61,20 @@ static enum status save_store(struct work *work, size_t index, struct error *err
 		status = files_join(work->draft.path, ops->artefact, &path, error);
 	}
 	if (status == STATUS_OK) {
+		status = refuse_half_restored(work, store, error);
+	}
+	if (status == STATUS_OK) {
 		status = ops->save(store, path, progress, &record->saved, error);
 	}
 	if (status == STATUS_OK) {
 		progress_step(progress, "checking what was written", 0);
 		status = ops->check(path, progress, &record->artefact, error);
+	}
+	if (status == STATUS_OK && record->artefact.folder[0] != '\0' &&
+		strcmp(record->artefact.folder, store->data_folder + 1) != 0) {
+		status =
+			error_set(error, STATUS_FAILED, "the archive shows its data in /%s, not in %s: it could not be restored",
+					  record->artefact.folder, store->data_folder);
 	}
 	if (status == STATUS_OK) {
 		progress_step(progress, "computing its checksum", 0);

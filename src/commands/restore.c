@@ -14,7 +14,7 @@
 #include "commands/display.h"
 #include "commands/session.h"
 
-#include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -147,6 +147,38 @@ static enum status open_stores(struct work *work, struct error *error)
 	return STATUS_OK;
 }
 
+/* Where a store's data lies, as a mount and a path in it; empty for a store whose data is no folder in a mount. */
+static void place_of(const struct store *store, char *place, size_t size)
+{
+	const struct mount *mount = container_mount_of(store->container, store->data_folder);
+	place[0] = '\0';
+	if (mount != NULL && mount->source[0] != '\0') {
+		snprintf(place, size, "%s%s/", mount->source, store->data_folder + strlen(mount->destination));
+	}
+}
+
+/* Two stores in one folder would replace each other's data. */
+static enum status refuse_shared_folders(const struct work *work, struct error *error)
+{
+	for (size_t i = 0; i < STORE_COUNT; i++) {
+		for (size_t j = 0; j < STORE_COUNT; j++) {
+			char outer[PATH_MAX + 256];
+			char inner[PATH_MAX + 256];
+			if (i == j || work->targets[i].store == NULL || work->targets[j].store == NULL) {
+				continue;
+			}
+			place_of(work->targets[i].store, outer, sizeof outer);
+			place_of(work->targets[j].store, inner, sizeof inner);
+			if (outer[0] != '\0' && strncmp(inner, outer, strlen(outer)) == 0) {
+				(void)error_set(error, STATUS_FAILED, "the data of %s and of %s lie in one folder, nothing was changed",
+								store_table[i]->title, store_table[j]->title);
+				return error_hint(error, "give each store a volume of its own in the compose file");
+			}
+		}
+	}
+	return STATUS_OK;
+}
+
 static enum status ask(const struct invocation *invocation, struct work *work, struct error *error)
 {
 	char date[BACKUP_DATE_SIZE];
@@ -259,6 +291,14 @@ static enum status roll_back_all(struct work *work, struct error *error)
 		}
 	}
 	interrupt_release();
+	if (failures > 0) {
+		error->status = STATUS_FAILED; /* whatever it was: this is not "nothing half done by a Ctrl-C" */
+		(void)error_prefix(error, "%zu store%s could not be brought back (see above). The cause", failures,
+						   failures == 1 ? "" : "s");
+		return error_hint(error,
+						  "the old data is kept in the folder .whisperbackup-restore/old of the store's volume, see "
+						  "docs/RESTORE.md; start the services and run the restore again to heal it");
+	}
 	if (failures == 0) {
 		size_t length = strlen(error->message);
 		snprintf(error->message + length, sizeof error->message - length, "; everything is as it was before");
@@ -320,6 +360,9 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 	}
 	if (status == STATUS_OK) {
 		status = open_stores(&work, error);
+	}
+	if (status == STATUS_OK) {
+		status = refuse_shared_folders(&work, error);
 	}
 	if (status == STATUS_OK) {
 		status = ask(invocation, &work, error);

@@ -294,9 +294,17 @@ const char *session_why_not(const struct session *session, size_t store)
 
 enum status session_nothing_runs(const struct session *session, struct error *error)
 {
-	(void)error_set(error, STATUS_UNAVAILABLE, "No containers are running in the Compose project %s", session->project);
-	return error_hint(
-		error, "start WhisperEngine first: ./bot.sh start; if its project has another name, set COMPOSE_PROJECT_NAME");
+	for (size_t i = 0; i < STORE_COUNT; i++) {
+		const struct container *container = session->of_store[i];
+		if (session->chosen[i] && container != NULL && container->state == CONTAINER_PAUSED) {
+			(void)error_set(error, STATUS_UNAVAILABLE, "%s is paused", store_table[i]->title);
+			return error_hint(error, "if nobody paused it on purpose, thaw it: docker unpause %s", container->name);
+		}
+	}
+	(void)error_set(error, STATUS_UNAVAILABLE, "No containers are running in the Compose project %s%s",
+					session->project, session->all_chosen ? "" : " for the chosen stores");
+	return error_hint(error, "start WhisperEngine first: ./bot.sh start; if its project has another name, set "
+							 "COMPOSE_PROJECT_NAME");
 }
 
 void session_close(struct session *session)

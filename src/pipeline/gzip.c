@@ -134,9 +134,11 @@ struct gzip_source {
 	struct source source;
 	struct source *inner; /* owned */
 	struct inflate_state state;
+	struct isal_gzip_header header;
 	unsigned char *input;
 	bool inner_ended;
 	bool in_member;
+	bool in_header; /* of the member */
 	bool any_member;
 };
 
@@ -176,8 +178,23 @@ static enum status gzip_source_read(struct source *source, void *bytes, size_t c
 				return self->any_member ? STATUS_OK : damaged(error, "is empty");
 			}
 			isal_inflate_reset(state);
-			state->crc_flag = ISAL_GZIP;
-			self->in_member = self->any_member = true;
+			state->crc_flag = ISAL_GZIP_NO_HDR_VER; /* the header is read here, the trailer is still verified */
+			isal_gzip_header_init(&self->header);
+			self->in_member = self->in_header = true;
+		}
+		if (self->in_header) {
+			/* isal_inflate can read it too, but loses its place in a header that arrives in two pieces. */
+			int result = isal_read_gzip_header(state, &self->header);
+			if (result == ISAL_END_INPUT && !self->inner_ended) {
+				continue;
+			}
+			if (result != ISAL_DECOMP_OK) {
+				return damaged(error, result == ISAL_END_INPUT ? "ends in the middle"
+									  : self->any_member       ? "goes on with something that is not gzip"
+															   : "is not gzip at all");
+			}
+			self->in_header = false;
+			self->any_member = true;
 		}
 		uint32_t before = state->avail_in;
 		int result = isal_inflate(state);
@@ -185,7 +202,7 @@ static enum status gzip_source_read(struct source *source, void *bytes, size_t c
 			return damaged(error, "does not match its own checksum");
 		}
 		if (result != ISAL_DECOMP_OK) {
-			return damaged(error, self->any_member ? "is not what a compressor writes" : "is not gzip at all");
+			return damaged(error, "is not what a compressor writes");
 		}
 		if (state->block_state == ISAL_BLOCK_FINISH) {
 			self->in_member = false;

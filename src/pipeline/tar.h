@@ -52,6 +52,7 @@ struct tar_part {
 	unsigned group;
 	const char *text; /* content of a small file, or NULL */
 	const char *file; /* path of a file whose content it gets, or NULL */
+	const char *link; /* path of an earlier part that it is a hard link to, or NULL */
 };
 
 /* A source that is the tar stream of `parts` (lent, as are their strings, until it is freed). */

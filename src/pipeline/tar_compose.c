@@ -18,12 +18,16 @@ struct compose_source {
 	struct archive *writer;
 	struct buffer output; /* written by the archive, not yet read */
 	bool ended;
+	bool dropping; /* it is being freed: what the archive still wants to write goes nowhere */
 };
 
 static la_ssize_t append(struct archive *archive, void *context, const void *bytes, size_t length)
 {
 	struct compose_source *self = context;
 	struct error error;
+	if (self->dropping) {
+		return (la_ssize_t)length;
+	}
 	if (buffer_append(&self->output, bytes, length, &error) != STATUS_OK) {
 		archive_set_error(archive, EIO, "%s", error.message);
 		return -1;
@@ -74,6 +78,9 @@ static enum status next_part(struct compose_source *self, struct error *error)
 	archive_entry_set_uid(entry, part->user);
 	archive_entry_set_gid(entry, part->group);
 	archive_entry_set_mtime(entry, 0, 0);
+	if (part->link != NULL) {
+		archive_entry_copy_hardlink(entry, part->link);
+	}
 	archive_entry_set_size(entry, (la_int64_t)self->content_left);
 	int result = archive_write_header(self->writer, entry);
 	archive_entry_free(entry);
@@ -121,9 +128,7 @@ static enum status compose_source_read(struct source *source, void *bytes, size_
 static void compose_source_free(struct source *source)
 {
 	struct compose_source *self = (struct compose_source *)source;
-	if (self->writer != NULL) {
-		(void)archive_write_fail(self->writer);
-	}
+	self->dropping = true;
 	archive_write_free(self->writer);
 	source_free(self->content);
 	buffer_free(&self->output);

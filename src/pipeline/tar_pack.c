@@ -18,6 +18,7 @@ struct packer {
 	struct progress *progress;
 	char *block;
 	uint64_t bytes;
+	bool dropping;      /* it is being freed: what the archive still wants to write goes nowhere */
 	enum status status; /* of the output, which libarchive cannot carry */
 	struct error *error;
 };
@@ -25,6 +26,9 @@ struct packer {
 static la_ssize_t write_block(struct archive *archive, void *context, const void *bytes, size_t length)
 {
 	struct packer *packer = context;
+	if (packer->dropping) {
+		return (la_ssize_t)length;
+	}
 	packer->status = sink_write(packer->output, bytes, length, packer->error);
 	if (packer->status != STATUS_OK) {
 		archive_set_error(archive, EIO, "%s", packer->error->message);
@@ -107,7 +111,8 @@ static enum status pack_entry(struct packer *packer, const char *path, const cha
 		archive_entry_linkify(packer->links, &entry, &spare);
 		status = sink_cut(packer->output, packer->error);
 	}
-	if (status == STATUS_OK && archive_write_header(packer->writer, entry) != ARCHIVE_OK) {
+	/* A warning: the name is not UTF-8, and goes in as the bytes it is (pax, hdrcharset=BINARY). */
+	if (status == STATUS_OK && archive_write_header(packer->writer, entry) < ARCHIVE_WARN) {
 		status = writer_error(packer);
 	}
 	if (status == STATUS_OK && fd >= 0 && archive_entry_hardlink(entry) == NULL) {
@@ -132,12 +137,13 @@ static enum status pack_tree(struct packer *packer, const char *folder, const ch
 		return error_memory(packer->error);
 	}
 	char *const roots[] = {root, NULL};
-	FTS *tree = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, by_name);
+	FTS *tree = fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR, by_name);
 	if (tree == NULL) {
 		return error_set_errno(packer->error, "cannot read the folder %s", folder);
 	}
 	enum status status = STATUS_OK;
 	size_t root_length = strlen(folder);
+	dev_t device = 0;
 	errno = 0;
 	for (FTSENT *item; status == STATUS_OK && (item = fts_read(tree)) != NULL; errno = 0) {
 		if (item->fts_info == FTS_DP) {
@@ -148,7 +154,11 @@ static enum status pack_tree(struct packer *packer, const char *folder, const ch
 			status = error_set_errno(packer->error, "cannot read %s", item->fts_path);
 		} else if (item->fts_level == 1 && strncmp(item->fts_name, TAR_OWN_PREFIX, strlen(TAR_OWN_PREFIX)) == 0) {
 			fts_set(tree, item, FTS_SKIP);
+		} else if (item->fts_level > 0 && item->fts_statp->st_dev != device) {
+			status = error_set(packer->error, STATUS_FAILED, "%s lies on another file system than %s", item->fts_path,
+							   folder);
 		} else {
+			device = item->fts_level == 0 ? item->fts_statp->st_dev : device;
 			CLEANUP(cleanup_free) char *name = NULL;
 			status = asprintf(&name, "%s%s", path_in_archive, item->fts_path + root_length) < 0
 						 ? error_memory(packer->error)
@@ -188,9 +198,7 @@ enum status tar_pack(const char *folder, const char *path_in_archive, struct sin
 	if (status == STATUS_OK && archive_write_close(packer.writer) != ARCHIVE_OK) {
 		status = writer_error(&packer);
 	}
-	if (packer.writer != NULL) {
-		(void)archive_write_fail(packer.writer); /* a broken archive must not be given its end marker */
-	}
+	packer.dropping = true; /* a broken archive must not be given its end marker */
 	archive_write_free(packer.writer);
 	archive_read_free(packer.disk);
 	archive_entry_linkresolver_free(packer.links);

@@ -15,12 +15,16 @@ struct rename_source {
 	char *to;
 	bool in_entry;
 	bool ended;
+	bool dropping; /* it is being freed: what the archive still wants to write goes nowhere */
 };
 
 static la_ssize_t append(struct archive *archive, void *context, const void *bytes, size_t length)
 {
 	struct rename_source *self = context;
 	struct error error;
+	if (self->dropping) {
+		return (la_ssize_t)length;
+	}
 	if (buffer_append(&self->output, bytes, length, &error) != STATUS_OK) {
 		archive_set_error(archive, EIO, "%s", error.message);
 		return -1;
@@ -72,7 +76,7 @@ static enum status next_entry(struct rename_source *self, struct error *error)
 		archive_entry_copy_hardlink(header, link);
 	}
 	archive_entry_copy_pathname(header, name);
-	if (archive_write_header(self->writer, header) != ARCHIVE_OK) {
+	if (archive_write_header(self->writer, header) < ARCHIVE_WARN) { /* a warning: as in tar_pack */
 		return writer_error(self, error);
 	}
 	self->in_entry = true;
@@ -118,9 +122,7 @@ static void rename_source_free(struct source *source)
 {
 	struct rename_source *self = (struct rename_source *)source;
 	tar_reader_free(self->reader);
-	if (self->writer != NULL) {
-		(void)archive_write_fail(self->writer);
-	}
+	self->dropping = true;
 	archive_write_free(self->writer);
 	source_free(self->inner);
 	buffer_free(&self->output);

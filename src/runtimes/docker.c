@@ -14,6 +14,8 @@
  */
 enum { OLDEST_MINOR_VERSION = 24, NEWEST_MINOR_VERSION = 51 };
 
+enum { STOP_SIGNAL_MINOR_VERSION = 42 }; /* since when a stop may name its signal; before, that is a call of its own */
+
 enum { STOP_STEP_MILLISECONDS = 20 }; /* between two looks at a container that is about to stop */
 
 static const struct runtime_ops docker_ops;
@@ -70,6 +72,7 @@ enum status docker_runtime_new(const char *host, struct runtime **ret_runtime, s
 		return error_memory(error);
 	}
 	docker->runtime.ops = &docker_ops;
+	docker->timeout_seconds = DOCKER_REQUEST_TIMEOUT_SECONDS;
 	docker->socket_path = strdup(path);
 	docker->curl = curl_easy_init();
 	enum status status =
@@ -334,14 +337,20 @@ static enum status docker_stop(struct runtime *runtime, const struct container *
 	if (status != STATUS_OK || state == CONTAINER_STOPPED) {
 		return status;
 	}
-	/* A stop's own parameter `signal` came only with API 1.42, so the signal is sent by a call of its own. */
-	if (signal != NULL) {
+	int minor = 0;
+	(void)!sscanf(docker->version, "1.%d", &minor);
+	char parameter[64] = "";
+	if (signal != NULL && minor >= STOP_SIGNAL_MINOR_VERSION) {
+		snprintf(parameter, sizeof parameter, "&signal=%s", signal);
+	} else if (signal != NULL) {
 		status = signal_and_wait(docker, container, signal, seconds, error);
 		seconds = 0;
 	}
 	if (status == STATUS_OK) {
-		status =
-			docker_request(docker, "POST", NULL, NULL, NULL, error, "/containers/%s/stop?t=%u", container->id, seconds);
+		docker->timeout_seconds = seconds + DOCKER_REQUEST_TIMEOUT_SECONDS;
+		status = docker_request(docker, "POST", NULL, NULL, NULL, error, "/containers/%s/stop?t=%u%s", container->id,
+								seconds, parameter);
+		docker->timeout_seconds = DOCKER_REQUEST_TIMEOUT_SECONDS;
 	}
 	return status == STATUS_OK ? STATUS_OK : error_prefix(error, "cannot stop %s", container->name);
 }

@@ -250,6 +250,9 @@ static enum status helper_log(struct docker *docker, const char *id, struct buff
 		(void)buffer_append_some(&log, buffer_text(&transfer.pending), transfer.pending.length);
 		buffer_clear(&transfer.pending);
 	}
+	if (status == STATUS_OK) {
+		status = docker_transfer_result(&transfer, error);
+	}
 	docker_transfer_close(&transfer);
 	/* The same frames as of an exec, but whole; a cut one at the limit is left out. */
 	const unsigned char *at = (const unsigned char *)buffer_text(&log);
@@ -294,7 +297,9 @@ enum status docker_helper(struct runtime *runtime, const struct container *conta
 	CLEANUP(cleanup_json) json_t *result = NULL;
 	status = docker_request(docker, "POST", NULL, NULL, NULL, error, "/containers/%s/start", id);
 	if (status == STATUS_OK) {
+		docker->timeout_seconds = 0; /* moving is quick, but removing much takes its time */
 		status = docker_request(docker, "POST", NULL, &result, NULL, error, "/containers/%s/wait", id);
+		docker->timeout_seconds = DOCKER_REQUEST_TIMEOUT_SECONDS;
 	}
 	if (status == STATUS_OK) {
 		*ret_exit_code = (int)json_integer_value(json_object_get(result, "StatusCode"));

@@ -88,7 +88,7 @@ enum status docker_http_error(long code, const struct buffer *body, struct error
 	CLEANUP(cleanup_json) json_t *json = json_loadb(buffer_text(body), body->length, 0, NULL);
 	const char *message = json_string_value(json_object_get(json, "message"));
 	/* 409: the container is paused or not running (exec, pause, unpause). */
-	enum status status = code == 404 ? STATUS_NOT_FOUND : code == 409 ? STATUS_UNAVAILABLE : STATUS_FAILED;
+	enum status status = code == 404 ? STATUS_NOT_FOUND : code == 409 ? STATUS_CONFLICT : STATUS_FAILED;
 	return error_set(error, status, "Docker says: %s", message != NULL ? message : "(an error without a text)");
 }
 
@@ -118,6 +118,7 @@ enum status docker_request(struct docker *docker, const char *method, json_t *bo
 		curl_slist_free_all(headers);
 		return error_memory(error);
 	}
+	curl_easy_setopt(curl, CURLOPT_TIMEOUT, (long)docker->timeout_seconds);
 	curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, method);
 	curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
 	curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, collect);

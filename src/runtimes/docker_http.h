@@ -13,23 +13,25 @@
 #include <jansson.h>
 
 enum {
-	DOCKER_PATH_SIZE = 2048,             /* bytes of a request's path and query */
-	DOCKER_REPLY_LIMIT = 32 << 20,       /* bytes of a JSON reply: an inspect of a container is some 10 KiB */
-	DOCKER_CONNECT_TIMEOUT_SECONDS = 10, /* a local socket answers at once or not at all */
+	DOCKER_PATH_SIZE = 2048,              /* bytes of a request's path and query */
+	DOCKER_REPLY_LIMIT = 32 << 20,        /* bytes of a JSON reply: an inspect of a container is some 10 KiB */
+	DOCKER_CONNECT_TIMEOUT_SECONDS = 10,  /* a local socket answers at once or not at all */
+	DOCKER_REQUEST_TIMEOUT_SECONDS = 120, /* a plain request; one unpause in 440 was seen to take 5 s */
 };
 
 struct docker {
 	struct runtime runtime;
 	char *socket_path;
-	char version[16]; /* "1.41"; empty before it is agreed */
-	CURL *curl;       /* for plain requests, which reuse its connection */
+	char version[16];         /* "1.41"; empty before it is agreed */
+	CURL *curl;               /* for plain requests, which reuse its connection */
+	unsigned timeout_seconds; /* of a plain request; 0 for none */
 };
 
 CLEANUP_DEFINE(json, json_t, json_decref)
 
 /*
  * One plain request. `body` may be NULL. The reply's JSON goes to *ret_reply (NULL to drop it; it is NULL when the
- * reply has no body). An HTTP status of 400 and more is a failure: STATUS_NOT_FOUND for 404, STATUS_UNAVAILABLE for
+ * reply has no body). An HTTP status of 400 and more is a failure: STATUS_NOT_FOUND for 404, STATUS_CONFLICT for
  * 409, otherwise STATUS_FAILED, with the engine's own message. *ret_code (may be NULL) gets the HTTP status whenever
  * there was one.
  */

@@ -103,12 +103,25 @@ const struct mount *container_mount_of(const struct container *container, const 
 	return best;
 }
 
+const struct mount *container_mount_below(const struct container *container, const char *path)
+{
+	for (size_t i = 0; i < container->mount_count; i++) {
+		const char *inside = below(container->mounts[i].destination, path);
+		if (inside != NULL && inside[0] != '\0') {
+			return &container->mounts[i];
+		}
+	}
+	return NULL;
+}
+
 enum status runtime_host_folder(struct runtime *runtime, const struct container *container, const char *path,
 								char **ret_folder, struct error *error)
 {
 	*ret_folder = NULL;
 	const struct mount *mount = container_mount_of(container, path);
-	if (runtime->archives_only || mount == NULL || mount->source[0] != '/' || !mount->writable) {
+	/* In the volume's own folder, another mount below `path` is only the empty folder that it hides. */
+	if (runtime->archives_only || container_mount_below(container, path) != NULL || mount == NULL ||
+		mount->source[0] != '/' || !mount->writable) {
 		return STATUS_OK;
 	}
 	char *folder = NULL;
@@ -117,8 +130,7 @@ enum status runtime_host_folder(struct runtime *runtime, const struct container 
 	}
 	struct stat attributes;
 	/*
-	 * Only as root: another user may see the folder but not keep the owners of what it holds. A folder of that name may
-	 * also exist here although the engine runs elsewhere (Docker Desktop's virtual machine): there we are not root.
+	 * Only as root: another user may see the folder but not keep the owners of what it holds.
 	 */
 	if (geteuid() != 0 || stat(folder, &attributes) != 0 || !S_ISDIR(attributes.st_mode) ||
 		access(folder, R_OK | W_OK | X_OK) != 0) {

@@ -124,6 +124,9 @@ const char *container_environment(const struct container *container, const char 
  * Lent. */
 const struct mount *container_mount_of(const struct container *container, const char *path);
 
+/* A mount at a place strictly below `path`; NULL if there is none. Lent. */
+const struct mount *container_mount_below(const struct container *container, const char *path);
+
 /*
  * The folder on this machine that shows the container's `path`, if that lies in a mount and can be read and written
  * from here; *ret_folder is NULL (and the status OK) where it cannot or shall not, and the archive calls are the way
@@ -135,7 +138,8 @@ enum status runtime_host_folder(struct runtime *runtime, const struct container 
 enum status runtime_inspect(struct runtime *runtime, const struct container *container, enum container_state *ret_state,
 							enum container_health *ret_health, struct error *error) MUST_CHECK;
 
-/* Freezes all processes; a container that is paused already is STATUS_FAILED. Thaws them; one that runs is STATUS_OK.
+/* Freezes all processes; one that is paused or stopped already is STATUS_CONFLICT. Thaws them; one that runs is
+ * STATUS_OK.
  */
 enum status runtime_pause(struct runtime *runtime, const struct container *container, struct error *error) MUST_CHECK;
 enum status runtime_unpause(struct runtime *runtime, const struct container *container, struct error *error) MUST_CHECK;

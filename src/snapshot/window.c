@@ -9,19 +9,39 @@
 #include <sys/wait.h>
 
 enum {
-	GUARDIAN_TRIES = 60,        /* how often the guardian tries to thaw before it gives up ... */
+	GUARDIAN_TRIES =
+		3600, /* how often the guardian tries to thaw before it gives up (an engine is being updated) ... */
 	GUARDIAN_PAUSE_SECONDS = 1, /* ... with this between two tries */
+	GUARDIAN_LOOKS = 3,         /* how often it has to find everything thawed */
+	MOST_DESCRIPTORS = 4096,
+	LATE_PAUSE_MILLISECONDS = 1000,
 };
 
 struct window {
 	struct runtime *runtime;
 	const struct container *const *containers;
 	size_t count;
-	size_t paused; /* the first ones of `containers` are frozen */
-	double began;  /* clock_seconds */
+	size_t paused;                /* the first ones of `containers` are frozen */
+	double began;                 /* clock_seconds */
+	struct sigaction stop_action; /* what SIGTSTP did before */
 	pid_t guardian;
 	int pipe; /* write end; its closing wakes the guardian */
 };
+
+/* Closes all descriptors but `keep`: the parent's lock, its connections and its terminal are none of our business. */
+static void let_go(int keep)
+{
+	int null = open("/dev/null", O_RDWR);
+	for (int fd = 0; fd <= STDERR_FILENO && null >= 0; fd++) {
+		dup2(null, fd);
+	}
+	long most = sysconf(_SC_OPEN_MAX);
+	for (int fd = STDERR_FILENO + 1; fd < (most > 0 && most < MOST_DESCRIPTORS ? (int)most : MOST_DESCRIPTORS); fd++) {
+		if (fd != keep) {
+			close(fd);
+		}
+	}
+}
 
 /* The guardian's whole life. It must not use the parent's connection, which is in the parent's hands. */
 static void guard(struct runtime *parents_runtime, const struct container *const *containers, size_t count, int pipe)
@@ -31,6 +51,7 @@ static void guard(struct runtime *parents_runtime, const struct container *const
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	interrupt_hold();
+	let_go(pipe);
 	char all_well = 0;
 	ssize_t length = 0;
 	do {
@@ -41,7 +62,7 @@ static void guard(struct runtime *parents_runtime, const struct container *const
 	}
 	struct runtime *runtime = NULL;
 	struct error ignored;
-	for (int attempt = 0; attempt < GUARDIAN_TRIES; attempt++) {
+	for (int attempt = 0, in_order = 0; attempt < GUARDIAN_TRIES; attempt++) {
 		if (runtime == NULL && parents_runtime->ops->reopen(parents_runtime, &runtime, &ignored) != STATUS_OK) {
 			runtime = NULL;
 		}
@@ -50,7 +71,9 @@ static void guard(struct runtime *parents_runtime, const struct container *const
 			enum status status = runtime_unpause(runtime, containers[i], &ignored);
 			thawed += status == STATUS_OK || status == STATUS_NOT_FOUND;
 		}
-		if (thawed == count) {
+		/* A pause that the parent had only just asked for may come after the first look. */
+		in_order = thawed == count ? in_order + 1 : 0;
+		if (in_order == GUARDIAN_LOOKS) {
 			_exit(0);
 		}
 		sleep(GUARDIAN_PAUSE_SECONDS);
@@ -104,6 +127,7 @@ static enum status thaw(struct window *window, struct error *error)
 		}
 	}
 	interrupt_release();
+	sigaction(SIGTSTP, &window->stop_action, NULL);
 	dismiss_guardian(window, result == STATUS_OK);
 	return result;
 }
@@ -121,10 +145,20 @@ enum status window_open(struct runtime *runtime, const struct container *const *
 		free(window);
 		return status;
 	}
+	/* Ctrl-Z would leave the containers frozen for as long as we are. */
+	sigaction(SIGTSTP, &(struct sigaction){.sa_handler = SIG_IGN}, &window->stop_action);
 	window->began = clock_seconds();
+	/* A request that we give up may still be carried out, so it is not given up, and counts from its beginning. */
+	interrupt_hold();
 	while (status == STATUS_OK && window->paused < count) {
-		status = runtime_pause(runtime, containers[window->paused], error);
-		window->paused += status == STATUS_OK;
+		const struct container *container = containers[window->paused++];
+		status = runtime_pause(runtime, container, error);
+	}
+	interrupt_release();
+	if (status == STATUS_CONFLICT) {
+		window->paused--; /* refused, because somebody else has paused or stopped it: that is left as it is */
+	} else if (status != STATUS_OK) {
+		clock_sleep(LATE_PAUSE_MILLISECONDS); /* a pause that we heard nothing of */
 	}
 	if (status != STATUS_OK) {
 		window_abandon(window);

@@ -24,7 +24,11 @@ static enum status stop(struct volume_store *self, struct progress *progress, st
 	struct store *store = &self->store;
 	progress_step(progress, "stopping", 0);
 	self->stopped = true;
-	return runtime_stop(store->runtime, store->container, self->stop_signal, self->stop_seconds, error);
+	/* A stop that we give up goes on without us, and would end what a rollback starts. */
+	interrupt_hold();
+	enum status status = runtime_stop(store->runtime, store->container, self->stop_signal, self->stop_seconds, error);
+	interrupt_release();
+	return status;
 }
 
 /* A server that ends right after its start, or is started again and again by its restart policy, will never answer. */
@@ -130,7 +134,7 @@ enum status volume_store_rollback(struct store *store, struct progress *progress
 	struct volume_store *self = (struct volume_store *)store;
 	enum status status = STATUS_OK;
 	if (self->swap != NULL) {
-		if (folder_swap_applied(self->swap)) {
+		if (folder_swap_applied(self->swap) || self->stopped) {
 			status = stop(self, progress, error);
 		}
 		if (status == STATUS_OK) {

@@ -32,6 +32,13 @@ enum status folder_swap_new(struct runtime *runtime, const struct container *con
 						container->name);
 		return error_hint(error, "give the service a volume for %s in the compose file, then try again", path);
 	}
+	const struct mount *inner = container_mount_below(container, path);
+	if (inner != NULL) {
+		(void)error_set(error, STATUS_FAILED,
+						"%s of container %s holds another mount, %s, which cannot be replaced with it", path,
+						container->name, inner->destination);
+		return error_hint(error, "restore this store by hand (docs/RESTORE.md), or keep its data in one volume");
+	}
 	struct folder_swap *swap = calloc(1, sizeof *swap);
 	if (swap == NULL) {
 		return error_memory(error);
@@ -108,23 +115,21 @@ static enum status move_entry(const char *name, const char *from, const char *to
 static enum status move_entries(const struct folder_swap *swap, const char *from, const char *to, const char *aside,
 								bool chosen_only, struct error *error)
 {
-	DIR *folder = opendir(from);
-	if (folder == NULL) {
+	/* All names before the first rename: what readdir says of a folder that changes meanwhile is nobody's promise. */
+	struct dirent **names = NULL;
+	int count = scandir(from, &names, NULL, NULL);
+	if (count < 0) {
 		return error_set_errno(error, "cannot read %s", from);
 	}
 	enum status status = STATUS_OK;
-	struct dirent *entry = NULL;
-	errno = 0;
-	while (status == STATUS_OK && (entry = readdir(folder)) != NULL) {
-		if (!is_ours(entry->d_name) && (!chosen_only || is_chosen(swap, entry->d_name))) {
-			status = move_entry(entry->d_name, from, to, aside, error);
+	for (int i = 0; i < count; i++) {
+		const char *name = names[i]->d_name;
+		if (status == STATUS_OK && !is_ours(name) && (!chosen_only || is_chosen(swap, name))) {
+			status = move_entry(name, from, to, aside, error);
 		}
-		errno = 0;
+		free(names[i]);
 	}
-	if (status == STATUS_OK && errno != 0) {
-		status = error_set_errno(error, "cannot read %s", from);
-	}
-	closedir(folder);
+	free(names);
 	if (status == STATUS_OK) {
 		status = file_sync_folder(from, error);
 	}
@@ -251,14 +256,34 @@ static enum status direct_rollback(const struct folder_swap *swap, struct error 
 			status = copy_attributes(parts.old, swap->host, error);
 		}
 	}
+	/* Without its state the rest is rubbish: a removal that is interrupted can be taken up again. */
+	if (status == STATUS_OK && unlink(parts.state) != 0 && errno != ENOENT) {
+		status = error_set_errno(error, "cannot remove %s", parts.state);
+	}
+	if (status == STATUS_OK && state[0] != '\0') {
+		status = file_sync_folder(parts.own, error);
+	}
 	return status == STATUS_OK ? files_remove(parts.own, error) : status;
 }
 
 static enum status direct_state(const struct folder_swap *swap, char **ret_state, struct error *error)
 {
 	CLEANUP(cleanup_parts) struct parts parts = {0};
+	CLEANUP(cleanup_free) char *state = NULL;
 	enum status status = find_parts(swap, &parts, error);
-	return status == STATUS_OK ? read_state(&parts, ret_state, error) : status;
+	if (status == STATUS_OK) {
+		status = read_state(&parts, &state, error);
+	}
+	/* Old data without a state: an empty folder can be removed, and then it is gone. */
+	if (status == STATUS_OK && state[0] == '\0' && rmdir(parts.old) != 0 && errno != ENOENT) {
+		free(MOVE(state));
+		state = strdup("lost");
+		status = state == NULL ? error_memory(error) : STATUS_OK;
+	}
+	if (status == STATUS_OK) {
+		*ret_state = MOVE(state);
+	}
+	return status;
 }
 
 static enum status direct_remove(const struct folder_swap *swap, struct error *error)
@@ -317,7 +342,11 @@ static const char swap_script[] =
 	"  for n; do if there \"./$n\"; then move \"$n\" . $to ''; fi; done\n"
 	"}\n"
 	"case $step in\n"
-	"state) cat $own/state 2>/dev/null || true;;\n"
+	"state)\n"
+	"  now=\n"
+	"  if [ -e $own/state ]; then now=$(cat $own/state); fi\n"
+	"  if [ -z \"$now\" ] && [ -n \"$(ls -A $own/old 2>/dev/null)\" ]; then now=lost; fi\n"
+	"  echo \"state=$now.\";;\n"
 	"remove) rm -rf $own;;\n"
 	"apply)\n"
 	"  mkdir $own/old; like . $own/old\n"
@@ -326,11 +355,12 @@ static const char swap_script[] =
 	"  if [ $# -eq 0 ]; then like $own/new .; fi\n"
 	"  state done;;\n"
 	"rollback)\n"
-	"  now=$(cat $own/state 2>/dev/null || true)\n"
+	"  now=\n"
+	"  if [ -e $own/state ]; then now=$(cat $own/state); fi\n"
 	"  rm -rf $own/aside\n"
 	"  if [ -n \"$now\" ]; then mkdir $own/aside; fi\n"
 	"  case $now in in|done) move_chosen $own/aside \"$@\"; state out;; esac\n"
-	"  if [ -n \"$now\" ]; then move_all $own/old . $own/aside; like $own/old .; fi\n"
+	"  if [ -n \"$now\" ]; then move_all $own/old . $own/aside; like $own/old .; rm -f $own/state; sync; fi\n"
 	"  rm -rf $own;;\n"
 	"esac\n";
 /* clang-format on */
@@ -357,6 +387,25 @@ static enum status run_script(const struct folder_swap *swap, const char *step, 
 	return status;
 }
 
+/* The script says "state=WORD."; without that line nothing is known. */
+static enum status remote_state(const struct folder_swap *swap, char **ret_state, struct error *error)
+{
+	CLEANUP(cleanup_free) char *output = NULL;
+	enum status status = run_script(swap, "state", &output, error);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	const char *word = strstr(output, "state=");
+	const char *end = word != NULL ? strchr(word, '.') : NULL;
+	if (end == NULL) {
+		return error_set(error, STATUS_FAILED, "cannot tell how far an earlier restore of %s has come: %s",
+						 swap->container->name, output);
+	}
+	word += strlen("state=");
+	*ret_state = strndup(word, (size_t)(end - word));
+	return *ret_state == NULL ? error_memory(error) : STATUS_OK;
+}
+
 static enum status remote_stage(const struct folder_swap *swap, struct source *tar, const char *path_in_archive,
 								struct error *error)
 {
@@ -373,8 +422,7 @@ enum status folder_swap_heal(struct folder_swap *swap, bool stopped, bool *ret_m
 {
 	CLEANUP(cleanup_free) char *state = NULL;
 	*ret_moved = false;
-	enum status status =
-		swap->host != NULL ? direct_state(swap, &state, error) : run_script(swap, "state", &state, error);
+	enum status status = swap->host != NULL ? direct_state(swap, &state, error) : remote_state(swap, &state, error);
 	if (status != STATUS_OK) {
 		return status;
 	}
@@ -385,7 +433,28 @@ enum status folder_swap_heal(struct folder_swap *swap, bool stopped, bool *ret_m
 		}
 		return swap->host != NULL ? direct_rollback(swap, error) : run_script(swap, "rollback", NULL, error);
 	}
+	if (state[0] != '\0' && strcmp(state, "done") != 0) {
+		(void)error_set(error, STATUS_FAILED, "%s/" OWN_FOLDER " of container %s holds data of an earlier restore (%s)",
+						swap->path, swap->container->name, state);
+		return error_hint(error, "see what is in it (docs/RESTORE.md), save what you need, and remove that folder");
+	}
 	return swap->host != NULL ? direct_remove(swap, error) : run_script(swap, "remove", NULL, error);
+}
+
+enum status folder_swap_unfinished(struct runtime *runtime, const struct container *container, const char *path,
+								   bool *ret_unfinished, struct error *error)
+{
+	CLEANUP(cleanup_free) char *state = NULL;
+	struct path_stat attributes;
+	*ret_unfinished = false;
+	if (asprintf(&state, "%s/" OWN_FOLDER "/state", path) < 0) {
+		return error_memory(error);
+	}
+	enum status status = runtime_archive_stat(runtime, container, state, &attributes, error);
+	if (status == STATUS_OK) {
+		*ret_unfinished = attributes.size != strlen("done"); /* "out" and "in" are shorter */
+	}
+	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
 enum status folder_swap_stage(struct folder_swap *swap, struct source *tar, const char *path_in_archive,

@@ -40,6 +40,12 @@ CLEANUP_DEFINE(folder_swap, struct folder_swap, folder_swap_free)
  */
 enum status folder_swap_heal(struct folder_swap *swap, bool stopped, bool *ret_moved, struct error *error) MUST_CHECK;
 
+/*
+ * Has a run that died left the folder half swapped? What it shows then is no data to keep.
+ */
+enum status folder_swap_unfinished(struct runtime *runtime, const struct container *container, const char *path,
+								   bool *ret_unfinished, struct error *error) MUST_CHECK;
+
 /* Stages the content of a tar stream that stands under `path_in_archive`; `tar` is owned from then on. */
 enum status folder_swap_stage(struct folder_swap *swap, struct source *tar, const char *path_in_archive,
 							  struct progress *progress, struct error *error) MUST_CHECK;

@@ -101,8 +101,8 @@ static enum status get(struct chromadb *self, const char *path, int *ret_code, s
 /* A heartbeat would say little: the collections are listed, which reads the database. */
 static enum status chromadb_ready(struct store *store, struct error *error)
 {
-	static const char *const paths[] = {"/api/v2/tenants/default_tenant/databases/default_database/collections",
-										"/api/v1/collections"};
+	static const char *const paths[] = {"/api/v2/tenants/default_tenant/databases/default_database/collections?limit=1",
+										"/api/v1/collections?limit=1"};
 	int code = 0;
 	for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
 		CLEANUP(buffer_free) struct buffer body = BUFFER_INIT(REPLY_LIMIT);
@@ -305,17 +305,31 @@ static enum status read_through(struct tar_reader *reader, char *block, struct p
 	return status;
 }
 
+/* How many slashes are in the first `length` bytes of a path. */
+static size_t depth(const char *path, size_t length)
+{
+	size_t slashes = 0;
+	for (size_t i = 0; i < length && path[i] != '\0'; i++) {
+		slashes += path[i] == '/';
+	}
+	return slashes;
+}
+
 static enum status note_file(struct segment_list *segments, const struct tar_entry *entry, char last,
 							 struct artefact *artefact, struct error *error)
 {
 	const char *slash = strrchr(entry->path, '/');
 	const char *name = slash != NULL ? slash + 1 : entry->path;
 	size_t folder_length = slash != NULL ? (size_t)(slash - entry->path) : 0;
-	if (strcmp(name, DATABASE_FILE) == 0 && artefact->folder[0] == '\0') {
+	if (strcmp(name, DATABASE_FILE) == 0) {
 		if (folder_length == 0 || folder_length >= sizeof artefact->folder) {
 			return error_set(error, STATUS_DAMAGED, DATABASE_FILE " is not in a folder");
 		}
-		memcpy(artefact->folder, entry->path, folder_length);
+		/* The one that is highest up: somebody may keep a copy below it. */
+		if (artefact->folder[0] == '\0' || depth(entry->path, folder_length) < depth(artefact->folder, SIZE_MAX)) {
+			memcpy(artefact->folder, entry->path, folder_length);
+			artefact->folder[folder_length] = '\0';
+		}
 		return STATUS_OK;
 	}
 	struct segment *segment = NULL;

@@ -146,7 +146,8 @@ struct seen {
 static enum status note_entry(const struct tar_entry *entry, struct seen *seen, struct artefact *artefact,
 							  struct error *error)
 {
-	const char *store_file = strstr(entry->path, "/databases/");
+	/* Every server has the database "system", and no other folder is called like that. */
+	const char *store_file = strstr(entry->path, "/databases/system/");
 	seen->transactions =
 		seen->transactions || (strstr(entry->path, "/transactions/") != NULL && entry->is_file && entry->size > 0);
 	if (store_file == NULL || !entry->is_file) {

@@ -30,8 +30,7 @@ struct redis {
 	char dump_name[NAME_SIZE];     /* dbfilename */
 	char append_folder[NAME_SIZE]; /* appenddirname; empty before Redis 7 */
 	char append_name[NAME_SIZE];   /* appendfilename */
-	bool append_only;
-	unsigned user; /* owner of the data folder */
+	unsigned user;                 /* owner of the data folder */
 	unsigned group;
 	const char *names[NAMES_COUNT];
 };
@@ -152,7 +151,6 @@ static enum status learn(struct redis *self, struct error *error)
 {
 	struct store *store = &self->volume.store;
 	CLEANUP(buffer_free) struct buffer info = BUFFER_INIT(REPLY_LIMIT);
-	char append_only[NAME_SIZE] = "";
 	enum status status = log_in(self, error);
 	if (status == STATUS_OK) {
 		status = redis_ready(store, error);
@@ -170,9 +168,6 @@ static enum status learn(struct redis *self, struct error *error)
 		status = configuration(self, "dbfilename", self->dump_name, sizeof self->dump_name, error);
 	}
 	if (status == STATUS_OK) {
-		status = configuration(self, "appendonly", append_only, sizeof append_only, error);
-	}
-	if (status == STATUS_OK) {
 		status = configuration(self, "appenddirname", self->append_folder, sizeof self->append_folder, error);
 	}
 	if (status == STATUS_OK) {
@@ -181,7 +176,6 @@ static enum status learn(struct redis *self, struct error *error)
 	if (status != STATUS_OK) {
 		return status;
 	}
-	self->append_only = strcmp(append_only, "yes") == 0;
 	if (store->data_folder[0] != '/' || self->dump_name[0] == '\0' || self->append_name[0] == '\0') {
 		return error_set(error, STATUS_FAILED, "Redis does not tell where its files are");
 	}
@@ -233,9 +227,10 @@ static enum status redis_open(struct runtime *runtime, const struct container *c
  */
 
 struct persistence {
-	bool busy; /* a save or a rewrite of the append-only file is under way */
+	bool saving;    /* a save is under way */
+	bool rewriting; /* the append-only file is being rewritten, which keeps a save from starting */
 	bool failed;
-	long long saves;     /* counts; -1 where the server is too old to tell */
+	long long saves;     /* counts those that have begun; -1 where the server is too old to tell */
 	long long last_save; /* seconds since the epoch */
 };
 
@@ -259,7 +254,8 @@ static enum status look(struct redis *self, struct persistence *persistence, str
 	(void)info_value(&info, "aof_rewrite_in_progress", rewriting, sizeof rewriting);
 	(void)info_value(&info, "rdb_saves", saves, sizeof saves);
 	*persistence = (struct persistence){
-		.busy = strcmp(saving, "0") != 0 || strcmp(rewriting, "1") == 0,
+		.saving = strcmp(saving, "0") != 0,
+		.rewriting = strcmp(rewriting, "1") == 0,
 		.failed = strcmp(result, "ok") != 0,
 		.saves = atoll(saves),
 		.last_save = atoll(time),
@@ -276,10 +272,17 @@ static enum status wait_step(double began, struct error *error)
 	return interrupt_check(error);
 }
 
-/* Has a save ended that began after `before` was seen? Without rdb_saves the time has to tell, in whole seconds. */
-static bool is_newer(const struct persistence *now, const struct persistence *before)
+/*
+ * Has the save ended that was the next to begin after `before` was seen? `rdb_saves` counts it as soon as it begins, so
+ * it is over when none is under way or when yet another has begun. Without that counter the time has to tell, in whole
+ * seconds.
+ */
+static bool is_over(const struct persistence *now, const struct persistence *before)
 {
-	return before->saves >= 0 ? now->saves > before->saves : now->last_save > before->last_save;
+	if (before->saves < 0) {
+		return !now->saving && now->last_save > before->last_save;
+	}
+	return now->saves > before->saves + 1 || (now->saves == before->saves + 1 && !now->saving);
 }
 
 static enum status background_save(struct redis *self, struct error *error)
@@ -291,7 +294,7 @@ static enum status background_save(struct redis *self, struct error *error)
 	for (bool started = false; !started;) {
 		enum status status = look(self, &before, error);
 		bool same_second = before.saves < 0 && before.last_save >= (long long)time(NULL);
-		if (status == STATUS_OK && !before.busy && !same_second) {
+		if (status == STATUS_OK && !before.saving && !before.rewriting && !same_second) {
 			status = COMMAND(self, &reply, error, "BGSAVE");
 			started = status == STATUS_OK && strstr(buffer_text(&reply), "Background saving started") != NULL;
 			if (status == STATUS_OK && !started && strstr(buffer_text(&reply), "in progress") == NULL) {
@@ -307,11 +310,11 @@ static enum status background_save(struct redis *self, struct error *error)
 	}
 	for (;;) {
 		enum status status = look(self, &now, error);
-		if (status == STATUS_OK && !now.busy && now.failed) {
+		if (status == STATUS_OK && !now.saving && now.failed) {
 			(void)error_set(error, STATUS_FAILED, "Redis could not save its data");
 			return error_hint(error, "see its log (./bot.sh logs redis); most often its disk is full");
 		}
-		if (status == STATUS_OK && is_newer(&now, &before)) {
+		if (status == STATUS_OK && is_over(&now, &before)) {
 			return STATUS_OK;
 		}
 		if (status == STATUS_OK) {
@@ -403,31 +406,37 @@ static enum status redis_save(struct store *store, const char *path, struct prog
  * A server with an append-only file ignores dump.rdb, and starts empty if the file is missing. So the dump becomes that
  * file: since Redis 7 the base file of a folder with a manifest (redis 7.0, src/aof.c, "Naming of BASE/INCR/MANIFEST"),
  * before that the one file, whose beginning may be an RDB (redis.conf, aof-use-rdb-preamble).
+ *
+ * What the running server is configured to do need not be what it is started with, so both forms are there. Since Redis
+ * 7 neither is ever written in place, and the second costs nothing: it is a link to the first.
  */
 static enum status redis_stage(struct store *store, const char *path, const struct artefact *artefact,
 							   struct progress *progress, struct error *error)
 {
 	(void)artefact;
 	struct redis *self = (struct redis *)store;
+	char dump[2 * NAME_SIZE];
+	char folder[2 * NAME_SIZE];
 	char base[3 * NAME_SIZE];
 	char manifest[3 * NAME_SIZE];
 	char manifest_text[2 * NAME_SIZE];
-	snprintf(base, sizeof base, "new/%s/%s.1.base.rdb", self->append_folder, self->append_name);
-	snprintf(manifest, sizeof manifest, "new/%s/%s.manifest", self->append_folder, self->append_name);
-	snprintf(manifest_text, sizeof manifest_text, "file %s.1.base.rdb seq 1 type b\n", self->append_name);
-	char folder[2 * NAME_SIZE];
-	snprintf(folder, sizeof folder, "new/%s", self->append_folder);
-	char single[2 * NAME_SIZE];
-	snprintf(single, sizeof single, "new/%s", self->append_only ? self->append_name : self->dump_name);
-
-	struct tar_part parts[4] = {{.path = "new", .mode = S_IFDIR | 0755}};
-	size_t count = 1;
-	if (self->append_only && self->append_folder[0] != '\0') {
-		parts[count++] = (struct tar_part){.path = folder, .mode = S_IFDIR | 0755};
-		parts[count++] = (struct tar_part){.path = base, .mode = S_IFREG | 0644, .file = path};
-		parts[count++] = (struct tar_part){.path = manifest, .mode = S_IFREG | 0644, .text = manifest_text};
+	snprintf(dump, sizeof dump, "new/%s", self->dump_name);
+	struct tar_part parts[5] = {
+		{.path = "new", .mode = S_IFDIR | 0700},
+		{.path = dump, .mode = S_IFREG | 0600, .file = path},
+	};
+	size_t count = 2;
+	if (self->append_folder[0] != '\0') {
+		snprintf(folder, sizeof folder, "new/%s", self->append_folder);
+		snprintf(base, sizeof base, "%s/%s.1.base.rdb", folder, self->append_name);
+		snprintf(manifest, sizeof manifest, "%s/%s.manifest", folder, self->append_name);
+		snprintf(manifest_text, sizeof manifest_text, "file %s.1.base.rdb seq 1 type b\n", self->append_name);
+		parts[count++] = (struct tar_part){.path = folder, .mode = S_IFDIR | 0700};
+		parts[count++] = (struct tar_part){.path = base, .mode = S_IFREG | 0600, .link = dump};
+		parts[count++] = (struct tar_part){.path = manifest, .mode = S_IFREG | 0600, .text = manifest_text};
 	} else {
-		parts[count++] = (struct tar_part){.path = single, .mode = S_IFREG | 0644, .file = path};
+		snprintf(base, sizeof base, "new/%s", self->append_name);
+		parts[count++] = (struct tar_part){.path = base, .mode = S_IFREG | 0600, .file = path};
 	}
 	for (size_t i = 0; i < count; i++) {
 		parts[i].user = self->user;
