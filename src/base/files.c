@@ -80,6 +80,9 @@ enum status files_make_folder(const char *path, unsigned mode, struct error *err
 	if (copy == NULL) {
 		return error_memory(error);
 	}
+	if (copy[0] == '\0') {
+		return error_set(error, STATUS_FAILED, "a folder without a name cannot be made");
+	}
 	for (char *at = copy + 1; *at != '\0'; at++) {
 		if (*at == '/') {
 			*at = '\0';

@@ -96,6 +96,11 @@ static void copy_text(char *to, size_t size, const json_t *object, const char *k
 	snprintf(to, size, "%s", text != NULL ? text : "");
 }
 
+static bool is_sha256(const char *text)
+{
+	return strlen(text) == DIGEST_TEXT_SIZE - 1 && strspn(text, "0123456789abcdef") == DIGEST_TEXT_SIZE - 1;
+}
+
 static void read_store(struct backup *backup, const json_t *object)
 {
 	const char *name = json_string_value(json_object_get(object, "name"));
@@ -119,6 +124,8 @@ static void read_store(struct backup *backup, const json_t *object)
 		/* The name leads to a file that will be read: nothing but the store's own name may stand there. */
 		if (strcmp(store->file, store_table[i]->artefact) != 0) {
 			damaged(backup, store, "the manifest names a file that is not ours for %s", name);
+		} else if (!is_sha256(store->sha256)) {
+			damaged(backup, store, "the manifest has no checksum of %s", store->file);
 		} else if (!file_size(backup, store->file, &size)) {
 			damaged(backup, store, "%s is missing", store->file);
 		} else if (size != store->size) {

@@ -35,8 +35,9 @@ bool timestamp_parse(const char *text, char ret_timestamp[TIMESTAMP_SIZE])
 	}
 	struct tm calendar = calendar_of(text);
 	struct tm normal = calendar;
-	/* An hour that a change to daylight saving time skips is moved by mktime; the day is what has to stay. */
-	if (calendar.tm_hour > 23 || calendar.tm_min > 59 || calendar.tm_sec > 60 || mktime(&normal) == (time_t)-1 ||
+	normal.tm_isdst = 0;
+	/* By the calendar alone: a time zone may skip hours, and has skipped whole days (Samoa, 30 December 2011). */
+	if (calendar.tm_hour > 23 || calendar.tm_min > 59 || calendar.tm_sec > 60 || timegm(&normal) == (time_t)-1 ||
 		normal.tm_year != calendar.tm_year || normal.tm_mon != calendar.tm_mon || normal.tm_mday != calendar.tm_mday) {
 		return false;
 	}

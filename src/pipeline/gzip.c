@@ -24,6 +24,7 @@ struct gzip_sink {
 	unsigned char *member;
 	unsigned char *level_memory;
 	size_t content_length;
+	bool any_member;
 };
 
 static void put_32(unsigned char *at, uint32_t number)
@@ -36,9 +37,6 @@ static void put_32(unsigned char *at, uint32_t number)
 
 static enum status write_member(struct gzip_sink *self, struct error *error)
 {
-	if (self->content_length == 0) {
-		return STATUS_OK;
-	}
 	/* ID1 ID2 CM=8 FLG=FEXTRA MTIME=0 XFL=0 OS=3 (Unix) XLEN=12 "WB" LEN=8, then the two lengths. */
 	static const unsigned char header[EXTRA_OFFSET + 4] = {0x1f, 0x8b, 8,          4, 0,   0,   0, 0,
 														   0,    3,    EXTRA_SIZE, 0, 'W', 'B', 8, 0};
@@ -65,6 +63,7 @@ static enum status write_member(struct gzip_sink *self, struct error *error)
 	put_32(self->member + length - 8, crc32_gzip_refl(0, self->content, self->content_length));
 	put_32(self->member + length - 4, (uint32_t)self->content_length);
 	self->content_length = 0;
+	self->any_member = true;
 	return sink_write(self->next, self->member, length, error);
 }
 
@@ -96,7 +95,9 @@ static enum status gzip_sink_cut(struct sink *sink, struct error *error)
 static enum status gzip_sink_finish(struct sink *sink, struct error *error)
 {
 	struct gzip_sink *self = (struct gzip_sink *)sink;
-	enum status status = write_member(self, error);
+	/* Also without any content: a gzip file has at least one member. */
+	bool needed = self->content_length > 0 || !self->any_member;
+	enum status status = needed ? write_member(self, error) : STATUS_OK;
 	return status == STATUS_OK ? sink_finish(self->next, error) : status;
 }
 

@@ -47,6 +47,20 @@ static char *renamed(const struct rename_source *self, const char *path)
 	return name;
 }
 
+/*
+ * False for a map of holes without any data between them: libarchive 3.6 writes one that it cannot read again. Such a
+ * file is written as the zeros it is.
+ */
+static bool has_data(struct archive_entry *entry)
+{
+	la_int64_t offset = 0;
+	la_int64_t length = 0;
+	archive_entry_sparse_reset(entry);
+	while (length == 0 && archive_entry_sparse_next(entry, &offset, &length) == ARCHIVE_OK) {
+	}
+	return length > 0;
+}
+
 static enum status next_entry(struct rename_source *self, struct error *error)
 {
 	struct tar_entry entry;
@@ -66,16 +80,22 @@ static enum status next_entry(struct rename_source *self, struct error *error)
 	if (name == NULL) {
 		return error_set(error, STATUS_DAMAGED, "the archive holds %s, which is not in %s", entry.path, self->from);
 	}
+	if (below != NULL && below[0] == '\0' && !entry.is_folder) {
+		return error_set(error, STATUS_DAMAGED, "the archive's %s is not a folder", entry.path);
+	}
 	struct archive_entry *header = self->reader->entry;
 	const char *hard_link = archive_entry_hardlink(header);
 	if (hard_link != NULL) {
-		CLEANUP(cleanup_free) char *link = renamed(self, hard_link);
+		CLEANUP(cleanup_free) char *link = tar_path_is_safe(hard_link) ? renamed(self, hard_link) : NULL;
 		if (link == NULL) {
 			return error_set(error, STATUS_DAMAGED, "the archive holds a link that leads out of it: %s", hard_link);
 		}
 		archive_entry_copy_hardlink(header, link);
 	}
 	archive_entry_copy_pathname(header, name);
+	if (!has_data(header)) {
+		archive_entry_sparse_clear(header);
+	}
 	if (archive_write_header(self->writer, header) < ARCHIVE_WARN) { /* a warning: as in tar_pack */
 		return writer_error(self, error);
 	}
@@ -85,7 +105,6 @@ static enum status next_entry(struct rename_source *self, struct error *error)
 
 static enum status more_content(struct rename_source *self, struct error *error)
 {
-	/* archive_read_data gives holes as zeros, and the writer leaves them out again. */
 	char block[1 << 16];
 	size_t length = 0;
 	enum status status = tar_reader_read(self->reader, block, sizeof block, &length, error);

@@ -37,6 +37,9 @@ static enum status place_of(const struct unpacker *unpacker, const char *path, b
 	if (below == NULL) {
 		return error_set(error, STATUS_DAMAGED, "the archive holds %s, which is not in %s", path, unpacker->prefix);
 	}
+	if (below[0] == '\0' && !is_folder) {
+		return error_set(error, STATUS_DAMAGED, "the archive's %s is not a folder", path);
+	}
 	const char *slash = below[0] != '\0' ? "/" : "";
 	return asprintf(ret_place, "%s%s%s", unpacker->target, slash, below) < 0 ? error_memory(error) : STATUS_OK;
 }

@@ -124,20 +124,24 @@ enum status runtime_host_folder(struct runtime *runtime, const struct container 
 		mount->source[0] != '/' || !mount->writable) {
 		return STATUS_OK;
 	}
-	char *folder = NULL;
-	if (asprintf(&folder, "%s%s", mount->source, below(path, mount->destination)) < 0) {
-		return error_memory(error);
-	}
-	struct stat attributes;
-	/*
-	 * Only as root: another user may see the folder but not keep the owners of what it holds.
-	 */
-	if (geteuid() != 0 || stat(folder, &attributes) != 0 || !S_ISDIR(attributes.st_mode) ||
-		access(folder, R_OK | W_OK | X_OK) != 0) {
-		free(folder);
+	CLEANUP(cleanup_free) char *source = realpath(mount->source, NULL);
+	CLEANUP(cleanup_free) char *folder = NULL;
+	if (source == NULL) {
 		return STATUS_OK;
 	}
-	*ret_folder = folder;
+	const char *inside = below(path, mount->destination);
+	if (asprintf(&folder, "%s%s", strcmp(source, "/") == 0 ? "" : source, inside) < 0) {
+		return error_memory(error);
+	}
+	/* A symbolic link in a volume means something in the container only; and who is in there must not lead us. */
+	CLEANUP(cleanup_free) char *real = realpath(folder, NULL);
+	struct stat attributes;
+	/* Only as root: another user may see the folder but not keep the owners of what it holds. */
+	if (geteuid() != 0 || real == NULL || strcmp(real, folder) != 0 || stat(folder, &attributes) != 0 ||
+		!S_ISDIR(attributes.st_mode) || access(folder, R_OK | W_OK | X_OK) != 0) {
+		return STATUS_OK;
+	}
+	*ret_folder = MOVE(folder);
 	return STATUS_OK;
 }
 

@@ -249,7 +249,8 @@ static enum status direct_rollback(const struct folder_swap *swap, struct error 
 			status = write_state(&parts, "out", error);
 		}
 	}
-	if (status == STATUS_OK && state[0] != '\0') {
+	/* No old folder: a rollback had got as far as to remove it. */
+	if (status == STATUS_OK && state[0] != '\0' && access(parts.old, F_OK) == 0) {
 		/* A service that was started on the half empty folder may have made files of the same names. */
 		status = move_entries(swap, parts.old, swap->host, parts.aside, false, error);
 		if (status == STATUS_OK) {
@@ -286,11 +287,16 @@ static enum status direct_state(const struct folder_swap *swap, char **ret_state
 	return status;
 }
 
+/* The state goes last: a removal that is interrupted can be taken up again. */
 static enum status direct_remove(const struct folder_swap *swap, struct error *error)
 {
 	CLEANUP(cleanup_parts) struct parts parts = {0};
 	enum status status = find_parts(swap, &parts, error);
-	return status == STATUS_OK ? files_remove(parts.own, error) : status;
+	const char *const order[] = {parts.new, parts.old, parts.aside, parts.own};
+	for (size_t i = 0; status == STATUS_OK && i < sizeof order / sizeof order[0]; i++) {
+		status = files_remove(order[i], error);
+	}
+	return status;
 }
 
 static enum status direct_stage(const struct folder_swap *swap, struct source *tar, const char *path_in_archive,
@@ -347,7 +353,7 @@ static const char swap_script[] =
 	"  if [ -e $own/state ]; then now=$(cat $own/state); fi\n"
 	"  if [ -z \"$now\" ] && [ -n \"$(ls -A $own/old 2>/dev/null)\" ]; then now=lost; fi\n"
 	"  echo \"state=$now.\";;\n"
-	"remove) rm -rf $own;;\n"
+	"remove) rm -rf $own/new $own/old $own/aside; rm -rf $own;;\n"
 	"apply)\n"
 	"  mkdir $own/old; like . $own/old\n"
 	"  state out; move_chosen $own/old \"$@\"\n"
@@ -360,7 +366,8 @@ static const char swap_script[] =
 	"  rm -rf $own/aside\n"
 	"  if [ -n \"$now\" ]; then mkdir $own/aside; fi\n"
 	"  case $now in in|done) move_chosen $own/aside \"$@\"; state out;; esac\n"
-	"  if [ -n \"$now\" ]; then move_all $own/old . $own/aside; like $own/old .; rm -f $own/state; sync; fi\n"
+	"  if [ -n \"$now\" ] && [ -d $own/old ]; then move_all $own/old . $own/aside; like $own/old .; fi\n"
+	"  rm -f $own/state; sync\n"
 	"  rm -rf $own;;\n"
 	"esac\n";
 /* clang-format on */

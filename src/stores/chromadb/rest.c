@@ -37,7 +37,7 @@ static enum status look_at_segment(int segment, bool *ret_at_rest, struct error 
 	if (fstatat(segment, chromadb_segment_files[0], &file, 0) != 0 && errno == ENOENT) {
 		return STATUS_OK;
 	}
-	CLEANUP(cleanup_close) int fd = openat(segment, CHROMADB_PICKLE, O_RDONLY | O_CLOEXEC);
+	CLEANUP(cleanup_close) int fd = openat(segment, CHROMADB_PICKLE, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (fd < 0 && errno != ENOENT) {
 		return error_set_errno(error, "cannot read a " CHROMADB_PICKLE);
 	}
@@ -68,10 +68,11 @@ enum status chromadb_rest_in_folder(const char *folder, bool *ret_at_rest, struc
 		if (entry->d_name[0] == '.') {
 			continue;
 		}
-		CLEANUP(cleanup_close) int segment = openat(dirfd(list), entry->d_name, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		CLEANUP(cleanup_close)
+		int segment = openat(dirfd(list), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (segment >= 0) {
 			status = look_at_segment(segment, ret_at_rest, error);
-		} else if (errno != ENOTDIR) {
+		} else if (errno != ENOTDIR && errno != ELOOP && errno != ENOENT) {
 			status = error_set_errno(error, "cannot read %s/%s", folder, entry->d_name);
 		}
 	}
