@@ -60,7 +60,7 @@ assert_left() { # TIMESTAMP..: exactly these backups are left
 	make_backup "$age_31"
 	program 0 cleanup 0
 	assert_left "$age_1"
-	assert_contains "$errors" "$age_1 is older, but the newest good backup: it stays"
+	assert_contains "$errors" "$age_1 is older, but the newest complete backup: it stays"
 }
 
 @test "the newest good backup stays however old it is" {
@@ -104,6 +104,15 @@ assert_left() { # TIMESTAMP..: exactly these backups are left
 	make_backup "$age_100" redis
 	program 0 cleanup
 	assert_left "$age_31"
+}
+
+@test "of no store the last good copy is removed" {
+	make_damaged_backup "$age_1"
+	make_backup "$age_29" redis
+	make_backup "$age_31" postgresql
+	make_backup "$age_100" postgresql
+	program 0 cleanup 20
+	assert_left "$age_1" "$age_29" "$age_31"
 }
 
 @test "legacy backups are removed by the same rule" {

@@ -1,0 +1,86 @@
+#!/usr/bin/env bats
+# shellcheck shell=bats disable=SC2030,SC2031,SC2154
+# Where the volumes cannot be reached from here (not root, Docker Desktop), everything goes through the Engine's archive
+# calls and a throwaway container. WHISPERBACKUP_VOLUME_ACCESS=api makes it so anywhere.
+
+load helpers
+
+proof='MATCH (a:Proof) OPTIONAL MATCH (a)-[r:NEXT]->(b) RETURN a.n, a.text, r.n, b.n ORDER BY a.n'
+
+setup_file() {
+	stack_up
+	export WHISPERBACKUP_VOLUME_ACCESS=api
+	seed postgresql redis chromadb
+	neo4j_run 'MATCH (p:Proof) DETACH DELETE p' >/dev/null
+	neo4j_run "UNWIND range(1, 500) AS n CREATE (:Proof {n: n, text: 'proof ' + n})" >/dev/null
+	neo4j_run 'MATCH (a:Proof), (b:Proof {n: a.n + 1}) CREATE (a)-[:NEXT {n: a.n}]->(b)' >/dev/null
+	save_state before postgresql redis chromadb
+	neo4j_run "$proof" >"$BATS_FILE_TMPDIR/proof-before"
+	keep_output create "$WHISPERBACKUP" create
+	mutate postgresql redis chromadb
+	neo4j_run "MATCH (p:Proof) WHERE p.n % 3 = 0 DETACH DELETE p" >/dev/null
+	neo4j_run "MATCH (p:Proof) WHERE p.n % 3 = 1 SET p.text = 'changed'" >/dev/null
+	neo4j_run "CREATE (:Proof {n: 1000, text: 'added'})" >/dev/null
+	keep_output restore "$WHISPERBACKUP" restore latest --yes
+	save_state after postgresql redis chromadb
+}
+
+@test "create ends with 0, and the volumes were not touched directly" {
+	assert_equal "$(kept create.status)" 0 || fail "$(kept create.err)"
+	assert_json "$(cat "$(backup_path)/manifest.json")" '[.stores[] | select(.name == "chromadb" or .name == "neo4j") |
+		.method | endswith("through the engine")]' '[true,true]'
+}
+
+@test "restore ends with 0" {
+	assert_equal "$(kept restore.status)" 0 || fail "$(kept restore.err)"
+}
+
+@test "the archives hold the same paths as with direct access" {
+	tar tzf "$(backup_path)/chromadb_backup.tar.gz" >"$BATS_TEST_TMPDIR/chromadb"
+	grep -qx 'chroma/chroma/chroma.sqlite3' "$BATS_TEST_TMPDIR/chromadb"
+	assert_equal "$(grep -v '^chroma/chroma/' "$BATS_TEST_TMPDIR/chromadb")" ''
+	tar tzf "$(backup_path)/neo4j_backup.tar.gz" >"$BATS_TEST_TMPDIR/neo4j"
+	grep -qx 'data/databases/neo4j/neostore' "$BATS_TEST_TMPDIR/neo4j"
+	assert_equal "$(grep -v '^data/' "$BATS_TEST_TMPDIR/neo4j")" ''
+}
+
+@test "PostgreSQL holds exactly what it held" {
+	assert_same_state before after postgresql
+}
+
+@test "Redis holds exactly what it held" {
+	assert_same_state before after redis
+}
+
+@test "ChromaDB holds exactly what it held" {
+	assert_same_state before after chromadb
+}
+
+@test "Neo4j holds exactly what it held" {
+	assert_equal "$(neo4j_run "$proof")" "$(kept proof-before)"
+}
+
+@test "files and folders in the volumes have the owners and modes that they had" {
+	local service
+	for service in redis chromadb neo4j; do
+		local folder top
+		folder=$(data_folder "$service")
+		top=$(docker exec "$(container "$service")" stat -c '%u %g' "$folder")
+		assert_equal "$(docker exec "$(container "$service")" find "$folder" -printf '%U %G\n' | sort -u)" "$top"
+	done
+}
+
+@test "no helper container, nothing paused and nothing else is left behind" {
+	assert_no_leftovers
+	assert_nothing_paused
+	assert_all_running
+}
+
+@test "what one way has saved, the other restores" {
+	WHISPERBACKUP_VOLUME_ACCESS='' program 0 create --only redis,chromadb
+	mutate redis chromadb
+	program 0 restore latest --yes
+	save_state crossed redis chromadb
+	assert_same_state after crossed redis
+	assert_same_state after crossed chromadb
+}

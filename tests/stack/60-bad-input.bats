@@ -1,0 +1,359 @@
+#!/usr/bin/env bats
+# shellcheck shell=bats disable=SC2030,SC2031,SC2154
+# Damaged backups and unwanted restores: refused before anything is touched. The live data stays what it was, no service is
+# restarted, and nothing is left in the volumes.
+
+load helpers
+
+good=20240901_000000
+bad=20240902_000000
+
+setup_file() {
+	stack_up
+	seed postgresql redis chromadb
+	quietly "$WHISPERBACKUP" create
+	mv "$(backup_path)" "$(backup_path $good)"
+	live_fingerprint >"$BATS_FILE_TMPDIR/fingerprint"
+}
+
+teardown() {
+	rm -rf "$(backup_path $bad)"
+}
+
+assert_untouched() {
+	assert_fingerprint "$BATS_FILE_TMPDIR/fingerprint"
+	assert_nothing_partial
+}
+
+# The bad backup is refused as damaged, in words that name the file and hold PART; and nothing is touched.
+refused() { # STORE PART
+	program 5 restore $bad --only "$1" --yes
+	assert_contains "$errors" "$2"
+	assert_contains "$errors" 'nothing was changed'
+	assert_untouched
+}
+
+truncated() { # STORE
+	local folder file
+	folder=$(copy_backup $good $bad)
+	file=$folder/$(artefact_of "$1")
+	truncate --size "$(($(stat -c %s "$file") / 2))" "$file"
+	refused "$1" "$(artefact_of "$1")"
+}
+
+edited() { # STORE
+	local folder file
+	folder=$(copy_backup $good $bad)
+	file=$folder/$(artefact_of "$1")
+	flip_bit "$file" "$(($(stat -c %s "$file") / 2))"
+	refused "$1" "$(artefact_of "$1")"
+}
+
+# --- backups of ours --------------------------------------------------------------------------------------------------
+
+@test "a truncated PostgreSQL dump is refused" {
+	truncated postgresql
+}
+
+@test "a truncated Redis dump is refused" {
+	truncated redis
+}
+
+@test "a truncated ChromaDB archive is refused" {
+	truncated chromadb
+}
+
+@test "a truncated Neo4j archive is refused" {
+	truncated neo4j
+}
+
+@test "a PostgreSQL dump with one flipped bit is refused" {
+	edited postgresql
+}
+
+@test "a Redis dump with one flipped bit is refused" {
+	edited redis
+}
+
+@test "a ChromaDB archive with one flipped bit is refused" {
+	edited chromadb
+}
+
+@test "a Neo4j archive with one flipped bit is refused" {
+	edited neo4j
+}
+
+@test "a backup that lacks a file is refused" {
+	local folder
+	folder=$(copy_backup $good $bad)
+	rm "$folder/redis_backup.rdb"
+	refused redis 'redis_backup.rdb is missing'
+	refused postgresql,redis 'redis_backup.rdb is missing'
+}
+
+@test "the good stores of a backup are not restored when another one is damaged" {
+	local folder
+	folder=$(copy_backup $good $bad)
+	flip_bit "$folder/neo4j_backup.tar.gz" 1000
+	program 5 restore $bad --yes
+	assert_contains "$errors" 'neo4j_backup.tar.gz'
+	assert_untouched
+}
+
+# --- backups without checksums ---------------------------------------------------------------------------------------
+
+@test "a legacy dump cut inside COPY is refused" {
+	local folder line
+	folder=$(legacy_backup $bad)
+	line=$(grep -n '^COPY public.customers ' "$(backup_path $good)/postgresql_backup.sql" | cut -d : -f 1)
+	head -n $((line + 10)) "$(backup_path $good)/postgresql_backup.sql" >"$folder/postgresql_backup.sql"
+	refused postgresql 'postgresql_backup.sql is damaged'
+}
+
+@test "a legacy dump cut between two statements is refused" {
+	local folder line
+	folder=$(legacy_backup $bad)
+	line=$(grep -n '^CREATE TABLE public.customers ' "$(backup_path $good)/postgresql_backup.sql" | cut -d : -f 1)
+	head -n $((line - 1)) "$(backup_path $good)/postgresql_backup.sql" >"$folder/postgresql_backup.sql"
+	refused postgresql 'postgresql_backup.sql is damaged'
+}
+
+@test "a legacy dump that lacks only its closing line is refused" {
+	local folder
+	folder=$(legacy_backup $bad)
+	sed '/PostgreSQL database cluster dump complete/d' "$(backup_path $good)/postgresql_backup.sql" >"$folder/postgresql_backup.sql"
+	refused postgresql 'postgresql_backup.sql is damaged'
+}
+
+@test "a dump of one database is no backup of the server, and refused" {
+	local folder
+	folder=$(legacy_backup $bad)
+	docker exec "$(container postgres)" pg_dump -U whisperengine -d shop >"$folder/postgresql_backup.sql"
+	refused postgresql 'postgresql_backup.sql is damaged'
+}
+
+@test "a dump that a terminal has given other line ends is refused" {
+	local folder
+	folder=$(legacy_backup $bad)
+	sed 's/$/\r/' "$(backup_path $good)/postgresql_backup.sql" >"$folder/postgresql_backup.sql"
+	refused postgresql 'postgresql_backup.sql is damaged'
+}
+
+@test "an empty legacy dump is refused" {
+	local folder
+	folder=$(legacy_backup $bad)
+	: >"$folder/postgresql_backup.sql"
+	refused postgresql 'postgresql_backup.sql is damaged'
+}
+
+@test "a cut legacy RDB is refused" {
+	local folder
+	folder=$(legacy_backup $bad)
+	head -c -1 "$(backup_path $good)/redis_backup.rdb" >"$folder/redis_backup.rdb"
+	refused redis 'redis_backup.rdb is damaged'
+}
+
+@test "a legacy RDB with one flipped bit is refused" {
+	local folder
+	folder=$(legacy_backup $bad)
+	cp "$(backup_path $good)/redis_backup.rdb" "$folder/"
+	flip_bit "$folder/redis_backup.rdb" 5000
+	refused redis 'redis_backup.rdb is damaged'
+}
+
+@test "a legacy RDB with something behind its end is refused" {
+	local folder
+	folder=$(legacy_backup $bad)
+	{
+		cat "$(backup_path $good)/redis_backup.rdb"
+		head -c 40 /dev/zero | tr '\0' a
+	} >"$folder/redis_backup.rdb"
+	refused redis 'redis_backup.rdb is damaged'
+}
+
+@test "a legacy RDB that is something else is refused" {
+	local folder
+	folder=$(legacy_backup $bad)
+	echo 'the input device is not a TTY' >"$folder/redis_backup.rdb"
+	refused redis 'redis_backup.rdb is damaged'
+}
+
+@test "a legacy archive cut inside a gzip member is refused" {
+	local folder
+	folder=$(legacy_backup $bad)
+	head -c -1000 "$(backup_path $good)/chromadb_backup.tar.gz" >"$folder/chromadb_backup.tar.gz"
+	refused chromadb 'chromadb_backup.tar.gz is damaged'
+}
+
+@test "a legacy archive cut between two gzip members is refused, wherever that is" {
+	local folder end ends
+	mapfile -t ends < <(gzip_member_ends "$(backup_path $good)/chromadb_backup.tar.gz")
+	((${#ends[@]} >= 3)) || fail "too few members for this test: ${ends[*]}"
+	assert_equal "${ends[-1]}" "$(stat -c %s "$(backup_path $good)/chromadb_backup.tar.gz")"
+	folder=$(legacy_backup $bad)
+	for end in "${ends[0]}" "${ends[${#ends[@]} / 2]}" "${ends[-2]}"; do
+		head -c "$end" "$(backup_path $good)/chromadb_backup.tar.gz" >"$folder/chromadb_backup.tar.gz"
+		gunzip --test "$folder/chromadb_backup.tar.gz" # so that it is the end of the tar that is missing
+		refused chromadb 'chromadb_backup.tar.gz is damaged'
+	done
+}
+
+@test "a legacy archive with one flipped bit is refused" {
+	local folder
+	folder=$(legacy_backup $bad)
+	cp "$(backup_path $good)/neo4j_backup.tar.gz" "$folder/"
+	flip_bit "$folder/neo4j_backup.tar.gz" "$(($(stat -c %s "$folder/neo4j_backup.tar.gz") / 2))"
+	refused neo4j 'neo4j_backup.tar.gz is damaged'
+}
+
+@test "a legacy archive of another store is refused" {
+	local folder
+	folder=$(legacy_backup $bad)
+	cp "$(backup_path $good)/neo4j_backup.tar.gz" "$folder/chromadb_backup.tar.gz"
+	cp "$(backup_path $good)/chromadb_backup.tar.gz" "$folder/neo4j_backup.tar.gz"
+	refused chromadb 'chromadb_backup.tar.gz is damaged'
+	refused neo4j 'neo4j_backup.tar.gz is damaged'
+}
+
+@test "the text that tar writes to a terminal is refused as an archive" {
+	local folder
+	folder=$(legacy_backup $bad)
+	echo 'tar: Refusing to write archive contents to terminal (missing -f option?)' >"$folder/chromadb_backup.tar.gz"
+	refused chromadb 'chromadb_backup.tar.gz is damaged'
+}
+
+@test "an empty archive is refused" {
+	local folder
+	folder=$(legacy_backup $bad)
+	tar czf "$folder/chromadb_backup.tar.gz" --files-from /dev/null
+	refused chromadb 'chromadb_backup.tar.gz is damaged'
+}
+
+# --- archives that want out -------------------------------------------------------------------------------------------
+
+# The good archive unpacked, in the test's folder.
+unpacked() {
+	mkdir "$BATS_TEST_TMPDIR/tree"
+	tar xzf "$(backup_path $good)/chromadb_backup.tar.gz" -C "$BATS_TEST_TMPDIR/tree"
+	echo evil >"$BATS_TEST_TMPDIR/evil"
+}
+
+@test "an archive with .. in a path is refused" {
+	local folder
+	folder=$(legacy_backup $bad)
+	unpacked
+	tar cf "$BATS_TEST_TMPDIR/tar" -C "$BATS_TEST_TMPDIR/tree" chroma
+	tar rPf "$BATS_TEST_TMPDIR/tar" -C "$BATS_TEST_TMPDIR" --transform 's|^|chroma/chroma/../../../|' evil
+	gzip <"$BATS_TEST_TMPDIR/tar" >"$folder/chromadb_backup.tar.gz"
+	refused chromadb 'leads out of it'
+}
+
+@test "an archive with an absolute path is refused" {
+	local folder
+	folder=$(legacy_backup $bad)
+	unpacked
+	tar cf "$BATS_TEST_TMPDIR/tar" -C "$BATS_TEST_TMPDIR/tree" chroma
+	tar rPf "$BATS_TEST_TMPDIR/tar" "$BATS_TEST_TMPDIR/evil"
+	gzip <"$BATS_TEST_TMPDIR/tar" >"$folder/chromadb_backup.tar.gz"
+	refused chromadb 'leads out of it'
+}
+
+@test "an archive that writes through its own symbolic link does not get out" {
+	local folder
+	folder=$(legacy_backup $bad)
+	unpacked
+	mkdir "$BATS_TEST_TMPDIR/outside"
+	ln -s "$BATS_TEST_TMPDIR/outside" "$BATS_TEST_TMPDIR/tree/chroma/chroma/link"
+	tar cf "$BATS_TEST_TMPDIR/tar" -C "$BATS_TEST_TMPDIR/tree" chroma
+	tar rf "$BATS_TEST_TMPDIR/tar" -C "$BATS_TEST_TMPDIR" --transform 's|^|chroma/chroma/link/|' evil
+	gzip <"$BATS_TEST_TMPDIR/tar" >"$folder/chromadb_backup.tar.gz"
+	run "$WHISPERBACKUP" restore $bad --only chromadb --yes
+	[[ $status -eq 1 || $status -eq 5 ]] || fail "exit status $status" "$output"
+	assert_equal "$(ls -A "$BATS_TEST_TMPDIR/outside")" ''
+	assert_untouched
+}
+
+# --- the question -----------------------------------------------------------------------------------------------------
+
+@test "without a terminal and without --yes nothing is restored" {
+	run_expecting 2 "$WHISPERBACKUP" restore $good --only redis </dev/null
+	assert_contains "$errors" 'no terminal'
+	assert_contains "$errors" "restore $good --yes"
+	assert_untouched
+}
+
+@test "yes from a pipe does not count" {
+	run_expecting 2 "$WHISPERBACKUP" restore $good --only redis <<<yes
+	assert_untouched
+}
+
+@test "no at the terminal changes nothing" {
+	open_terminal restore $good --only redis
+	wait_until screen_shows 'Type yes to go on'
+	type_keys 'no\n'
+	close_terminal 130
+	screen_shows 'nothing was changed'
+	assert_untouched
+}
+
+@test "only the whole word yes is a yes" {
+	for answer in y YES 'yes please' ''; do
+		rm -f "$BATS_TEST_TMPDIR/keys"
+		open_terminal restore $good --only redis
+		wait_until screen_shows 'Type yes to go on'
+		type_keys "$answer\\n"
+		close_terminal 130
+	done
+	assert_untouched
+}
+
+@test "Ctrl-C at the question changes nothing" {
+	open_terminal restore $good --only redis
+	wait_until screen_shows 'Type yes to go on'
+	type_keys '\003'
+	close_terminal 130
+	assert_untouched
+}
+
+@test "Ctrl-D at the question changes nothing" {
+	open_terminal restore $good --only redis
+	wait_until screen_shows 'Type yes to go on'
+	type_keys '\004'
+	close_terminal 130
+	assert_untouched
+}
+
+@test "while one run waits for its answer, others are told that it is at work" {
+	open_terminal restore $good --only redis
+	wait_until screen_shows 'Type yes to go on'
+	program 4 create
+	assert_contains "$errors" 'another backup, restore or cleanup is at work'
+	program 4 restore $good --only redis --yes
+	program 4 cleanup 0
+	program 0 list
+	type_keys 'no\n'
+	close_terminal 130
+	assert_untouched
+}
+
+# --- the last ones: they change the live data -------------------------------------------------------------------------
+
+@test "a store that is not damaged can be chosen out of a damaged backup" {
+	local folder
+	folder=$(copy_backup $good $bad)
+	rm "$folder/neo4j_backup.tar.gz"
+	redis_run SET sample:since-the-backup 1 >/dev/null
+	program 0 restore $bad --only redis --yes
+	assert_equal "$(redis_run EXISTS sample:since-the-backup)" 0
+}
+
+@test "yes at the terminal restores" {
+	redis_run SET sample:since-the-backup 1 >/dev/null
+	open_terminal restore $good --only redis
+	wait_until screen_shows 'Type yes to go on'
+	screen_shows 'This replaces ALL current data of Redis'
+	type_keys 'yes\n'
+	close_terminal 0
+	assert_equal "$(redis_run EXISTS sample:since-the-backup)" 0
+	assert_equal "$(redis_run EXISTS sample:text)" 1
+}

@@ -1,0 +1,349 @@
+#!/usr/bin/env bats
+# shellcheck shell=bats disable=SC2030,SC2031,SC2154
+# Things break at the worst moment. To hit it, the program is held (SIGSTOP) as soon as it has got there; how fast the
+# machine is plays no part.
+
+load helpers
+
+good=20240901_000000
+legacy=20240902_000000
+big_megabytes=200 # in ChromaDB's volume, so that copying takes long enough to be seen
+
+setup_file() {
+	stack_up
+	seed postgresql redis chromadb
+	docker exec "$(container chromadb)" dd if=/dev/urandom of=/chroma/chroma/big bs=1M count=$big_megabytes status=none
+	quietly "$WHISPERBACKUP" create --only postgresql,redis,chromadb
+	mv "$(backup_path)" "$(backup_path $good)"
+	# The live data differs from the backup's from here on.
+	redis_run SET sample:live 1 >/dev/null
+	psql_run shop -c 'CREATE TABLE live (id integer)'
+	chroma_post '' '{"name":"sample_live"}' >/dev/null
+}
+
+teardown_file() {
+	umount "$BATS_FILE_TMPDIR/full" 2>/dev/null || true
+	stack_up
+	docker exec "$(container chromadb)" rm -f /chroma/chroma/big
+}
+
+setup() {
+	stack_up
+	rm -f "$BATS_TEST_TMPDIR"/{out,err}
+	running=''
+	chroma_id=$(container chromadb)
+	chroma_folder=$(docker inspect --format '{{range .Mounts}}{{if eq .Destination "/chroma/chroma"}}{{.Source}}{{end}}{{end}}' "$chroma_id")
+	redis_id=$(container redis)
+}
+
+teardown() {
+	if [[ -n $running ]] && it_runs; then
+		kill -KILL "$running"
+	fi
+	find "$BACKUP_DIR" -mindepth 1 -maxdepth 1 -name 'whisperengine_backup_*' ! -name "*$good" -exec rm -r {} +
+}
+
+# --- holding the program -----------------------------------------------------------------------------------------------
+
+start_program() { # ARGUMENT..: in the background; sets $running
+	"$WHISPERBACKUP" "$@" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" </dev/null 3>&- &
+	running=$!
+}
+
+it_runs() {
+	kill -0 "$running" 2>/dev/null
+}
+
+reached() { # COMMAND ARGUMENT..: or the program has ended
+	"$@" || ! it_runs
+}
+
+hold_when() { # COMMAND ARGUMENT..: holds the program as soon as that is true
+	until reached "$@"; do :; done
+	kill -STOP "$running" || fail "it ended too early:" "$(cat "$BATS_TEST_TMPDIR/err")"
+	"$@" || fail "too late to hold it at: $*" "$(cat "$BATS_TEST_TMPDIR/err")"
+}
+
+let_go() {
+	kill -CONT "$running"
+}
+
+ends_with() { # EXPECTED-EXIT-STATUS: sets $errors
+	local status=0
+	wait "$running" || status=$?
+	running=''
+	errors=$(cat "$BATS_TEST_TMPDIR/err")
+	[[ $status -eq $1 ]] || fail "exit status $status instead of $1" "$errors"
+}
+
+chroma_is_paused() {
+	[[ $(docker inspect --format '{{.State.Paused}}' "$chroma_id") == true ]]
+}
+
+chroma_is_being_staged() { # asked of the host where it can be, which is quicker
+	if [[ -d $chroma_folder ]]; then
+		[[ -e $chroma_folder/.whisperbackup-restore/new ]]
+	else
+		docker exec "$chroma_id" test -e /chroma/chroma/.whisperbackup-restore/new
+	fi
+}
+
+redis_was_restarted_since() { # MOMENT
+	[[ $(docker inspect --format '{{.State.StartedAt}}' "$redis_id") != "$1" ]]
+}
+
+postgresql_has_another_database() {
+	[[ $(psql_run postgres -c 'SELECT count(*) FROM pg_database') -gt $1 ]]
+}
+
+assert_live_data() { # everything that came after the backup is still there
+	assert_equal "$(redis_run EXISTS sample:live)" 1
+	assert_equal "$(psql_run shop -c "SELECT to_regclass('live')")" live
+	chroma_get /sample_live >/dev/null
+}
+
+assert_nothing_new_is_listed() {
+	program 0 list --json
+	assert_json "$output" '[.backups[].timestamp]' "[\"$good\"]"
+}
+
+# --- during create ------------------------------------------------------------------------------------------------------
+
+@test "a container killed while it is copied fails its store, and the others are good" {
+	start_program create --only postgresql,redis,chromadb --json
+	hold_when chroma_is_paused
+	docker kill "$chroma_id" >/dev/null
+	let_go
+	ends_with 3
+	assert_contains "$errors" 'ChromaDB backup failed'
+	assert_contains "$errors" 'hint: '
+	assert_json "$(cat "$BATS_TEST_TMPDIR/out")" '[.status, [.stores[] | .status]]' '["partial",["ok","ok","failed","skipped"]]'
+	[[ ! -e $(backup_path)/chromadb_backup.tar.gz ]] || fail "there is a file of the failed store"
+	assert_nothing_partial
+	assert_nothing_paused
+}
+
+@test "a container killed while it alone is backed up leaves no backup" {
+	start_program create --only chromadb
+	hold_when chroma_is_paused
+	docker kill "$chroma_id" >/dev/null
+	let_go
+	ends_with 1
+	assert_contains "$errors" 'ChromaDB backup failed'
+	assert_nothing_new_is_listed
+	assert_nothing_partial
+	assert_nothing_paused
+}
+
+@test "a container that somebody else thaws while it is copied fails its store" {
+	start_program create --only chromadb
+	hold_when chroma_is_paused
+	docker unpause "$chroma_id" >/dev/null
+	let_go
+	ends_with 1
+	assert_contains "$errors" 'ChromaDB backup failed'
+	assert_nothing_new_is_listed
+}
+
+@test "Ctrl-C while a container is copied leaves nothing, and the container is thawed" {
+	start_program create --only chromadb
+	hold_when chroma_is_paused
+	kill -INT "$running"
+	let_go
+	ends_with 130
+	assert_contains "$errors" interrupted
+	assert_nothing_new_is_listed
+	assert_nothing_partial
+	container_is chromadb running
+}
+
+@test "a request to terminate is as good as Ctrl-C" {
+	start_program create --only chromadb
+	hold_when chroma_is_paused
+	kill -TERM "$running"
+	let_go
+	ends_with 130
+	assert_nothing_new_is_listed
+	assert_nothing_partial
+	container_is chromadb running
+}
+
+@test "when the program is killed, the container is thawed all the same" {
+	start_program create --only chromadb
+	hold_when chroma_is_paused
+	kill -KILL "$running"
+	wait_until container_is chromadb running
+	chroma_get >/dev/null
+	assert_nothing_new_is_listed
+}
+
+@test "what a killed run has left, the next one removes" {
+	start_program create --only chromadb
+	hold_when chroma_is_paused
+	kill -KILL "$running"
+	wait_until container_is chromadb running
+	[[ -n $(find "$BACKUP_DIR" -maxdepth 1 -name '.partial-*') ]] || fail "nothing was left, so there is nothing to test"
+	program 0 create --only redis
+	assert_nothing_partial
+}
+
+@test "a full backup folder ends the run with a word about space, and nothing is listed" {
+	mkdir -p "$BATS_FILE_TMPDIR/full"
+	mount -t tmpfs -o size=6m none "$BATS_FILE_TMPDIR/full" 2>/dev/null || skip "a small file system cannot be mounted here"
+	BACKUP_DIR=$BATS_FILE_TMPDIR/full program 1 create --only redis,chromadb
+	local left
+	left=$(find "$BATS_FILE_TMPDIR/full" -mindepth 1 ! -name .lock)
+	umount "$BATS_FILE_TMPDIR/full"
+	assert_contains "$errors" 'No space left'
+	assert_contains "$errors" 'hint: '
+	assert_equal "$left" ''
+	assert_nothing_paused
+	container_is chromadb running
+}
+
+@test "a backup folder too full even to begin is told so" {
+	mkdir -p "$BATS_FILE_TMPDIR/full"
+	mount -t tmpfs -o size=4k none "$BATS_FILE_TMPDIR/full" 2>/dev/null || skip "a small file system cannot be mounted here"
+	echo full >"$BATS_FILE_TMPDIR/full/file"
+	BACKUP_DIR=$BATS_FILE_TMPDIR/full program 1 create --only redis
+	local left
+	left=$(find "$BATS_FILE_TMPDIR/full" -mindepth 1 ! -name .lock ! -name file)
+	umount "$BATS_FILE_TMPDIR/full"
+	assert_contains "$errors" 'No space left'
+	assert_equal "$left" ''
+}
+
+# --- during restore -----------------------------------------------------------------------------------------------------
+
+@test "Ctrl-C while data is staged changes nothing" {
+	live_fingerprint >"$BATS_TEST_TMPDIR/before"
+	start_program restore $good --only chromadb --yes
+	hold_when chroma_is_being_staged
+	kill -INT "$running"
+	let_go
+	ends_with 130
+	assert_contains "$errors" 'everything is as it was before'
+	assert_fingerprint "$BATS_TEST_TMPDIR/before"
+	assert_no_leftovers
+}
+
+@test "a restore killed while it stages changes nothing, and the next one clears up and works" {
+	save_state live chromadb
+	start_program restore $good --only chromadb --yes
+	hold_when chroma_is_being_staged
+	kill -KILL "$running"
+	# What was staged is no part of a backup.
+	program 0 create --only chromadb
+	tar tzf "$(backup_path)/chromadb_backup.tar.gz" >"$BATS_TEST_TMPDIR/paths"
+	assert_equal "$(grep whisperbackup "$BATS_TEST_TMPDIR/paths")" ''
+	chroma_post '' '{"name":"sample_later"}' >/dev/null
+	program 0 restore latest --only chromadb --yes
+	save_state healed chromadb
+	assert_same_state live healed chromadb
+	assert_no_leftovers
+}
+
+@test "PostgreSQL killed while data is staged has all its data after its next start, and the next restore works" {
+	start_program restore $good --only postgresql --yes
+	hold_when postgresql_has_another_database "$(psql_run postgres -c 'SELECT count(*) FROM pg_database')"
+	docker kill "$(container postgres)" >/dev/null
+	let_go
+	ends_with 1
+	refute_contains "$errors" 'everything is as it was before' # what was staged could not be removed
+	start_services postgres
+	assert_live_data
+	program 0 create --only postgresql
+	program 0 restore latest --yes
+	save_state first postgresql
+	psql_run shop -c 'DROP TABLE live'
+	program 0 restore latest --yes
+	save_state second postgresql
+	assert_live_data
+	assert_same_state first second postgresql
+	assert_no_leftovers
+}
+
+@test "an SQL error while PostgreSQL is staged leaves all stores as they were" {
+	local folder
+	live_fingerprint >"$BATS_TEST_TMPDIR/before"
+	folder=$(legacy_backup $legacy)
+	cp "$(backup_path $good)/redis_backup.rdb" "$folder/"
+	# The first customer twice: what is unique cannot be.
+	sed '/^COPY public.customers /{n;p}' "$(backup_path $good)/postgresql_backup.sql" >"$folder/postgresql_backup.sql"
+	program 1 restore $legacy --yes
+	assert_contains "$errors" 'could not create unique index'
+	assert_contains "$errors" 'everything is as it was before'
+	assert_fingerprint "$BATS_TEST_TMPDIR/before"
+	assert_no_leftovers
+}
+
+# An RDB that is whole and that no server takes: of a version to come. Its CRC-64 (Jones, reflected) is counted here.
+write_future_rdb() { # FILE
+	local bytes='REDIS0099' crc=0 i bit byte
+	bytes+=$'\xff'
+	for ((i = 0; i < 10; i++)); do
+		LC_ALL=C printf -v byte %d "'${bytes:i:1}"
+		((i < 9)) || byte=255
+		crc=$((crc ^ (byte & 255)))
+		for ((bit = 0; bit < 8; bit++)); do
+			if ((crc & 1)); then
+				crc=$((((crc >> 1) & 0x7fffffffffffffff) ^ 0x95ac9329ac4bc9b5))
+			else
+				crc=$(((crc >> 1) & 0x7fffffffffffffff))
+			fi
+		done
+	done
+	{
+		printf 'REDIS0099\xff'
+		for ((i = 0; i < 64; i += 8)); do
+			# shellcheck disable=SC2059 # the format is the byte
+			printf "\\x$(printf %02x $(((crc >> i) & 255)))"
+		done
+	} >"$1"
+}
+
+@test "Ctrl-C while a restored server does not start brings back every store" {
+	local folder started
+	folder=$(legacy_backup $legacy)
+	cp "$(backup_path $good)/postgresql_backup.sql" "$folder/"
+	write_future_rdb "$folder/redis_backup.rdb"
+	save_state before-swap postgresql redis
+	started=$(docker inspect --format '{{.State.StartedAt}}' "$redis_id")
+	start_program restore $legacy --yes
+	wait_until reached redis_was_restarted_since "$started"
+	it_runs || skip "the program refuses this dump before it swaps"
+	kill -INT "$running"
+	ends_with 130
+	assert_contains "$errors" 'everything is as it was before'
+	wait_until is_healthy redis
+	save_state after-swap postgresql redis
+	assert_same_state before-swap after-swap postgresql
+	assert_same_state before-swap after-swap redis
+	assert_no_leftovers
+}
+
+@test "a dump that Redis refuses is rolled back in all stores" {
+	local folder
+	folder=$(legacy_backup $legacy)
+	cp "$(backup_path $good)/postgresql_backup.sql" "$folder/"
+	write_future_rdb "$folder/redis_backup.rdb"
+	save_state before-refusal postgresql redis
+	program 1 restore $legacy --yes
+	refute_contains "$errors" 'could not be rolled back'
+	wait_until is_healthy redis
+	save_state after-refusal postgresql redis
+	assert_same_state before-refusal after-refusal postgresql
+	assert_same_state before-refusal after-refusal redis
+	assert_no_leftovers
+}
+
+@test "a container killed while its data is staged is restored and runs again" {
+	start_program restore $good --only chromadb --yes
+	hold_when chroma_is_being_staged
+	docker kill "$chroma_id" >/dev/null
+	let_go
+	ends_with 0
+	wait_until is_healthy chromadb
+	chroma_get | jq -e 'map(.name) | index("sample_live") == null' >/dev/null || fail "the old data is still there"
+	assert_no_leftovers
+}

@@ -1,0 +1,374 @@
+#!/usr/bin/env bats
+# shellcheck shell=bats disable=SC2030,SC2031,SC2154
+# Stacks as they are elsewhere: other passwords, names, volumes and settings. Each test starts single containers with
+# Compose's labels, in a project of their own; the stack itself is only asked for its images.
+
+load helpers
+
+setup() {
+	export COMPOSE_PROJECT_NAME=whisperbackup-variants-test
+	remove_containers
+}
+
+teardown() {
+	remove_containers
+	[[ -z ${bound:-} ]] || rm -rf "$bound"
+}
+
+remove_containers() {
+	local id
+	for id in $(docker ps --all --quiet --filter label=com.docker.compose.project=whisperbackup-variants-test); do
+		docker rm --force --volumes "$id" >/dev/null
+	done
+}
+
+image_of() { # SERVICE of the stack
+	COMPOSE_PROJECT_NAME=whisperbackup-test
+	docker inspect --format '{{.Config.Image}}' "$(container "$1")"
+	COMPOSE_PROJECT_NAME=whisperbackup-variants-test
+}
+
+run_service() { # SERVICE IMAGE-OF-SERVICE OPTION.. [-- ARGUMENT..]: sets $id
+	local service=$1 image options=()
+	image=$(image_of "$2")
+	shift 2
+	while (($#)) && [[ $1 != -- ]]; do
+		options+=("$1")
+		shift
+	done
+	id=$(docker run --detach --label "com.docker.compose.project=$COMPOSE_PROJECT_NAME" \
+		--label "com.docker.compose.service=$service" --label com.docker.compose.oneoff=False "${options[@]}" "$image" "${@:2}")
+}
+
+# --- Redis ------------------------------------------------------------------------------------------------------------
+
+in_redis() { # ARGUMENT..: with $password, if there is one
+	docker exec -e "REDISCLI_AUTH=${password:-}" "$id" sh -c \
+		'[ -n "$REDISCLI_AUTH" ] || unset REDISCLI_AUTH; exec redis-cli "$@"' sh "$@"
+}
+
+redis_answers() {
+	[[ $(in_redis PING 2>/dev/null) == PONG ]]
+}
+
+# Fills it, backs it up, changes it, restores it; twice around, with a restart between.
+redis_comes_back() {
+	wait_until redis_answers
+	in_redis EVAL 'for i = 1, 1000 do redis.call("SET", "key:" .. i, i) end return redis.call("SELECT", 3) and redis.call("SET", "third", "3")' 0 >/dev/null
+	program 0 create --json
+	document=$output
+	said=$errors
+	in_redis SET later 1 >/dev/null
+	in_redis DEL key:1 >/dev/null
+	program 0 restore latest --yes
+	said+=$errors
+	assert_redis_as_backed_up
+	docker restart "$id" >/dev/null
+	wait_until redis_answers
+	assert_redis_as_backed_up
+}
+
+assert_redis_as_backed_up() {
+	assert_equal "$(in_redis DBSIZE)" 1000
+	assert_equal "$(in_redis GET key:1)" 1
+	assert_equal "$(in_redis EXISTS later)" 0
+	assert_equal "$(in_redis -n 3 GET third)" 3
+}
+
+@test "Redis without an append-only file" {
+	run_service redis redis -- redis-server --appendonly no
+	redis_comes_back
+}
+
+@test "Redis without any saving of its own" {
+	run_service redis redis -- redis-server --appendonly no --save ''
+	wait_until redis_answers
+	in_redis SET key 1 >/dev/null
+	program 0 create
+	in_redis SET key 2 >/dev/null
+	program 0 restore latest --yes
+	assert_equal "$(in_redis GET key)" 1
+}
+
+@test "Redis with other names for its files" {
+	run_service redis redis -- redis-server --appendonly yes --dbfilename my.rdb --appendfilename my.aof --appenddirname mydir
+	redis_comes_back
+}
+
+@test "Redis with a password in its command" {
+	password='by-command-4711'
+	run_service redis redis -- redis-server --appendonly yes --requirepass "$password"
+	redis_comes_back
+	refute_contains "$document$said$(cat "$(backup_path)/manifest.json")" "$password"
+}
+
+@test "Redis with a password in REDIS_PASSWORD" {
+	password="odd p@ss'w\"rd \$4711 \\ü"
+	# shellcheck disable=SC2016 # for the shell in the container
+	run_service redis redis -e "REDIS_PASSWORD=$password" -- sh -c 'exec redis-server --appendonly yes --requirepass "$REDIS_PASSWORD"'
+	redis_comes_back
+	refute_contains "$document$said$(cat "$(backup_path)/manifest.json")" 4711
+}
+
+@test "Redis with a password that nobody tells is a clear failure" {
+	run_service redis redis -- sh -c 'echo "requirepass hidden-4711" >/tmp/conf && exec redis-server /tmp/conf'
+	password=hidden-4711
+	wait_until redis_answers
+	program 1 create
+	assert_contains "$errors" 'Redis wants a password'
+	assert_contains "$errors" 'REDIS_PASSWORD'
+}
+
+@test "Redis on another port" {
+	run_service redis redis -- redis-server --port 7777
+	on_its_port() { [[ $(in_redis -p 7777 PING 2>/dev/null) == PONG ]]; }
+	wait_until on_its_port
+	in_redis -p 7777 SET key 1 >/dev/null
+	program 0 create
+	in_redis -p 7777 SET key 2 >/dev/null
+	program 0 restore latest --yes
+	assert_equal "$(in_redis -p 7777 GET key)" 1
+}
+
+@test "Redis with its data in a folder of the host" {
+	bound=$BATS_TEST_TMPDIR/data
+	mkdir "$bound"
+	run_service redis redis -v "$bound:/data" -- redis-server --appendonly yes
+	redis_comes_back
+	[[ ! -e $bound/.whisperbackup-restore ]] || fail "$(ls -lA "$bound")"
+}
+
+@test "Redis with its data in no volume: saved, but its restore is refused before anything is touched" {
+	run_service redis redis -- sh -c 'mkdir -p /srv/redis && cd /srv/redis && exec redis-server --dir /srv/redis --protected-mode no'
+	wait_until redis_answers
+	in_redis SET key 1 >/dev/null
+	program 0 create
+	in_redis SET key 2 >/dev/null
+	program 1 restore latest --yes
+	assert_contains "$errors" volume
+	refute_contains "$errors" 'could not be rolled back'
+	assert_equal "$(in_redis GET key)" 2
+}
+
+# --- which container is which -----------------------------------------------------------------------------------------
+
+@test "a label says which store a service with another name is" {
+	run_service cache redis --name whisperbackup-variants-memory --label whisperengine.backup.store=redis -- redis-server
+	redis_comes_back
+	assert_json "$document" '[.stores[] | select(.status == "ok") | .name]' '["redis"]'
+}
+
+@test "a service with another name and no label is not taken for a store" {
+	run_service cache redis -- redis-server
+	program 1 create
+	assert_contains "$errors" 'No containers are running'
+}
+
+@test "a label outweighs a service's name" {
+	run_service redis redis -- redis-server
+	local other=$id
+	run_service cache redis --label whisperengine.backup.store=redis -- redis-server
+	wait_until redis_answers
+	in_redis SET key labelled >/dev/null
+	docker exec "$other" redis-cli SET key named >/dev/null
+	program 0 create
+	in_redis SET key changed >/dev/null
+	program 0 restore latest --yes
+	assert_equal "$(in_redis GET key)" labelled
+	assert_equal "$(docker exec "$other" redis-cli GET key)" named
+}
+
+@test "two containers of one service are a question for the user" {
+	run_service redis redis -- redis-server
+	run_service redis redis -- redis-server
+	program 1 create
+	assert_contains "$errors" 'two containers are Redis'
+	assert_contains "$errors" 'whisperengine.backup.store=redis'
+}
+
+@test "one-off containers are not looked at" {
+	run_service redis redis -- redis-server
+	wait_until redis_answers
+	docker run --detach --label "com.docker.compose.project=$COMPOSE_PROJECT_NAME" --label com.docker.compose.service=redis \
+		--label com.docker.compose.oneoff=True "$(image_of redis)" redis-server >/dev/null
+	program 0 create
+}
+
+@test "a paused container is skipped, not thawed" {
+	run_service redis redis -- redis-server
+	wait_until redis_answers
+	docker pause "$id" >/dev/null
+	program 1 create
+	assert_equal "$(docker inspect --format '{{.State.Status}}' "$id")" paused
+}
+
+# --- PostgreSQL -------------------------------------------------------------------------------------------------------
+
+in_postgresql() { # DATABASE STATEMENT..: as the superuser the container names
+	local arguments=() statement
+	for statement in "${@:2}"; do arguments+=(-c "$statement"); done
+	# shellcheck disable=SC2016 # for the shell in the container
+	docker exec -e "PGDATABASE=$1" "$id" sh -c 'export PGUSER="${POSTGRES_USER:-postgres}" PGPASSWORD="$POSTGRES_PASSWORD"
+		exec psql -X -q -A -t -v ON_ERROR_STOP=1 -h 127.0.0.1 "$@"' sh "${arguments[@]}"
+}
+
+postgresql_answers() { # over TCP: while a new cluster is being set up, only the socket answers
+	in_postgresql postgres 'SELECT 1' >/dev/null 2>&1
+}
+
+# No way in without a password, not even by the socket.
+demand_password() {
+	wait_until postgresql_answers
+	# shellcheck disable=SC2016 # for the shell in the container
+	docker exec "$id" sh -c 'sed -i "s/trust\$/scram-sha-256/" "$PGDATA/pg_hba.conf"'
+	in_postgresql postgres 'SELECT pg_reload_conf()' >/dev/null
+	# shellcheck disable=SC2016 # for the shell in the container
+	docker exec "$id" sh -c '! psql -w -U "$POSTGRES_USER" -d postgres -c "SELECT 1" 2>&1' | grep -q 'no password supplied'
+}
+
+# Everything but what is counted anew with each restore.
+postgresql_content() {
+	in_postgresql postgres "SELECT datname, pg_get_userbyid(datdba) FROM pg_database ORDER BY 1" \
+		"SELECT rolname, rolsuper, rolcanlogin, rolpassword FROM pg_authid WHERE rolname !~ '^pg_' ORDER BY 1"
+	in_postgresql kept 'SELECT count(*), sum(id), max(v) FROM t' "SELECT string_agg(relname, ',' ORDER BY relname) FROM pg_class WHERE relnamespace = 'public'::regnamespace"
+}
+
+fill_postgresql() {
+	in_postgresql postgres "CREATE ROLE keeper LOGIN PASSWORD 'k'" 'CREATE DATABASE kept OWNER keeper'
+	in_postgresql kept "CREATE TABLE t AS SELECT i AS id, 'value ' || i AS v FROM generate_series(1, 20000) i" 'CREATE INDEX ON t (id)'
+}
+
+change_postgresql() {
+	in_postgresql postgres 'CREATE ROLE later LOGIN' 'CREATE DATABASE later OWNER later' "ALTER ROLE keeper PASSWORD 'other'"
+	in_postgresql kept 'DELETE FROM t WHERE id % 2 = 0' 'CREATE TABLE later (id integer)'
+}
+
+postgresql_comes_back() {
+	local before
+	wait_until postgresql_answers
+	fill_postgresql
+	before=$(postgresql_content)
+	program 0 create --json
+	document=$output
+	said=$errors
+	change_postgresql
+	program 0 restore latest --yes
+	said+=$errors
+	assert_equal "$(postgresql_content)" "$before"
+}
+
+@test "PostgreSQL with another superuser, an odd database name and an odd password" {
+	password="odd p@ss'w\"rd \$4711 \\ü:%s"
+	run_service postgres postgres -e "POSTGRES_USER=Odd Admin, %s ü" -e "POSTGRES_DB=My \"odd\" D'b %s" -e "POSTGRES_PASSWORD=$password"
+	postgresql_comes_back
+	refute_contains "$document$said$(cat "$(backup_path)/manifest.json")" 4711
+}
+
+@test "PostgreSQL without a name for anything" {
+	run_service postgres postgres -e POSTGRES_PASSWORD=any
+	postgresql_comes_back
+}
+
+@test "PostgreSQL that wants its password also on its socket" {
+	run_service postgres postgres -e POSTGRES_USER=bot_user -e POSTGRES_PASSWORD=socket-4711
+	demand_password
+	postgresql_comes_back
+	refute_contains "$document$said$(cat "$(backup_path)/manifest.json")" socket-4711
+}
+
+@test "databases and roles that came after the backup are gone" {
+	run_service postgres postgres -e POSTGRES_PASSWORD=any
+	postgresql_comes_back
+	assert_equal "$(in_postgresql postgres "SELECT datname FROM pg_database WHERE datname = 'later'")" ''
+	assert_equal "$(in_postgresql postgres "SELECT rolname FROM pg_roles WHERE rolname = 'later'")" ''
+}
+
+@test "clients that reconnect in a loop cannot hinder a restore" {
+	run_service postgres postgres -e POSTGRES_PASSWORD=any
+	wait_until postgresql_answers
+	fill_postgresql
+	local before
+	before=$(postgresql_content)
+	program 0 create
+	change_postgresql
+	for _ in 1 2 3 4 5; do
+		docker exec --detach "$id" sh -c \
+			'while :; do psql -X -q -U postgres -d kept -c "SELECT count(*), pg_sleep(0.2) FROM t" >/dev/null 2>&1; echo >>/tmp/turns; done'
+	done
+	turns() { docker exec "$id" sh -c 'wc -l </tmp/turns'; }
+	clients_are_at_work() { [[ $(turns) -gt $1 ]]; }
+	wait_until clients_are_at_work 10
+	program 0 restore latest --yes
+	assert_equal "$(postgresql_content)" "$before"
+	# They go on, on the restored data.
+	wait_until clients_are_at_work $(($(turns) + 10))
+}
+
+@test "no password is seen in the list of processes" {
+	run_service postgres postgres -e POSTGRES_PASSWORD=listed-4711
+	local seen=''
+	demand_password
+	fill_postgresql
+	# shellcheck disable=SC2016 # for the shell in the container
+	run_service redis redis -e REDIS_PASSWORD=listed-4712 -- \
+		sh -c 'echo "requirepass $REDIS_PASSWORD" >/tmp/conf && exec redis-server /tmp/conf'
+	password=listed-4712
+	wait_until redis_answers
+	listed() { cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' ' ' | grep -o 'listed-471[12]' || true; }
+	wait_until is_empty listed
+	"$WHISPERBACKUP" create >/dev/null 2>&1 3>&- && "$WHISPERBACKUP" restore latest --yes >/dev/null 2>"$BATS_TEST_TMPDIR/err" 3>&- &
+	local program=$!
+	while kill -0 "$program" 2>/dev/null; do
+		seen+=$(listed)
+	done
+	wait "$program" || fail "$(cat "$BATS_TEST_TMPDIR/err")"
+	assert_equal "$seen" ''
+}
+
+is_empty() { # COMMAND
+	[[ -z $("$@") ]]
+}
+
+# --- ChromaDB ---------------------------------------------------------------------------------------------------------
+
+chroma_answers() {
+	docker exec "$id" bash -c 'exec 3<>/dev/tcp/127.0.0.1/8000 &&
+		printf "GET /api/v2/heartbeat HTTP/1.0\r\nHost: localhost\r\n\r\n" >&3 && read -r line <&3 && [[ $line == *" 200"* ]]' 2>/dev/null
+}
+
+in_chroma() { # what the folder holds, but pipes and sockets
+	docker exec "$id" sh -c 'cd "$1" && find . -mindepth 1 ! -type p ! -type s -printf "%P %y %m %U %G %l\n" | LC_ALL=C sort &&
+		find . -type f ! -name "chroma.sqlite3*" -print0 | LC_ALL=C sort -z | xargs -0 sha256sum' sh "$1"
+}
+
+@test "ChromaDB with its data in /data, and whatever else a folder may hold" {
+	run_service chromadb chromadb -- run --path /data --host 0.0.0.0 --port 8000
+	wait_until chroma_answers
+	# shellcheck disable=SC2016 # for the shell in the container
+	docker exec "$id" bash -c 'set -e; cd /data
+		mkdir -p empty deep/er "with space" "$(printf "new\nline")"
+		echo text >"with space/-dash"; echo text >"ünïcödé ☃"; : >nothing
+		printf "%0200d" 0 | xargs touch; echo secret >private; chmod 600 private; echo run >runnable; chmod 4755 runnable
+		ln -s ../../nowhere link; echo linked >first; ln first second; chown 12345:23456 deep/er
+		truncate -s 64M sparse; printf end >>sparse; mkfifo pipe; : >.hidden'
+	local before
+	before=$(in_chroma /data)
+	run_expecting 0 timeout 120 "$WHISPERBACKUP" create
+	docker exec "$id" bash -c 'cd /data && rm -rf empty deep "with space" first private && echo changed >"ünïcödé ☃" && echo new >added'
+	program 0 restore latest --yes
+	assert_equal "$(in_chroma /data)" "$before"
+	assert_equal "$(docker exec "$id" stat -c %h /data/first)" 2
+}
+
+@test "ChromaDB that Docker always starts again, with the usual stop signal" {
+	run_service chromadb chromadb --restart always --stop-signal SIGTERM -v /chroma/chroma -- \
+		run --path /chroma/chroma --host 0.0.0.0 --port 8000
+	wait_until chroma_answers
+	docker exec "$id" sh -c 'echo old >/chroma/chroma/proof'
+	program 0 create
+	docker exec "$id" sh -c 'echo new >/chroma/chroma/proof'
+	program 0 restore latest --yes
+	assert_equal "$(docker exec "$id" cat /chroma/chroma/proof)" old
+	wait_until chroma_answers
+	assert_equal "$(docker inspect --format '{{.HostConfig.RestartPolicy.Name}}' "$id")" always
+}

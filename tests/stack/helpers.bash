@@ -1,0 +1,311 @@
+# shellcheck shell=bash
+# What the tests on real servers share. Loaded by `load helpers`; everything runs in the project's folder, on the Compose
+# project of environment.sh.
+
+# shellcheck source=tests/cli/helpers.bash
+source "$(dirname "${BASH_SOURCE[0]}")/../cli/helpers.bash"
+# shellcheck source=tests/stack/environment.sh
+source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
+cd "${repository:?}" || exit 1
+export BACKUP_DIR=${BATS_FILE_TMPDIR:-/nonexistent}/backups # of this test file
+
+all_services=(postgres redis chromadb neo4j)
+patience=240 # seconds to wait for what has to come; no test passes or fails by how fast it comes
+
+wait_until() { # COMMAND ARGUMENT..: again and again until it succeeds
+	local deadline=$((SECONDS + patience))
+	until "$@"; do
+		((SECONDS < deadline)) || fail "this did not become true in $patience seconds: $*" || return 1
+		sleep 0.1
+	done
+}
+
+# --- containers -------------------------------------------------------------------------------------------------------
+
+container() { # SERVICE: the id of its container, running or not
+	local ids
+	ids=$(docker ps --all --quiet --no-trunc --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME" \
+		--filter "label=com.docker.compose.service=$1" --filter label=com.docker.compose.oneoff=False)
+	[[ -n $ids && $ids != *$'\n'* ]] || fail "not one container for $1: $ids" || return 1
+	echo "$ids"
+}
+
+container_is() { # SERVICE STATE: created, running, paused, restarting, exited
+	[[ $(docker inspect --format '{{.State.Status}}' "$(container "$1")") == "$2" ]]
+}
+
+is_healthy() { # SERVICE
+	[[ $(docker inspect --format '{{.State.Status}} {{.State.Health.Status}}' "$(container "$1")") == 'running healthy' ]]
+}
+
+stop_services() { # SERVICE.. (ChromaDB does not obey the usual signal)
+	local service id
+	for service in "$@"; do
+		id=$(container "$service")
+		if [[ $service == chromadb ]]; then docker kill --signal INT "$id" >/dev/null; fi
+		docker stop --time 120 "$id" >/dev/null &
+	done
+	wait
+	for service in "$@"; do
+		wait_until container_is "$service" exited
+	done
+}
+
+start_services() { # SERVICE..
+	local service
+	for service in "$@"; do
+		docker start "$(container "$service")" >/dev/null
+	done
+	for service in "$@"; do
+		wait_until is_healthy "$service"
+	done
+}
+
+# Containers and volumes of the project are there and healthy, whatever the tests before have done to them.
+stack_up() {
+	local service id healthy=yes
+	[[ $COMPOSE_PROJECT_NAME == *-test ]] || fail "these tests are not for the project $COMPOSE_PROJECT_NAME" || return 1
+	for id in $(docker ps --quiet --filter status=paused --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME"); do
+		docker unpause "$id" >/dev/null
+	done
+	for service in "${all_services[@]}"; do
+		is_healthy "$service" 2>/dev/null || healthy=no
+	done
+	[[ $healthy == yes ]] || STACK_WAIT_SECONDS=$patience scripts/stack.sh up >"$BATS_FILE_TMPDIR/stack-up" 2>&1 ||
+		fail "the stack does not come up:" "$(cat "$BATS_FILE_TMPDIR/stack-up")"
+}
+
+assert_all_running() {
+	local service
+	for service in "${all_services[@]}"; do
+		container_is "$service" running || fail "$service is $(docker inspect --format '{{.State.Status}}' "$(container "$service")")"
+	done
+}
+
+assert_nothing_paused() {
+	assert_equal "$(docker ps --filter status=paused --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME" \
+		--format '{{.Names}}')" ''
+}
+
+# Nothing that the program makes on its way is left in the volumes, the backup folder or the engine.
+assert_no_leftovers() {
+	local service folder
+	for service in redis chromadb neo4j; do
+		folder=$(data_folder "$service")
+		assert_equal "$(docker exec "$(container "$service")" find "$folder" -maxdepth 1 -name '.whisperbackup*')" ''
+	done
+	assert_equal "$(psql_run postgres -c "SELECT datname FROM pg_database WHERE datname ~ '^wb_'")" ''
+	assert_no_helpers
+	assert_nothing_partial
+}
+
+assert_no_helpers() {
+	assert_equal "$(docker ps --all --filter label=whisperengine.backup.helper --format '{{.Names}}')" ''
+}
+
+assert_nothing_partial() {
+	[[ ! -d $BACKUP_DIR ]] || assert_equal "$(find "$BACKUP_DIR" -maxdepth 1 -name '.partial-*' -o -maxdepth 1 -name '.removing-*')" ''
+}
+
+data_folder() { # SERVICE
+	case $1 in
+	postgres) echo /var/lib/postgresql/data ;;
+	redis | neo4j) echo /data ;;
+	chromadb) echo /chroma/chroma ;;
+	esac
+}
+
+# --- data -------------------------------------------------------------------------------------------------------------
+
+keep_output() { # NAME COMMAND ARGUMENT..: for setup_file; NAME.out, NAME.err and NAME.status in the file's folder
+	local status=0
+	"${@:2}" >"$BATS_FILE_TMPDIR/$1.out" 2>"$BATS_FILE_TMPDIR/$1.err" </dev/null || status=$?
+	echo "$status" >"$BATS_FILE_TMPDIR/$1.status"
+}
+
+kept() { # NAME.out, NAME.err or NAME.status
+	cat "$BATS_FILE_TMPDIR/$1"
+}
+
+quietly() { # COMMAND ARGUMENT..: shows what it said only if it fails
+	local said
+	said=$("$@" 2>&1 </dev/null) || fail "failed: $*" "$said"
+}
+
+seed() { # STORE..: at once; each from nothing
+	local store pids=() pid
+	for store in "$@"; do
+		quietly scripts/seed.sh "$store" &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do
+		wait "$pid"
+	done
+}
+
+mutate() { # STORE..
+	local store pids=() pid
+	for store in "$@"; do
+		quietly tests/stack/mutate.sh "$store" &
+		pids+=($!)
+	done
+	for pid in "${pids[@]}"; do
+		wait "$pid"
+	done
+}
+
+save_state() { # NAME STORE..: everything the stores hold, as text, under that name
+	quietly tests/stack/state.sh "$BATS_FILE_TMPDIR/state-$1" "${@:2}"
+}
+
+assert_same_state() { # NAME NAME STORE
+	local difference
+	difference=$(tests/stack/compare.sh "$BATS_FILE_TMPDIR/state-$1" "$BATS_FILE_TMPDIR/state-$2" "$3") || fail "$difference"
+}
+
+assert_other_state() { # NAME NAME STORE: so that "the same" later means something
+	! tests/stack/compare.sh "$BATS_FILE_TMPDIR/state-$1" "$BATS_FILE_TMPDIR/state-$2" "$3" >/dev/null || fail "$3 has not changed"
+}
+
+psql_run() { # DATABASE ARGUMENT..: prints what psql prints, bare
+	# shellcheck disable=SC2016 # for the shell in the container
+	docker exec -i -e "WANTED=$1" "$(container postgres)" sh -c \
+		'exec psql -X -q -A -t -v ON_ERROR_STOP=1 -U "$POSTGRES_USER" -d "$WANTED" "$@"' sh "${@:2}" </dev/null
+}
+
+redis_run() { # ARGUMENT..
+	docker exec "$(container redis)" redis-cli "$@"
+}
+
+chroma_url() {
+	echo "http://127.0.0.1:$CHROMADB_PORT/api/v2/tenants/default_tenant/databases/default_database/collections"
+}
+
+# shellcheck disable=SC2120 # a path is wanted only now and then
+chroma_get() { # [PATH]
+	curl --silent --show-error --fail --noproxy '*' --max-time 60 "$(chroma_url)${1:-}"
+}
+
+chroma_post() { # PATH BODY
+	curl --silent --show-error --fail --noproxy '*' --max-time 60 -H 'Content-Type: application/json' -d "$2" "$(chroma_url)$1"
+}
+
+neo4j_run() { # STATEMENT: its rows as JSON; over HTTP, which takes no Java machine of its own
+	curl --silent --show-error --fail-with-body --noproxy '*' --max-time 60 -u "$(tr / : <<<"${NEO4J_AUTH:-neo4j/whisperengine}")" \
+		-H 'Content-Type: application/json' -d "$(jq -nc --arg statement "$1" '{$statement}')" \
+		"http://127.0.0.1:$NEO4J_HTTP_PORT/db/neo4j/query/v2" | jq -ce .data.values
+}
+
+# What is cheap to read and would change with a restore, a restart, a loss of data or something left in a volume; of the
+# services that run. One call for each, because the tests read it often.
+live_fingerprint() {
+	local service id
+	# shellcheck disable=SC2016 # for the shell in the container
+	for service in "${all_services[@]}"; do
+		id=$(container "$service")
+		docker inspect --format "$service {{.State.Status}} {{.State.StartedAt}}" "$id"
+		[[ $(docker inspect --format '{{.State.Status}}' "$id") == running ]] || continue
+		case $service in
+		postgres) docker exec "$id" sh -c 'psql -X -q -A -t -U "$POSTGRES_USER" -d postgres \
+			-c "SELECT oid, datname FROM pg_database ORDER BY 1" -c "SELECT oid, rolname FROM pg_roles ORDER BY 1"' ;;
+		redis) docker exec "$id" sh -c 'redis-cli INFO keyspace; ls -A /data' | sed 's/,avg_ttl.*//' ;;
+		chromadb)
+			docker exec "$id" ls -A /chroma/chroma
+			chroma_get "" | jq -cS 'map([.id, .name, .metadata]) | sort'
+			;;
+		neo4j)
+			docker exec "$id" ls -A /data
+			neo4j_run 'MATCH (n) RETURN count(n), sum(size(keys(n)))'
+			;;
+		esac
+	done
+}
+
+# The live data is what it was; if not, the next test shall not fail for it too.
+assert_fingerprint() { # FILE with what live_fingerprint said
+	local difference
+	live_fingerprint >"$BATS_TEST_TMPDIR/fingerprint"
+	difference=$(diff "$1" "$BATS_TEST_TMPDIR/fingerprint") || {
+		cp "$BATS_TEST_TMPDIR/fingerprint" "$1"
+		fail "the live data or its services have changed:" "$difference"
+	}
+}
+
+# --- backups ----------------------------------------------------------------------------------------------------------
+
+newest_backup() { # its timestamp
+	local folder newest=''
+	for folder in "$BACKUP_DIR"/whisperengine_backup_*; do
+		[[ ! -d $folder ]] || newest=${folder##*_backup_}
+	done
+	[[ -n $newest ]] || fail "there is no backup in $BACKUP_DIR" || return 1
+	echo "$newest"
+}
+
+backup_path() { # [TIMESTAMP]
+	echo "$BACKUP_DIR/whisperengine_backup_${1:-$(newest_backup)}"
+}
+
+backup_count() {
+	find "$BACKUP_DIR" -maxdepth 1 -name 'whisperengine_backup_*' | wc -l
+}
+
+# --- damage -----------------------------------------------------------------------------------------------------------
+
+flip_bit() { # FILE OFFSET: same size, other content
+	local byte
+	byte=$(od -An -tu1 -j "$2" -N 1 "$1" | tr -d ' ')
+	# shellcheck disable=SC2059 # the format is the byte
+	printf "\\x$(printf %02x $((byte ^ 1)))" | dd of="$1" bs=1 seek="$2" conv=notrunc status=none
+}
+
+copy_backup() { # FROM-TIMESTAMP TO-TIMESTAMP: prints its folder
+	cp -r "$(backup_path "$1")" "$(backup_path "$2")"
+	backup_path "$2"
+}
+
+legacy_backup() { # TIMESTAMP: prints the empty folder
+	mkdir -p "$(backup_path "$1")"
+	backup_path "$1"
+}
+
+# Where the members of one of our .tar.gz files end: each carries its length (RFC 1952, 2.3.1.1, subfield "WB").
+gzip_member_ends() { # FILE
+	local size at=0
+	size=$(stat -c %s "$1")
+	while ((at < size)); do
+		at=$((at + $(od -An -tu4 --endian=little -j $((at + 16)) -N 4 "$1")))
+		echo "$at"
+	done
+}
+
+# --- a terminal -------------------------------------------------------------------------------------------------------
+
+# Starts the program at a terminal of its own; what it shows goes to the file $screen.
+open_terminal() { # ARGUMENT..
+	local command
+	printf -v command '%q ' "$WHISPERBACKUP" "$@"
+	screen=$BATS_TEST_TMPDIR/screen
+	: >"$screen"
+	mkfifo "$BATS_TEST_TMPDIR/keys"
+	TERM=xterm script --quiet --return --flush --command "exec $command" "$screen" \
+		<"$BATS_TEST_TMPDIR/keys" >/dev/null 2>&1 3>&- &
+	terminal=$!
+	exec 7>"$BATS_TEST_TMPDIR/keys"
+}
+
+type_keys() { # TEXT, with printf's escapes
+	# shellcheck disable=SC2059 # escapes are wanted
+	printf "$1" >&7
+}
+
+screen_shows() { # TEXT
+	grep -qF "$1" "$screen"
+}
+
+close_terminal() { # EXPECTED-EXIT-STATUS: waits for the program's end
+	local status=0
+	wait "$terminal" || status=$?
+	exec 7>&-
+	[[ $status -eq $1 ]] || fail "exit status $status instead of $1" "$(cat "$screen")"
+}

@@ -1,0 +1,128 @@
+/*
+ * tar_support.h - what the tests of the tar modules share: packing, unpacking, comparing trees, and archives made by
+ * hand, which may hold what no honest program would write.
+ */
+#ifndef WHISPERBACKUP_TESTS_TAR_SUPPORT_H
+#define WHISPERBACKUP_TESTS_TAR_SUPPORT_H
+
+#include "support.h"
+
+#include "pipeline/tar.h"
+
+enum { ARCHIVE_LIMIT = 256 << 20, TAR_BLOCK = 512 };
+
+/* The tar stream of a folder. */
+static inline struct buffer packed(const char *folder, const char *path_in_archive)
+{
+	struct error error;
+	struct buffer archive = BUFFER_INIT(ARCHIVE_LIMIT);
+	struct sink *sink = NULL;
+	uint64_t bytes = 0;
+	assert_ok(sink_to_buffer_new(&archive, &sink, &error), &error);
+	assert_ok(tar_pack(folder, path_in_archive, sink, NULL, &bytes, &error), &error);
+	sink_free(sink);
+	return archive;
+}
+
+static inline enum status unpack_bytes(const void *bytes, size_t length, const char *path_in_archive,
+									   const char *target, struct error *error)
+{
+	struct source *source = drip(bytes, length, 100000);
+	enum status status = tar_unpack(source, path_in_archive, target, NULL, error);
+	source_free(source);
+	return status;
+}
+
+static inline enum status unpack(const struct buffer *archive, const char *path_in_archive, const char *target,
+								 struct error *error)
+{
+	return unpack_bytes(archive->data, archive->length, path_in_archive, target, error);
+}
+
+/*
+ * All that a tree is: names, types, modes, owners, times in seconds, sizes, numbers of links, targets of symbolic
+ * links, and the checksums of the files. Only the time of the folder itself is left out: unpacking puts things into it.
+ * The caller frees it.
+ */
+static inline char *listing(const char *folder)
+{
+	return shell(NULL,
+				 "cd '%s' && export LC_ALL=C && stat -c '%%f %%u %%g' . && "
+				 "find . -mindepth 1 -type d -print0 | sort -z | xargs -0r stat -c '%%N %%f %%u %%g %%Y' && "
+				 "find . ! -type d -print0 | sort -z | xargs -0r stat -c '%%N %%f %%u %%g %%Y %%s %%h' && "
+				 "find . -type f -print0 | sort -z | xargs -0r sha256sum",
+				 folder);
+}
+
+static inline void assert_same_trees(const char *left, const char *right)
+{
+	char *expected = listing(left);
+	char *found = listing(right);
+	assert_string_equal(found, expected);
+	free(expected);
+	free(found);
+}
+
+/* Makes SCRATCH/src by a shell command that runs in it. */
+#define make_source(scratch, ...)                                                                                      \
+	do {                                                                                                               \
+		make_folder(at((scratch), "src"));                                                                             \
+		run_in(at((scratch), "src"), __VA_ARGS__);                                                                     \
+	} while (0)
+
+static inline void run_in(const char *folder, const char *command)
+{
+	shell_ok("cd '%s' && { %s; }", folder, command);
+}
+
+/* --- archives made by hand ---------------------------------------------------------------------------------------- */
+
+/*
+ * Appends a header (POSIX.1-1988 ustar) for an entry with `length` bytes of content. `type` is '0' for a file, '1' for
+ * a hard link, '2' for a symbolic link, '5' for a folder.
+ */
+static inline void raw_header(struct buffer *archive, char type, const char *name, const char *link, size_t length)
+{
+	struct error error;
+	char block[TAR_BLOCK] = {0};
+	snprintf(block, 100, "%s", name);
+	snprintf(block + 100, 8, "%07o", type == '5' ? 0755U : 0644U);
+	snprintf(block + 108, 8, "%07o", (unsigned)getuid());
+	snprintf(block + 116, 8, "%07o", (unsigned)getgid());
+	snprintf(block + 124, 12, "%011o", (unsigned)length);
+	snprintf(block + 136, 12, "%011o", 1000000000U);
+	block[156] = type;
+	snprintf(block + 157, 100, "%s", link != NULL ? link : "");
+	memcpy(block + 257, "ustar\0" /* and the version */ "00", 8);
+	memset(block + 148, ' ', 8); /* for the sum, its own field counts as blanks */
+	unsigned sum = 0;
+	for (size_t i = 0; i < TAR_BLOCK; i++) {
+		sum += (unsigned char)block[i];
+	}
+	snprintf(block + 148, 7, "%06o", sum);
+	assert_ok(buffer_append(archive, block, TAR_BLOCK, &error), &error);
+}
+
+/* Appends an entry with its content, which is a text or NULL. */
+static inline void raw_entry(struct buffer *archive, char type, const char *name, const char *link, const char *content)
+{
+	struct error error;
+	static const char zeros[TAR_BLOCK];
+	size_t length = content != NULL ? strlen(content) : 0;
+	raw_header(archive, type, name, link, length);
+	if (length > 0) {
+		assert_ok(buffer_append(archive, content, length, &error), &error);
+		assert_ok(buffer_append(archive, zeros, (TAR_BLOCK - length % TAR_BLOCK) % TAR_BLOCK, &error), &error);
+	}
+}
+
+static inline void raw_zeros(struct buffer *archive, size_t blocks)
+{
+	struct error error;
+	static const char zeros[TAR_BLOCK];
+	for (size_t i = 0; i < blocks; i++) {
+		assert_ok(buffer_append(archive, zeros, TAR_BLOCK, &error), &error);
+	}
+}
+
+#endif

@@ -1,0 +1,212 @@
+/* stores/chromadb/rest: is Chroma between two rewrites of its index files? */
+#include "support.h"
+
+#include "stores/chromadb/rest.h"
+
+#include <time.h>
+
+#define SEGMENT "5a1f3c1e-8e0f-4b6c-9c53-0c3f5b8d7a11"
+
+static const char *const bins[] = {"header.bin", "data_level0.bin", "length.bin", "link_lists.bin"};
+
+enum { LONG_AGO = 3600 };
+
+/* Gives a file a time in the past, `seconds` before now. */
+static void make_older(const char *path, time_t seconds)
+{
+	const struct timespec moment = {.tv_sec = time(NULL) - seconds};
+	const struct timespec times[] = {moment, moment};
+	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
+}
+
+static const char *in_segment(const char *folder, const char *name)
+{
+	return at(at(folder, SEGMENT), name);
+}
+
+/* A segment whose four files were written `age` seconds ago; with a pickle of the same time unless that is NULL. */
+static void make_segment(const char *folder, time_t age, const char *pickle)
+{
+	make_folder(at(folder, SEGMENT));
+	for (size_t i = 0; i < 4; i++) {
+		write_file(in_segment(folder, bins[i]), "bytes");
+		make_older(in_segment(folder, bins[i]), age);
+	}
+	if (pickle != NULL) {
+		write_file(in_segment(folder, CHROMADB_PICKLE), pickle);
+		make_older(in_segment(folder, CHROMADB_PICKLE), age);
+	}
+}
+
+static bool is_at_rest(const char *folder)
+{
+	struct error error;
+	bool at_rest = false;
+	assert_ok(chromadb_rest_in_folder(folder, &at_rest, &error), &error);
+	return at_rest;
+}
+
+static void an_empty_folder_is_at_rest(void **state)
+{
+	assert_true(is_at_rest(*state));
+}
+
+static void a_folder_without_segments_is_at_rest(void **state)
+{
+	make_folder(at(*state, "empty"));
+	make_folder(at(*state, "other"));
+	write_file(at(*state, "other/file.bin"), "x");
+	write_file(at(*state, "chroma.sqlite3"), "x");
+	assert_true(is_at_rest(*state));
+}
+
+static void a_segment_with_a_whole_pickle_is_at_rest(void **state)
+{
+	make_segment(*state, LONG_AGO, "\x80\x04}.");
+	assert_true(is_at_rest(*state));
+}
+
+/* Whatever the age: the pickle is written last. */
+static void a_segment_that_has_just_been_written_whole_is_at_rest(void **state)
+{
+	make_segment(*state, 0, "\x80\x04}.");
+	assert_true(is_at_rest(*state));
+}
+
+static void a_pickle_newer_than_the_other_files_is_at_rest(void **state)
+{
+	make_segment(*state, LONG_AGO, "\x80\x04}.");
+	make_older(in_segment(*state, CHROMADB_PICKLE), 5);
+	assert_true(is_at_rest(*state));
+}
+
+static void a_pickle_that_is_cut_is_not_at_rest(void **state)
+{
+	make_segment(*state, LONG_AGO, "\x80\x04}");
+	assert_false(is_at_rest(*state));
+}
+
+static void an_empty_pickle_is_not_at_rest(void **state)
+{
+	make_segment(*state, LONG_AGO, "");
+	assert_false(is_at_rest(*state));
+}
+
+static void each_file_newer_than_the_pickle_is_not_at_rest(void **state)
+{
+	make_segment(*state, LONG_AGO, "\x80\x04}.");
+	for (size_t i = 0; i < 4; i++) {
+		make_older(in_segment(*state, bins[i]), LONG_AGO - 1);
+		assert_false(is_at_rest(*state));
+		make_older(in_segment(*state, bins[i]), LONG_AGO + 1);
+	}
+	assert_true(is_at_rest(*state));
+}
+
+static void a_file_that_is_a_nanosecond_newer_than_the_pickle_is_not_at_rest(void **state)
+{
+	make_segment(*state, LONG_AGO, "\x80\x04}.");
+	struct stat pickle = attributes_of(in_segment(*state, CHROMADB_PICKLE));
+	struct timespec times[] = {pickle.st_mtim, pickle.st_mtim};
+	times[1].tv_nsec++;
+	assert_int_equal(utimensat(AT_FDCWD, in_segment(*state, "data_level0.bin"), times, 0), 0);
+	assert_false(is_at_rest(*state));
+}
+
+/* Fewer adds than sync_threshold: there is no pickle, for ever. */
+static void a_segment_without_a_pickle_that_is_quiet_is_at_rest(void **state)
+{
+	make_segment(*state, LONG_AGO, NULL);
+	assert_true(is_at_rest(*state));
+}
+
+/* In the future, so that it does not matter how slowly this runs. */
+static void a_segment_without_a_pickle_that_is_being_written_is_not_at_rest(void **state)
+{
+	make_segment(*state, LONG_AGO, NULL);
+	make_older(in_segment(*state, "link_lists.bin"), -LONG_AGO);
+	assert_false(is_at_rest(*state));
+}
+
+static void each_missing_file_beside_a_pickle_is_not_at_rest(void **state)
+{
+	make_segment(*state, LONG_AGO, "\x80\x04}.");
+	for (size_t i = 1; i < 4; i++) {
+		assert_int_equal(unlink(in_segment(*state, bins[i])), 0);
+		assert_false(is_at_rest(*state));
+		write_file(in_segment(*state, bins[i]), "bytes");
+		make_older(in_segment(*state, bins[i]), LONG_AGO);
+	}
+	assert_true(is_at_rest(*state));
+}
+
+static void each_missing_file_without_a_pickle_is_not_at_rest(void **state)
+{
+	make_segment(*state, LONG_AGO, NULL);
+	for (size_t i = 1; i < 4; i++) {
+		assert_int_equal(unlink(in_segment(*state, bins[i])), 0);
+		assert_false(is_at_rest(*state));
+		write_file(in_segment(*state, bins[i]), "bytes");
+		make_older(in_segment(*state, bins[i]), LONG_AGO);
+	}
+	assert_true(is_at_rest(*state));
+}
+
+/* All segments count, in whatever order the folder gives them. */
+static void one_segment_of_many_that_is_not_at_rest_is_enough(void **state)
+{
+	make_segment(*state, LONG_AGO, "\x80\x04}.");
+	shell_ok("cd '%s' && for i in 1 2 3 4 5 6 7 8 9; do cp -a " SEGMENT " $i; done", (char *)*state);
+	assert_true(is_at_rest(*state));
+	for (int i = 1; i <= 9; i++) {
+		char name[2] = {(char)('0' + i), '\0'};
+		write_file(at(at(*state, name), CHROMADB_PICKLE), "cut");
+		assert_false(is_at_rest(*state));
+		write_file(at(at(*state, name), CHROMADB_PICKLE), "whole.");
+	}
+	assert_true(is_at_rest(*state));
+}
+
+static void what_is_ours_is_not_looked_at(void **state)
+{
+	make_folder(at(*state, ".whisperbackup-restore"));
+	make_segment(at(*state, ".whisperbackup-restore"), LONG_AGO, "cut");
+	assert_true(is_at_rest(*state));
+}
+
+static void a_symbolic_link_to_nothing_is_no_segment(void **state)
+{
+	assert_int_equal(symlink("nothing", at(*state, "link")), 0);
+	assert_true(is_at_rest(*state));
+}
+
+static void a_folder_that_is_not_there_is_a_failure(void **state)
+{
+	struct error error;
+	bool at_rest = false;
+	assert_status(STATUS_FAILED, chromadb_rest_in_folder(at(*state, "nothing"), &at_rest, &error), &error);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		scratch_test(an_empty_folder_is_at_rest),
+		scratch_test(a_folder_without_segments_is_at_rest),
+		scratch_test(a_segment_with_a_whole_pickle_is_at_rest),
+		scratch_test(a_segment_that_has_just_been_written_whole_is_at_rest),
+		scratch_test(a_pickle_newer_than_the_other_files_is_at_rest),
+		scratch_test(a_pickle_that_is_cut_is_not_at_rest),
+		scratch_test(an_empty_pickle_is_not_at_rest),
+		scratch_test(each_file_newer_than_the_pickle_is_not_at_rest),
+		scratch_test(a_file_that_is_a_nanosecond_newer_than_the_pickle_is_not_at_rest),
+		scratch_test(a_segment_without_a_pickle_that_is_quiet_is_at_rest),
+		scratch_test(a_segment_without_a_pickle_that_is_being_written_is_not_at_rest),
+		scratch_test(each_missing_file_beside_a_pickle_is_not_at_rest),
+		scratch_test(each_missing_file_without_a_pickle_is_not_at_rest),
+		scratch_test(one_segment_of_many_that_is_not_at_rest_is_enough),
+		scratch_test(what_is_ours_is_not_looked_at),
+		scratch_test(a_symbolic_link_to_nothing_is_no_segment),
+		scratch_test(a_folder_that_is_not_there_is_a_failure),
+	};
+	return cmocka_run_group_tests_name("chromadb_rest", tests, NULL, NULL);
+}

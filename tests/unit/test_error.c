@@ -1,0 +1,195 @@
+/* base/error and base/progress: how failures and warnings travel. */
+#include "support.h"
+
+#include "base/progress.h"
+
+static void set_replaces_what_was_there(void **state)
+{
+	(void)state;
+	struct error error;
+	(void)error_set(&error, STATUS_USAGE, "old");
+	(void)error_hint(&error, "old hint");
+	assert_int_equal(error_set(&error, STATUS_DAMAGED, "%s %d", "block", 7), STATUS_DAMAGED);
+	assert_int_equal(error.status, STATUS_DAMAGED);
+	assert_string_equal(error.message, "block 7");
+	assert_string_equal(error.hint, "");
+}
+
+static void set_cuts_a_message_that_is_too_long(void **state)
+{
+	(void)state;
+	struct error error;
+	(void)error_set(&error, STATUS_FAILED, "%05000d", 1);
+	assert_int_equal(strlen(error.message), ERROR_MESSAGE_SIZE - 1);
+}
+
+static void set_errno_ends_with_the_text_of_errno(void **state)
+{
+	(void)state;
+	struct error error;
+	errno = ENOENT;
+	assert_int_equal(error_set_errno(&error, "cannot open %s", "x"), STATUS_FAILED);
+	assert_string_equal(error.message, "cannot open x: No such file or directory");
+	assert_string_equal(error.hint, "");
+}
+
+static void set_errno_says_that_a_disk_is_full(void **state)
+{
+	(void)state;
+	struct error error;
+	errno = ENOSPC;
+	assert_int_equal(error_set_errno(&error, "cannot write"), STATUS_NO_SPACE);
+	assert_int_equal(error.status, STATUS_NO_SPACE);
+}
+
+static void set_errno_says_that_a_quota_is_used_up(void **state)
+{
+	(void)state;
+	struct error error;
+	errno = EDQUOT;
+	assert_int_equal(error_set_errno(&error, "cannot write"), STATUS_NO_SPACE);
+}
+
+static void set_errno_for_a_full_disk_tells_what_to_do(void **state)
+{
+	(void)state;
+	struct error error;
+	errno = ENOSPC;
+	(void)error_set_errno(&error, "cannot write");
+	assert_non_null(strstr(error.hint, "cleanup"));
+}
+
+static void set_errno_says_that_a_call_was_interrupted(void **state)
+{
+	(void)state;
+	struct error error;
+	errno = EINTR;
+	assert_int_equal(error_set_errno(&error, "cannot read"), STATUS_INTERRUPTED);
+}
+
+static void set_errno_cuts_a_message_that_is_too_long(void **state)
+{
+	(void)state;
+	struct error error;
+	errno = ENOENT;
+	assert_int_equal(error_set_errno(&error, "%05000d", 1), STATUS_FAILED);
+	assert_int_equal(strlen(error.message), ERROR_MESSAGE_SIZE - 1);
+}
+
+static void hint_keeps_message_and_status(void **state)
+{
+	(void)state;
+	struct error error;
+	(void)error_set(&error, STATUS_LOCKED, "busy");
+	assert_int_equal(error_hint(&error, "wait %d s", 5), STATUS_LOCKED);
+	assert_string_equal(error.message, "busy");
+	assert_string_equal(error.hint, "wait 5 s");
+}
+
+static void hint_cuts_a_text_that_is_too_long(void **state)
+{
+	(void)state;
+	struct error error;
+	(void)error_set(&error, STATUS_LOCKED, "busy");
+	(void)error_hint(&error, "%01000d", 1);
+	assert_int_equal(strlen(error.hint), ERROR_HINT_SIZE - 1);
+}
+
+static void prefix_stands_in_front_of_the_message(void **state)
+{
+	(void)state;
+	struct error error;
+	(void)error_set(&error, STATUS_UNAVAILABLE, "no answer");
+	(void)error_hint(&error, "start it");
+	assert_int_equal(error_prefix(&error, "store %s", "redis"), STATUS_UNAVAILABLE);
+	assert_string_equal(error.message, "store redis: no answer");
+	assert_string_equal(error.hint, "start it");
+}
+
+static void prefix_that_fills_the_message_cuts_what_was_there(void **state)
+{
+	(void)state;
+	struct error error;
+	(void)error_set(&error, STATUS_FAILED, "what was there");
+	(void)error_prefix(&error, "%0*d", ERROR_MESSAGE_SIZE - 6, 1);
+	assert_int_equal(strlen(error.message), ERROR_MESSAGE_SIZE - 1);
+	assert_string_equal(error.message + ERROR_MESSAGE_SIZE - 6, ": wha");
+}
+
+static void prefix_that_is_too_long_is_cut(void **state)
+{
+	(void)state;
+	struct error error;
+	(void)error_set(&error, STATUS_FAILED, "what was there");
+	(void)error_prefix(&error, "%05000d", 1);
+	assert_int_equal(strlen(error.message), ERROR_MESSAGE_SIZE - 1);
+}
+
+static void clear_leaves_nothing(void **state)
+{
+	(void)state;
+	struct error error;
+	(void)error_set(&error, STATUS_FAILED, "bad");
+	(void)error_hint(&error, "hint");
+	error_clear(&error);
+	assert_int_equal(error.status, STATUS_OK);
+	assert_string_equal(error.message, "");
+	assert_string_equal(error.hint, "");
+}
+
+struct listener {
+	struct progress progress;
+	char warning[64];
+	uint64_t bytes;
+	uint64_t total;
+};
+
+static void hear_step(struct progress *progress, const char *text, uint64_t total)
+{
+	(void)text;
+	((struct listener *)progress)->total = total;
+}
+
+static void hear_advance(struct progress *progress, uint64_t bytes)
+{
+	((struct listener *)progress)->bytes += bytes;
+}
+
+static void hear_warning(struct progress *progress, const char *text)
+{
+	snprintf(((struct listener *)progress)->warning, 64, "%s", text);
+}
+
+static void progress_tells_its_listener(void **state)
+{
+	(void)state;
+	struct listener listener = {.progress = {.step = hear_step, .advance = hear_advance, .warn = hear_warning}};
+	progress_step(&listener.progress, "dumping", 5);
+	progress_advance(&listener.progress, 3);
+	progress_warn(&listener.progress, "only %d of %d", 3, 5);
+	assert_int_equal(listener.total, 5);
+	assert_int_equal(listener.bytes, 3);
+	assert_string_equal(listener.warning, "only 3 of 5");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(set_replaces_what_was_there),
+		cmocka_unit_test(set_cuts_a_message_that_is_too_long),
+		cmocka_unit_test(set_errno_ends_with_the_text_of_errno),
+		cmocka_unit_test(set_errno_says_that_a_disk_is_full),
+		cmocka_unit_test(set_errno_says_that_a_quota_is_used_up),
+		cmocka_unit_test(set_errno_for_a_full_disk_tells_what_to_do),
+		cmocka_unit_test(set_errno_says_that_a_call_was_interrupted),
+		cmocka_unit_test(set_errno_cuts_a_message_that_is_too_long),
+		cmocka_unit_test(hint_keeps_message_and_status),
+		cmocka_unit_test(hint_cuts_a_text_that_is_too_long),
+		cmocka_unit_test(prefix_stands_in_front_of_the_message),
+		cmocka_unit_test(prefix_that_fills_the_message_cuts_what_was_there),
+		cmocka_unit_test(prefix_that_is_too_long_is_cut),
+		cmocka_unit_test(clear_leaves_nothing),
+		cmocka_unit_test(progress_tells_its_listener),
+	};
+	return cmocka_run_group_tests_name("error", tests, NULL, NULL);
+}

@@ -1,0 +1,574 @@
+/* pipeline/tar: folders packed by us, unpacked by us and by GNU tar. */
+#include "tar_support.h"
+
+#include "pipeline/gzip.h"
+
+#include <locale.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/xattr.h>
+
+/* Packs SCRATCH/src, unpacks it into SCRATCH/out, and compares the two. */
+static void round_trip(const char *scratch)
+{
+	struct error error;
+	struct buffer archive = packed(at(scratch, "src"), "chroma/chroma");
+	make_folder(at(scratch, "out"));
+	assert_ok(unpack(&archive, "chroma/chroma", at(scratch, "out"), &error), &error);
+	buffer_free(&archive);
+	assert_same_trees(at(scratch, "src"), at(scratch, "out"));
+}
+
+/* Packs SCRATCH/src, lets GNU tar unpack it, which must not say a word, and compares. */
+static void round_trip_of_gnu_tar(const char *scratch)
+{
+	struct buffer archive = packed(at(scratch, "src"), "data");
+	write_bytes(at(scratch, "archive.tar"), archive.data, archive.length);
+	buffer_free(&archive);
+	char *output = shell(NULL, "cd '%s' && mkdir out && tar -xpf archive.tar --numeric-owner -C out 2>&1", scratch);
+	assert_string_equal(output, "");
+	free(output);
+	assert_same_trees(at(scratch, "src"), at(scratch, "out/data"));
+}
+
+/* --- what comes back ---------------------------------------------------------------------------------------------- */
+
+static void an_empty_folder_comes_back(void **state)
+{
+	make_source(*state, "true");
+	round_trip(*state);
+}
+
+static void empty_folders_inside_come_back(void **state)
+{
+	make_source(*state, "mkdir -p a/b/c d");
+	round_trip(*state);
+}
+
+static void a_file_of_0_bytes_comes_back(void **state)
+{
+	make_source(*state, "touch empty");
+	round_trip(*state);
+}
+
+static void files_about_the_size_of_a_block_come_back(void **state)
+{
+	make_source(*state, "for n in 1 511 512 513 1023 1024 1025 262143 262144 262145 1048577; "
+						"do head -c $n /dev/urandom >f$n; done");
+	round_trip(*state);
+}
+
+static void modes_come_back(void **state)
+{
+	make_source(*state, "touch b c d e; chmod 640 b; chmod 4755 c; chmod 2711 d; chmod 777 e; "
+						"mkdir f h; chmod 1777 f; chmod 2770 h; touch h/inside");
+	round_trip(*state);
+}
+
+static void modes_that_shut_out_their_owner_come_back(void **state)
+{
+	if (geteuid() != 0) {
+		skip();
+	}
+	make_source(*state, "touch a; chmod 000 a; mkdir g h; touch g/inside h/inside; chmod 500 g; chmod 000 h");
+	round_trip(*state);
+}
+
+/* The program runs with this mask, so that nothing it makes is open to others. */
+static void modes_come_back_under_a_strict_umask(void **state)
+{
+	make_source(*state, "touch a; chmod 666 a; mkdir b; chmod 777 b; chmod 755 .");
+	mode_t mask = umask(077);
+	round_trip(*state);
+	umask(mask);
+}
+
+static void the_mode_of_the_folder_itself_comes_back(void **state)
+{
+	make_source(*state, "chmod 2750 .");
+	round_trip(*state);
+}
+
+static void owners_come_back(void **state)
+{
+	if (geteuid() != 0) {
+		skip();
+	}
+	make_source(*state, "touch a b; mkdir c; ln -s a d; chown 999:1000 a; chown 7474:0 b c; chown -h 70:70 d .");
+	round_trip(*state);
+}
+
+static void owners_beyond_what_an_old_header_holds_come_back(void **state)
+{
+	if (geteuid() != 0) {
+		skip();
+	}
+	make_source(*state, "touch a; chown 4000000000:3000000 a");
+	round_trip(*state);
+}
+
+static void times_come_back(void **state)
+{
+	make_source(*state, "mkdir b; touch b/c; touch -d '2001-02-03 04:05:06' a b/c; touch -d '1999-12-31 23:59:59' b; "
+						"ln -s a s; touch -h -d '2005-05-05 05:05:05' s; touch -d '1969-07-20 20:17:40' moon; "
+						"touch -d '2100-01-01' late");
+	round_trip(*state);
+}
+
+static void symbolic_links_come_back(void **state)
+{
+	make_source(*state, "touch file; ln -s file a; ln -s /nowhere/at/all b; ln -s ../../outside c; mkdir d; ln -s d e; "
+						"ln -s $(printf 'x%.0s' $(seq 300)) f; ln -s 'with space' g");
+	round_trip(*state);
+}
+
+static void hard_links_come_back(void **state)
+{
+	make_source(*state, "echo text >a; ln a b; mkdir c; ln a c/d; ln -s a s; ln s t; touch e; ln e f");
+	round_trip(*state);
+}
+
+static void a_file_with_a_link_outside_of_the_folder_comes_back(void **state)
+{
+	make_source(*state, "echo text >a; ln a ../other");
+	struct error error;
+	struct buffer archive = packed(at(*state, "src"), "data");
+	make_folder(at(*state, "out"));
+	assert_ok(unpack(&archive, "data", at(*state, "out"), &error), &error);
+	buffer_free(&archive);
+	assert_file_is(at(*state, "out/a"), "text\n");
+}
+
+static void a_fifo_comes_back(void **state)
+{
+	make_source(*state, "mkfifo -m 640 a");
+	round_trip(*state);
+}
+
+static void names_with_odd_characters_come_back(void **state)
+{
+	make_source(*state,
+				"touch ' ' 'a b' \"$(printf 'new\\nline')\" \"$(printf 'tab\\t')\" 'quote\"' \"it's\" 'back\\slash' "
+				"'*' -- -dash .dot ..dots ...; mkdir ' d '; touch ' d /x'");
+	round_trip(*state);
+}
+
+static void names_in_unicode_come_back(void **state)
+{
+	make_source(*state, "mkdir мир; touch caf\xc3\xa9 мир/記憶 🐘; ln -s 記憶 мир/link; ln 🐘 🐫");
+	round_trip(*state);
+}
+
+static void names_that_are_no_unicode_come_back(void **state)
+{
+	make_source(*state, "touch \"$(printf 'caf\\351')\" \"$(printf '\\377\\376')\"");
+	round_trip(*state);
+}
+
+static void names_over_100_characters_come_back(void **state)
+{
+	make_source(*state, "d=$(printf 'd%.0s' $(seq 120)); mkdir $d; touch $d/$(printf 'f%.0s' $(seq 101)); "
+						"touch $(printf 'g%.0s' $(seq 99)) $(printf 'g%.0s' $(seq 100)) $(printf 'g%.0s' $(seq 101))");
+	round_trip(*state);
+}
+
+static void names_over_255_characters_come_back(void **state)
+{
+	make_source(*state, "a=$(printf 'a%.0s' $(seq 255)); mkdir -p $a/$a/$a; touch $a/$a/$a/$a; ln $a/$a/$a/$a $a/link; "
+						"ln -s $a/$a short");
+	round_trip(*state);
+}
+
+static void names_in_unicode_over_100_characters_come_back(void **state)
+{
+	make_source(*state, "a=$(printf '記%.0s' $(seq 80)); mkdir $a; touch $a/$a; ln -s $a/$a link; ln $a/$a hard; "
+						"ln $a/$a $a/hard");
+	round_trip(*state);
+}
+
+static void names_that_are_no_unicode_over_100_characters_come_back(void **state)
+{
+	make_source(*state, "a=$(printf '\\351%.0s' $(seq 120)); mkdir $a; touch $a/$a");
+	round_trip(*state);
+}
+
+static void extended_attributes_come_back(void **state)
+{
+	struct error error;
+	char value[16] = {0};
+	make_source(*state, "touch file; mkdir folder");
+	if (setxattr(at(*state, "src/file"), "user.note", "a\0b=c\n", 6, 0) != 0 && errno == ENOTSUP) {
+		skip();
+	}
+	assert_int_equal(setxattr(at(*state, "src/folder"), "user.note", "folder", 6, 0), 0);
+	struct buffer archive = packed(at(*state, "src"), "data");
+	make_folder(at(*state, "out"));
+	assert_ok(unpack(&archive, "data", at(*state, "out"), &error), &error);
+	buffer_free(&archive);
+	assert_int_equal(getxattr(at(*state, "out/file"), "user.note", value, sizeof value), 6);
+	assert_memory_equal(value, "a\0b=c\n", 6);
+	assert_int_equal(getxattr(at(*state, "out/folder"), "user.note", value, sizeof value), 6);
+	assert_memory_equal(value, "folder", 6);
+}
+
+static void access_control_lists_come_back(void **state)
+{
+	struct error error;
+	/* linux/posix_acl_xattr.h: version 2, then tag, permissions, id: rw- for the owner, r-- for user 1234 and others.
+	 */
+	static const unsigned char list[] = {2,    0,    0,    0,    1,    0, 6, 0, 0xff, 0xff, 0xff, 0xff, 2,    0, 4, 0,
+										 0xd2, 4,    0,    0,    4,    0, 4, 0, 0xff, 0xff, 0xff, 0xff, 0x10, 0, 4, 0,
+										 0xff, 0xff, 0xff, 0xff, 0x20, 0, 0, 0, 0xff, 0xff, 0xff, 0xff};
+	unsigned char found[sizeof list + 1];
+	make_source(*state, "touch file");
+	if (setxattr(at(*state, "src/file"), "system.posix_acl_access", list, sizeof list, 0) != 0 && errno == ENOTSUP) {
+		skip();
+	}
+	struct buffer archive = packed(at(*state, "src"), "data");
+	make_folder(at(*state, "out"));
+	assert_ok(unpack(&archive, "data", at(*state, "out"), &error), &error);
+	buffer_free(&archive);
+	assert_int_equal(getxattr(at(*state, "out/file"), "system.posix_acl_access", found, sizeof found), sizeof list);
+	assert_memory_equal(found, list, sizeof list);
+}
+
+/* --- holes -------------------------------------------------------------------------------------------------------- */
+
+static const char make_sparse[] = "printf head >a; truncate -s 20M a; printf tail >>a; truncate -s 5M b; "
+								  "truncate -s 1M c; head -c 70000 /dev/urandom >>c; truncate -s 9M c";
+
+static void assert_few_blocks(const char *path, blkcnt_t most)
+{
+	blkcnt_t blocks = attributes_of(path).st_blocks;
+	if (blocks > most) {
+		print_error("%s has %lld blocks\n", path, (long long)blocks);
+	}
+	assert_true(blocks <= most);
+}
+
+static void files_with_holes_come_back(void **state)
+{
+	make_source(*state, make_sparse);
+	round_trip(*state);
+}
+
+static void holes_come_back_as_holes(void **state)
+{
+	make_source(*state, make_sparse);
+	if (attributes_of(at(*state, "src/b")).st_blocks > 0) {
+		skip(); /* a filesystem without holes */
+	}
+	round_trip(*state);
+	assert_few_blocks(at(*state, "out/a"), 64);
+	assert_few_blocks(at(*state, "out/b"), 8);
+	assert_few_blocks(at(*state, "out/c"), 256);
+}
+
+static void holes_are_not_in_the_archive(void **state)
+{
+	make_source(*state, make_sparse);
+	if (attributes_of(at(*state, "src/b")).st_blocks > 0) {
+		skip();
+	}
+	struct buffer archive = packed(at(*state, "src"), "data");
+	assert_in_range(archive.length, 70000, 200000);
+	buffer_free(&archive);
+}
+
+static void a_file_with_holes_and_two_names_comes_back(void **state)
+{
+	make_source(*state, "truncate -s 1M a; echo text >>a; ln a b");
+	round_trip(*state);
+}
+
+/* --- what is left out --------------------------------------------------------------------------------------------- */
+
+static void a_socket_is_left_out(void **state)
+{
+	make_source(*state, "touch a z");
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	assert_true(snprintf(address.sun_path, sizeof address.sun_path, "%s", at(*state, "src/socket")) <
+				(int)sizeof address.sun_path);
+	int server = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(bind(server, (const struct sockaddr *)&address, sizeof address), 0);
+	close(server);
+	struct buffer archive = packed(at(*state, "src"), "data");
+	write_bytes(at(*state, "archive.tar"), archive.data, archive.length);
+	buffer_free(&archive);
+	char *names = shell(NULL, "tar tf '%s/archive.tar' 2>&1", (char *)*state);
+	assert_string_equal(names, "data/\ndata/a\ndata/z\n");
+	free(names);
+}
+
+static void what_is_ours_at_the_top_is_left_out(void **state)
+{
+	make_source(*state, "mkdir .whisperbackup-restore .whisperbackup-other; touch .whisperbackup-restore/x a");
+	struct buffer archive = packed(at(*state, "src"), "data");
+	write_bytes(at(*state, "archive.tar"), archive.data, archive.length);
+	buffer_free(&archive);
+	char *names = shell(NULL, "tar tf '%s/archive.tar' 2>&1", (char *)*state);
+	assert_string_equal(names, "data/\ndata/a\n");
+	free(names);
+}
+
+static void what_is_named_like_ours_further_down_is_kept(void **state)
+{
+	make_source(*state, "mkdir -p a/.whisperbackup-restore; touch a/.whisperbackup-restore/x .whisperbackup");
+	round_trip(*state);
+}
+
+/* --- what GNU tar says -------------------------------------------------------------------------------------------- */
+
+static void gnu_tar_lists_the_same_names_in_order(void **state)
+{
+	make_source(*state, "mkdir -p b/c; touch a b/c/d b-x z; ln a y; ln -s a x");
+	struct buffer archive = packed(at(*state, "src"), "chroma/chroma");
+	write_bytes(at(*state, "archive.tar"), archive.data, archive.length);
+	buffer_free(&archive);
+	char *names = shell(NULL, "tar tf '%s/archive.tar' 2>&1", (char *)*state);
+	assert_string_equal(names, "chroma/chroma/\nchroma/chroma/a\nchroma/chroma/b/\nchroma/chroma/b/c/\n"
+							   "chroma/chroma/b/c/d\nchroma/chroma/b-x\nchroma/chroma/x\nchroma/chroma/y\n"
+							   "chroma/chroma/z\n");
+	free(names);
+}
+
+static void gnu_tar_unpacks_files_links_and_folders(void **state)
+{
+	make_source(*state, "mkdir -p a/b; echo text >a/f; ln a/f a/b/g; ln -s ../f a/b/s; chmod 4711 a/f; chmod 1777 a/b; "
+						"touch -d '2001-02-03 04:05:06' a/f a/b a");
+	round_trip_of_gnu_tar(*state);
+}
+
+static void gnu_tar_unpacks_owners(void **state)
+{
+	if (geteuid() != 0) {
+		skip();
+	}
+	make_source(*state, "touch a b; chown 999:1000 a; chown 3000000:3000000 b");
+	round_trip_of_gnu_tar(*state);
+}
+
+static void gnu_tar_unpacks_long_names(void **state)
+{
+	make_source(*state, "a=$(printf 'a%.0s' $(seq 200)); mkdir -p $a/$a; touch $a/$a/f; ln -s $a/$a/f s; ln $a/$a/f h");
+	round_trip_of_gnu_tar(*state);
+}
+
+static void gnu_tar_unpacks_long_names_in_unicode(void **state)
+{
+	make_source(*state, "a=$(printf '記%.0s' $(seq 80)); mkdir -p $a; touch $a/$a caf\xc3\xa9");
+	round_trip_of_gnu_tar(*state);
+}
+
+static void gnu_tar_unpacks_files_with_holes(void **state)
+{
+	make_source(*state, make_sparse);
+	round_trip_of_gnu_tar(*state);
+}
+
+static void gnu_tar_unpacks_extended_attributes_without_a_warning(void **state)
+{
+	char value[16] = {0};
+	make_source(*state, "touch file");
+	if (setxattr(at(*state, "src/file"), "user.note", "text", 4, 0) != 0 && errno == ENOTSUP) {
+		skip();
+	}
+	struct buffer archive = packed(at(*state, "src"), "data");
+	write_bytes(at(*state, "archive.tar"), archive.data, archive.length);
+	buffer_free(&archive);
+	char *output = shell(NULL, "cd '%s' && mkdir out && tar --xattrs -xpf archive.tar -C out 2>&1", (char *)*state);
+	assert_string_equal(output, "");
+	free(output);
+	assert_int_equal(getxattr(at(*state, "out/data/file"), "user.note", value, sizeof value), 4);
+}
+
+static void tar_xzf_unpacks_a_compressed_archive(void **state)
+{
+	struct error error;
+	struct sink *buffer = NULL;
+	struct sink *gzip = NULL;
+	struct buffer archive = BUFFER_INIT(ARCHIVE_LIMIT);
+	uint64_t bytes = 0;
+	make_source(*state, "for i in 1 2 3; do head -c 150000 /dev/urandom >r$i; head -c 1500000 /dev/zero >z$i; done");
+	assert_ok(sink_to_buffer_new(&archive, &buffer, &error), &error);
+	assert_ok(gzip_sink_new(buffer, &gzip, &error), &error);
+	assert_ok(tar_pack(at(*state, "src"), "data", gzip, NULL, &bytes, &error), &error);
+	assert_ok(sink_finish(gzip, &error), &error);
+	sink_free(gzip);
+	sink_free(buffer);
+	write_bytes(at(*state, "archive.tar.gz"), archive.data, archive.length);
+	buffer_free(&archive);
+	char *output = shell(NULL, "cd '%s' && mkdir out && tar -xzpf archive.tar.gz -C out 2>&1", (char *)*state);
+	assert_string_equal(output, "");
+	free(output);
+	assert_same_trees(at(*state, "src"), at(*state, "out/data"));
+}
+
+/* --- the stream --------------------------------------------------------------------------------------------------- */
+
+/* Counts cuts, and changes a file at a chosen one: that is after its size was read and before its content is. */
+struct meddling_sink {
+	struct sink sink;
+	struct buffer *output; /* lent; NULL: the bytes are dropped */
+	size_t cuts;
+	size_t change_at;
+	const char *path;
+	off_t size;
+};
+
+static enum status meddling_write(struct sink *sink, const void *bytes, size_t length, struct error *error)
+{
+	struct buffer *output = ((struct meddling_sink *)sink)->output;
+	return output != NULL ? buffer_append(output, bytes, length, error) : STATUS_OK;
+}
+
+static enum status meddling_cut(struct sink *sink, struct error *error)
+{
+	(void)error;
+	struct meddling_sink *self = (struct meddling_sink *)sink;
+	if (++self->cuts == self->change_at) {
+		assert_int_equal(truncate(self->path, self->size), 0);
+	}
+	return STATUS_OK;
+}
+
+static const struct sink_ops meddling_ops = {.write = meddling_write, .cut = meddling_cut};
+
+static void the_stream_may_be_split_before_each_entry(void **state)
+{
+	struct error error;
+	struct meddling_sink sink = {.sink = {.ops = &meddling_ops}};
+	uint64_t bytes = 0;
+	make_source(*state, "mkdir a; touch a/b c; ln -s c d");
+	assert_ok(tar_pack(at(*state, "src"), "data", &sink.sink, NULL, &bytes, &error), &error);
+	assert_int_equal(sink.cuts, 5);
+}
+
+static void the_bytes_of_all_files_are_counted(void **state)
+{
+	struct error error;
+	struct meddling_sink sink = {.sink = {.ops = &meddling_ops}};
+	uint64_t bytes = 0;
+	make_source(*state, "head -c 1000 /dev/zero >a; head -c 234 /dev/zero >b; mkdir c; touch c/d");
+	assert_ok(tar_pack(at(*state, "src"), "data", &sink.sink, NULL, &bytes, &error), &error);
+	assert_int_equal(bytes, 1234);
+}
+
+static enum status pack_while_a_file_changes(const char *scratch, off_t size, struct buffer *output,
+											 struct error *error)
+{
+	uint64_t bytes = 0;
+	char *path = strdup(at(scratch, "src/b"));
+	/* The folder, "a", "b" */
+	struct meddling_sink sink = {
+		.sink = {.ops = &meddling_ops}, .output = output, .change_at = 3, .path = path, .size = size};
+	enum status status = tar_pack(at(scratch, "src"), "data", &sink.sink, NULL, &bytes, error);
+	free(path);
+	return status;
+}
+
+static void pack_refuses_a_file_that_becomes_shorter(void **state)
+{
+	struct error error;
+	make_source(*state, "echo 12345 >a; head -c 1000000 /dev/urandom >b; echo 1 >c");
+	assert_status(STATUS_FAILED, pack_while_a_file_changes(*state, 999999, NULL, &error), &error);
+	assert_non_null(strstr(error.message, "src/b changed"));
+}
+
+static void pack_refuses_a_file_that_becomes_longer(void **state)
+{
+	struct error error;
+	make_source(*state, "echo 12345 >a; head -c 1000000 /dev/urandom >b; echo 1 >c");
+	assert_status(STATUS_FAILED, pack_while_a_file_changes(*state, 1000001, NULL, &error), &error);
+	assert_non_null(strstr(error.message, "src/b changed"));
+}
+
+static void pack_refuses_a_folder_that_is_not_there(void **state)
+{
+	struct error error;
+	struct meddling_sink sink = {.sink = {.ops = &meddling_ops}};
+	uint64_t bytes = 0;
+	assert_status(STATUS_FAILED, tar_pack(at(*state, "src"), "data", &sink.sink, NULL, &bytes, &error), &error);
+}
+
+static void pack_hands_on_the_failure_of_its_output(void **state)
+{
+	struct error error;
+	struct buffer output = BUFFER_INIT(5000);
+	struct sink *sink = NULL;
+	uint64_t bytes = 0;
+	make_source(*state, "head -c 100000 /dev/urandom >a");
+	assert_ok(sink_to_buffer_new(&output, &sink, &error), &error);
+	assert_status(STATUS_FAILED, tar_pack(at(*state, "src"), "data", sink, NULL, &bytes, &error), &error);
+	assert_non_null(strstr(error.message, "more than 5000 bytes"));
+	sink_free(sink);
+	buffer_free(&output);
+}
+
+/* What has failed half-way must not look whole. */
+static void pack_that_fails_writes_no_end_marker(void **state)
+{
+	static const char zeros[2 * TAR_BLOCK];
+	struct error error;
+	struct buffer archive = BUFFER_INIT(ARCHIVE_LIMIT);
+	make_source(*state, "echo 12345 >a; head -c 1000000 /dev/urandom >b; echo 1 >c");
+	assert_status(STATUS_FAILED, pack_while_a_file_changes(*state, 999999, &archive, &error), &error);
+	assert_true(archive.length > 500000);
+	assert_memory_not_equal(archive.data + archive.length - sizeof zeros, zeros, sizeof zeros);
+	buffer_free(&archive);
+}
+
+int main(void)
+{
+	/* As main does it: to libarchive, names are what the locale says. */
+	(void)setlocale(LC_CTYPE, "C.UTF-8");
+	const struct CMUnitTest tests[] = {
+		scratch_test(an_empty_folder_comes_back),
+		scratch_test(empty_folders_inside_come_back),
+		scratch_test(a_file_of_0_bytes_comes_back),
+		scratch_test(files_about_the_size_of_a_block_come_back),
+		scratch_test(modes_come_back),
+		scratch_test(modes_that_shut_out_their_owner_come_back),
+		scratch_test(modes_come_back_under_a_strict_umask),
+		scratch_test(the_mode_of_the_folder_itself_comes_back),
+		scratch_test(owners_come_back),
+		scratch_test(owners_beyond_what_an_old_header_holds_come_back),
+		scratch_test(times_come_back),
+		scratch_test(symbolic_links_come_back),
+		scratch_test(hard_links_come_back),
+		scratch_test(a_file_with_a_link_outside_of_the_folder_comes_back),
+		scratch_test(a_fifo_comes_back),
+		scratch_test(names_with_odd_characters_come_back),
+		scratch_test(names_in_unicode_come_back),
+		scratch_test(names_that_are_no_unicode_come_back),
+		scratch_test(names_over_100_characters_come_back),
+		scratch_test(names_over_255_characters_come_back),
+		scratch_test(names_in_unicode_over_100_characters_come_back),
+		scratch_test(names_that_are_no_unicode_over_100_characters_come_back),
+		scratch_test(extended_attributes_come_back),
+		scratch_test(access_control_lists_come_back),
+		scratch_test(files_with_holes_come_back),
+		scratch_test(holes_come_back_as_holes),
+		scratch_test(holes_are_not_in_the_archive),
+		scratch_test(a_file_with_holes_and_two_names_comes_back),
+		scratch_test(a_socket_is_left_out),
+		scratch_test(what_is_ours_at_the_top_is_left_out),
+		scratch_test(what_is_named_like_ours_further_down_is_kept),
+		scratch_test(gnu_tar_lists_the_same_names_in_order),
+		scratch_test(gnu_tar_unpacks_files_links_and_folders),
+		scratch_test(gnu_tar_unpacks_owners),
+		scratch_test(gnu_tar_unpacks_long_names),
+		scratch_test(gnu_tar_unpacks_long_names_in_unicode),
+		scratch_test(gnu_tar_unpacks_files_with_holes),
+		scratch_test(gnu_tar_unpacks_extended_attributes_without_a_warning),
+		scratch_test(tar_xzf_unpacks_a_compressed_archive),
+		scratch_test(the_stream_may_be_split_before_each_entry),
+		scratch_test(the_bytes_of_all_files_are_counted),
+		scratch_test(pack_refuses_a_file_that_becomes_shorter),
+		scratch_test(pack_refuses_a_file_that_becomes_longer),
+		scratch_test(pack_refuses_a_folder_that_is_not_there),
+		scratch_test(pack_hands_on_the_failure_of_its_output),
+		scratch_test(pack_that_fails_writes_no_end_marker),
+	};
+	return cmocka_run_group_tests_name("tar_pack", tests, NULL, NULL);
+}
