@@ -26,13 +26,10 @@ struct packer {
 static la_ssize_t write_block(struct archive *archive, void *context, const void *bytes, size_t length)
 {
 	struct packer *packer = context;
-	if (packer->dropping) {
-		return (la_ssize_t)length;
-	}
-	packer->status = sink_write(packer->output, bytes, length, packer->error);
-	if (packer->status != STATUS_OK) {
-		archive_set_error(archive, EIO, "%s", packer->error->message);
-		return -1;
+	(void)archive;
+	/* libarchive is not told of a failure, from which it would not free what it holds: our own status is looked at. */
+	if (packer->status == STATUS_OK && !packer->dropping) {
+		packer->status = sink_write(packer->output, bytes, length, packer->error);
 	}
 	return (la_ssize_t)length;
 }
@@ -68,7 +65,7 @@ static enum status pack_content(struct packer *packer, int fd, const char *path,
 		if (done > size) {
 			break;
 		}
-		if (archive_write_data(packer->writer, packer->block, (size_t)length) < 0) {
+		if (archive_write_data(packer->writer, packer->block, (size_t)length) < 0 || packer->status != STATUS_OK) {
 			return writer_error(packer);
 		}
 		progress_advance(packer->progress, (uint64_t)length);
@@ -112,13 +109,15 @@ static enum status pack_entry(struct packer *packer, const char *path, const cha
 		status = sink_cut(packer->output, packer->error);
 	}
 	/* A warning: the name is not UTF-8, and goes in as the bytes it is (pax, hdrcharset=BINARY). */
-	if (status == STATUS_OK && archive_write_header(packer->writer, entry) < ARCHIVE_WARN) {
+	if (status == STATUS_OK &&
+		(archive_write_header(packer->writer, entry) < ARCHIVE_WARN || packer->status != STATUS_OK)) {
 		status = writer_error(packer);
 	}
 	if (status == STATUS_OK && fd >= 0 && archive_entry_hardlink(entry) == NULL) {
 		status = pack_content(packer, fd, path, (uint64_t)attributes->st_size);
 	}
-	if (status == STATUS_OK && archive_write_finish_entry(packer->writer) != ARCHIVE_OK) {
+	if (status == STATUS_OK &&
+		(archive_write_finish_entry(packer->writer) != ARCHIVE_OK || packer->status != STATUS_OK)) {
 		status = writer_error(packer);
 	}
 	archive_entry_free(entry);
@@ -195,7 +194,7 @@ enum status tar_pack(const char *folder, const char *path_in_archive, struct sin
 {
 	struct packer packer = {.output = output, .progress = progress, .error = error};
 	enum status status = open_packer(&packer) ? pack_tree(&packer, folder, path_in_archive) : error_memory(error);
-	if (status == STATUS_OK && archive_write_close(packer.writer) != ARCHIVE_OK) {
+	if (status == STATUS_OK && (archive_write_close(packer.writer) != ARCHIVE_OK || packer.status != STATUS_OK)) {
 		status = writer_error(&packer);
 	}
 	packer.dropping = true; /* a broken archive must not be given its end marker */

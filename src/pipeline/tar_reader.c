@@ -123,14 +123,22 @@ enum status tar_reader_next(struct tar_reader *reader, struct tar_entry *ret_ent
 		return error_set(error, STATUS_DAMAGED, "the archive holds a path that leads out of it: %s",
 						 path != NULL ? path : "(no name)");
 	}
-	size_t length = strlen(path);
-	if (length > 1 && path[length - 1] == '/') {
-		CLEANUP(cleanup_free) char *copy = strndup(path, length - 1);
+	const char *start = path;
+	while (strncmp(start, "./", 2) == 0 && start[2] != '\0') {
+		start += 2;
+	}
+	size_t length = strlen(start);
+	bool slash = length > 1 && start[length - 1] == '/';
+	if (start != path || slash) {
+		CLEANUP(cleanup_free) char *copy = strndup(start, length - slash);
 		if (copy == NULL) {
 			return error_memory(error);
 		}
 		archive_entry_set_pathname(reader->entry, copy);
 		path = archive_entry_pathname(reader->entry);
+		if (path == NULL) {
+			return error_memory(error);
+		}
 	}
 	*ret_entry = (struct tar_entry){
 		.path = path,
@@ -150,6 +158,11 @@ enum status tar_reader_read(struct tar_reader *reader, void *bytes, size_t capac
 	}
 	*ret_length = (size_t)length;
 	return STATUS_OK;
+}
+
+bool tar_path_is_above(const char *path, const char *prefix)
+{
+	return strcmp(path, ".") == 0 || tar_path_below(prefix, path) != NULL;
 }
 
 const char *tar_path_below(const char *path, const char *prefix)

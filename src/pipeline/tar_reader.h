@@ -29,6 +29,9 @@ enum status tar_reader_error(struct tar_reader *reader, struct error *error);
  */
 const char *tar_path_below(const char *path, const char *prefix);
 
+/* True for the folders that lead to `prefix`. */
+bool tar_path_is_above(const char *path, const char *prefix);
+
 /* True for a path that may be unpacked: relative, and without "..". */
 bool tar_path_is_safe(const char *path);
 

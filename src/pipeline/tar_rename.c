@@ -72,7 +72,7 @@ static enum status next_entry(struct rename_source *self, struct error *error)
 		return archive_write_close(self->writer) == ARCHIVE_OK ? STATUS_OK : writer_error(self, error);
 	}
 	const char *below = tar_path_below(entry.path, self->from);
-	bool above = below == NULL && entry.is_folder && tar_path_below(self->from, entry.path) != NULL;
+	bool above = below == NULL && entry.is_folder && tar_path_is_above(entry.path, self->from);
 	if (above || (below != NULL && strncmp(below, TAR_OWN_PREFIX, strlen(TAR_OWN_PREFIX)) == 0)) {
 		return STATUS_OK;
 	}

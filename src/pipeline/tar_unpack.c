@@ -31,7 +31,7 @@ static enum status place_of(const struct unpacker *unpacker, const char *path, b
 {
 	*ret_place = NULL;
 	const char *below = tar_path_below(path, unpacker->prefix);
-	if (below == NULL && is_folder && tar_path_below(unpacker->prefix, path) != NULL) {
+	if (below == NULL && is_folder && tar_path_is_above(path, unpacker->prefix)) {
 		return STATUS_OK;
 	}
 	if (below == NULL) {

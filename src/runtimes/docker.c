@@ -295,12 +295,11 @@ static enum status docker_unpause(struct runtime *runtime, const struct containe
 	if (status == STATUS_OK) {
 		return STATUS_OK;
 	}
-	/* The engine refuses to thaw what is not frozen: that is what we want, so ask what it is. */
 	struct error ignored;
 	enum container_state state = CONTAINER_PAUSED;
 	enum container_health health = HEALTH_NONE;
 	if (docker_inspect(runtime, container, &state, &health, &ignored) == STATUS_OK && state != CONTAINER_PAUSED) {
-		return STATUS_OK;
+		return error_set(error, STATUS_CONFLICT, "%s is not paused", container->name);
 	}
 	(void)error_prefix(error, "cannot thaw %s", container->name);
 	return error_hint(error, "thaw it by hand: docker unpause %s", container->name);

@@ -138,9 +138,8 @@ enum status runtime_host_folder(struct runtime *runtime, const struct container 
 enum status runtime_inspect(struct runtime *runtime, const struct container *container, enum container_state *ret_state,
 							enum container_health *ret_health, struct error *error) MUST_CHECK;
 
-/* Freezes all processes; one that is paused or stopped already is STATUS_CONFLICT. Thaws them; one that runs is
- * STATUS_OK.
- */
+/* Freezes all processes, and thaws them; STATUS_CONFLICT if the container is paused (or stopped), or not paused,
+ * already. */
 enum status runtime_pause(struct runtime *runtime, const struct container *container, struct error *error) MUST_CHECK;
 enum status runtime_unpause(struct runtime *runtime, const struct container *container, struct error *error) MUST_CHECK;
 

@@ -69,7 +69,7 @@ static void guard(struct runtime *parents_runtime, const struct container *const
 		size_t thawed = 0;
 		for (size_t i = 0; runtime != NULL && i < count; i++) {
 			enum status status = runtime_unpause(runtime, containers[i], &ignored);
-			thawed += status == STATUS_OK || status == STATUS_NOT_FOUND;
+			thawed += status == STATUS_OK || status == STATUS_CONFLICT || status == STATUS_NOT_FOUND;
 		}
 		/* A pause that the parent had only just asked for may come after the first look. */
 		in_order = thawed == count ? in_order + 1 : 0;
@@ -117,11 +117,14 @@ static void dismiss_guardian(struct window *window, bool all_well)
 static enum status thaw(struct window *window, struct error *error)
 {
 	enum status result = STATUS_OK;
+	const struct container *lost = NULL; /* the moment is lost if one was not frozen to the end */
 	interrupt_hold();
 	for (; window->paused > 0; window->paused--) {
 		struct error failure;
 		enum status status = runtime_unpause(window->runtime, window->containers[window->paused - 1], &failure);
-		if (status != STATUS_OK && result == STATUS_OK) {
+		if (status == STATUS_CONFLICT || status == STATUS_NOT_FOUND) {
+			lost = window->containers[window->paused - 1];
+		} else if (status != STATUS_OK && result == STATUS_OK) {
 			*error = failure;
 			result = status;
 		}
@@ -129,6 +132,11 @@ static enum status thaw(struct window *window, struct error *error)
 	interrupt_release();
 	sigaction(SIGTSTP, &window->stop_action, NULL);
 	dismiss_guardian(window, result == STATUS_OK);
+	if (result == STATUS_OK && lost != NULL) {
+		(void)error_set(error, STATUS_FAILED,
+						"container %s did not stand still: it was thawed, stopped or restarted meanwhile", lost->name);
+		result = error_hint(error, "see that it runs (./bot.sh status), then try again");
+	}
 	return result;
 }
 

@@ -21,7 +21,8 @@ enum status window_open(struct runtime *runtime, const struct container *const *
 						struct window **ret_window, struct error *error) MUST_CHECK;
 
 /*
- * Thaws everything and frees the window; all containers are tried even if one fails. *ret_milliseconds (may be NULL) is
+ * Thaws everything and frees the window; all containers are tried even if one fails. One that was thawed or ended by
+ * somebody else meanwhile is a failure: what was read of it is not of one moment. *ret_milliseconds (may be NULL) is
  * how long they stood still, from the first pause to the last thaw. NULL is fine.
  */
 enum status window_close(struct window *window, double *ret_milliseconds, struct error *error) MUST_CHECK;
