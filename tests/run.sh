@@ -15,43 +15,64 @@ skipped=0
 
 say() { printf '\n== %s\n' "$*"; }
 
-# Reads TAP, shows it, and counts.
-count() {
-	local line
+# Runs a program that writes TAP, shows it, and counts. A program that dies, leaks, or runs fewer tests than it has
+# planned must not pass for one without failures.
+count() { # NAME COMMAND...
+	local name=$1 line planned=0 seen=0 bad=0 status_file status
+	shift
+	status_file=$(mktemp)
 	while IFS= read -r line; do
 		printf '%s\n' "$line"
 		case $line in
-		'ok '*'# skip'* | 'ok '*'# SKIP'*) skipped=$((skipped + 1)) ;;
-		'ok '*) passed=$((passed + 1)) ;;
-		'not ok '*) failed=$((failed + 1)) ;;
+		'1..'*) planned=${line#1..} ;;
+		# cmocka calls a skipped test "not ok".
+		'ok '*'# skip'* | 'ok '*'# SKIP'* | 'not ok '*'# SKIP'*)
+			skipped=$((skipped + 1))
+			seen=$((seen + 1))
+			;;
+		'ok '*)
+			passed=$((passed + 1))
+			seen=$((seen + 1))
+			;;
+		'not ok '*)
+			failed=$((failed + 1))
+			seen=$((seen + 1))
+			bad=$((bad + 1))
+			;;
 		esac
-	done
+	done < <(
+		"$@" 2>&1 </dev/null && echo 0 >"$status_file" || echo $? >"$status_file"
+	)
+	status=$(cat "$status_file")
+	rm -f "$status_file"
+	if [[ $seen -eq 0 || $seen -ne ${planned%% *} ]]; then
+		broken "$name ran $seen of $planned tests"
+	elif [[ $status != 0 && $bad -eq 0 ]]; then
+		broken "$name ended with status $status"
+	fi
 }
 
-# A run of tests whose runner itself broke must not pass for a run without failures.
 broken() {
 	echo "not ok - $1"
 	failed=$((failed + 1))
 }
 
 run_unit() {
-	local test before
+	local test found=0
 	for test in build-asan/tests/test_*; do
 		[[ -x $test && ! -d $test ]] || continue
+		found=1
 		say "${test##*/}"
-		before=$((passed + failed))
-		count < <(CMOCKA_MESSAGE_OUTPUT=TAP "$test" 2>&1 || echo "# exit status $?")
-		[[ $((passed + failed)) -gt $before ]] || broken "${test##*/} ran no test"
+		count "${test##*/}" env CMOCKA_MESSAGE_OUTPUT=TAP "$test"
 	done
+	[[ $found -eq 1 ]] || broken "there are no unit tests"
 }
 
 run_bats() {
 	local kind=$1 file
 	for file in tests/"$kind"/*.bats; do
 		say "$file"
-		local before=$((passed + failed + skipped))
-		count < <(bats --tap "$file" 2>&1 || true)
-		[[ $((passed + failed + skipped)) -gt $before ]] || broken "$file ran no test"
+		count "$file" bats --tap "$file"
 	done
 }
 
@@ -59,6 +80,7 @@ scripts/install-deps.sh
 scripts/build.sh build
 scripts/build.sh build-asan
 export WHISPERBACKUP=$PWD/build-asan/whisperbackup
+export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 
 for kind in "${kinds[@]}"; do
 	case $kind in

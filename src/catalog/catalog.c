@@ -221,5 +221,8 @@ enum status catalog_remove(const char *folder, const struct backup *backup, stru
 	if (status == STATUS_OK && rename(backup->path, path) != 0) {
 		status = error_set_errno(error, "cannot remove %s", backup->path);
 	}
+	if (status == STATUS_OK) {
+		status = file_sync_folder(folder, error); /* not listed any more, before the first byte goes */
+	}
 	return status == STATUS_OK ? files_remove(path, error) : status;
 }

@@ -226,6 +226,18 @@ static enum status direct_apply(const struct folder_swap *swap, struct error *er
 	return status == STATUS_OK ? write_state(&parts, "done", error) : status;
 }
 
+/* The state goes last: a removal that is interrupted can be taken up again. */
+static enum status direct_remove(const struct folder_swap *swap, struct error *error)
+{
+	CLEANUP(cleanup_parts) struct parts parts = {0};
+	enum status status = find_parts(swap, &parts, error);
+	const char *const order[] = {parts.new, parts.old, parts.aside, parts.own};
+	for (size_t i = 0; status == STATUS_OK && i < sizeof order / sizeof order[0]; i++) {
+		status = files_remove(order[i], error);
+	}
+	return status;
+}
+
 static enum status direct_rollback(const struct folder_swap *swap, struct error *error)
 {
 	CLEANUP(cleanup_parts) struct parts parts = {0};
@@ -236,6 +248,13 @@ static enum status direct_rollback(const struct folder_swap *swap, struct error 
 	}
 	if (status != STATUS_OK) {
 		return status;
+	}
+	bool has_old = access(parts.old, F_OK) == 0;
+	if (!has_old && strcmp(state, "done") == 0) {
+		return direct_remove(swap, error); /* a commit had begun to remove the old data: the new data stands */
+	}
+	if (!has_old && strcmp(state, "in") == 0) {
+		return error_set(error, STATUS_FAILED, "the old data that should be in %s is not there", parts.old);
 	}
 	/* Leftovers of a rollback that was itself interrupted; what they were copies of has been dealt with. */
 	status = files_remove(parts.aside, error);
@@ -249,8 +268,8 @@ static enum status direct_rollback(const struct folder_swap *swap, struct error 
 			status = write_state(&parts, "out", error);
 		}
 	}
-	/* No old folder: a rollback had got as far as to remove it. */
-	if (status == STATUS_OK && state[0] != '\0' && access(parts.old, F_OK) == 0) {
+	/* In "out" without the old folder a rollback had got as far as to remove it. */
+	if (status == STATUS_OK && state[0] != '\0' && has_old) {
 		/* A service that was started on the half empty folder may have made files of the same names. */
 		status = move_entries(swap, parts.old, swap->host, parts.aside, false, error);
 		if (status == STATUS_OK) {
@@ -283,18 +302,6 @@ static enum status direct_state(const struct folder_swap *swap, char **ret_state
 	}
 	if (status == STATUS_OK) {
 		*ret_state = MOVE(state);
-	}
-	return status;
-}
-
-/* The state goes last: a removal that is interrupted can be taken up again. */
-static enum status direct_remove(const struct folder_swap *swap, struct error *error)
-{
-	CLEANUP(cleanup_parts) struct parts parts = {0};
-	enum status status = find_parts(swap, &parts, error);
-	const char *const order[] = {parts.new, parts.old, parts.aside, parts.own};
-	for (size_t i = 0; status == STATUS_OK && i < sizeof order / sizeof order[0]; i++) {
-		status = files_remove(order[i], error);
 	}
 	return status;
 }
@@ -363,6 +370,10 @@ static const char swap_script[] =
 	"rollback)\n"
 	"  now=\n"
 	"  if [ -e $own/state ]; then now=$(cat $own/state); fi\n"
+	"  if [ ! -d $own/old ]; then\n"
+	"    if [ \"$now\" = done ]; then rm -rf $own/new $own/aside; rm -rf $own; exit 0; fi\n"
+	"    if [ \"$now\" = in ]; then echo \"the old data is not there\"; exit 1; fi\n"
+	"  fi\n"
 	"  rm -rf $own/aside\n"
 	"  if [ -n \"$now\" ]; then mkdir $own/aside; fi\n"
 	"  case $now in in|done) move_chosen $own/aside \"$@\"; state out;; esac\n"
