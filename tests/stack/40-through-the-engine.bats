@@ -25,6 +25,10 @@ setup_file() {
 	save_state after postgresql redis chromadb
 }
 
+teardown() {
+	end_program
+}
+
 @test "create ends with 0, and the volumes were not touched directly" {
 	assert_equal "$(kept create.status)" 0 || fail "$(kept create.err)"
 	assert_json "$(cat "$(backup_path)/manifest.json")" '[.stores[] | select(.name == "chromadb" or .name == "neo4j") |
@@ -83,4 +87,34 @@ setup_file() {
 	save_state crossed redis chromadb
 	assert_same_state after crossed redis
 	assert_same_state after crossed chromadb
+}
+
+# --- a helper container must not outlive its run ----------------------------------------------------------------------
+
+there_is_a_helper() {
+	[[ -n $(docker ps --all --quiet --filter label=whisperengine.backup.helper) ]]
+}
+
+@test "Ctrl-C while a helper container works leaves none, and the data as it was" {
+	save_state before-interrupt redis
+	start_program restore latest --only redis --yes
+	hold_when there_is_a_helper
+	kill -INT "$running"
+	let_go
+	ends_with 130
+	save_state after-interrupt redis
+	assert_same_state before-interrupt after-interrupt redis
+	assert_no_leftovers
+}
+
+@test "a helper container of a run that was killed is removed by the next restore" {
+	start_program restore latest --only redis --yes
+	hold_when there_is_a_helper
+	kill -KILL "$running"
+	program 0 restore latest --only redis --yes
+	assert_no_leftovers
+}
+
+teardown_file() {
+	docker ps --all --quiet --filter label=whisperengine.backup.helper | xargs --no-run-if-empty docker rm --force >/dev/null
 }

@@ -29,51 +29,14 @@ teardown_file() {
 
 setup() {
 	stack_up
-	rm -f "$BATS_TEST_TMPDIR"/{out,err}
-	running=''
 	chroma_id=$(container chromadb)
 	chroma_folder=$(docker inspect --format '{{range .Mounts}}{{if eq .Destination "/chroma/chroma"}}{{.Source}}{{end}}{{end}}' "$chroma_id")
 	redis_id=$(container redis)
 }
 
 teardown() {
-	if [[ -n $running ]] && it_runs; then
-		kill -KILL "$running"
-	fi
+	end_program
 	find "$BACKUP_DIR" -mindepth 1 -maxdepth 1 -name 'whisperengine_backup_*' ! -name "*$good" -exec rm -r {} +
-}
-
-# --- holding the program -----------------------------------------------------------------------------------------------
-
-start_program() { # ARGUMENT..: in the background; sets $running
-	"$WHISPERBACKUP" "$@" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" </dev/null 3>&- &
-	running=$!
-}
-
-it_runs() {
-	kill -0 "$running" 2>/dev/null
-}
-
-reached() { # COMMAND ARGUMENT..: or the program has ended
-	"$@" || ! it_runs
-}
-
-hold_when() { # COMMAND ARGUMENT..: holds the program as soon as that is true
-	until reached "$@"; do :; done
-	kill -STOP "$running" || fail "it ended too early:" "$(cat "$BATS_TEST_TMPDIR/err")"
-	"$@" || fail "too late to hold it at: $*" "$(cat "$BATS_TEST_TMPDIR/err")"
-}
-
-let_go() {
-	kill -CONT "$running"
-}
-
-ends_with() { # EXPECTED-EXIT-STATUS: sets $errors
-	local status=0
-	wait "$running" || status=$?
-	running=''
-	errors=$(cat "$BATS_TEST_TMPDIR/err")
-	[[ $status -eq $1 ]] || fail "exit status $status instead of $1" "$errors"
 }
 
 chroma_is_paused() {
@@ -344,6 +307,17 @@ write_future_rdb() { # FILE
 	let_go
 	ends_with 0
 	wait_until is_healthy chromadb
-	chroma_get | jq -e 'map(.name) | index("sample_live") == null' >/dev/null || fail "the old data is still there"
+	[[ $(chroma_get | jq 'map(select(.name == "sample_live")) | length') == 0 ]] || fail "the old data is still there"
+	assert_no_leftovers
+}
+
+@test "a restore killed while the server is stopped is healed by the next one" {
+	start_program restore $good --only chromadb --yes
+	hold_when container_is chromadb exited
+	kill -KILL "$running"
+	start_services chromadb
+	program 0 restore $good --only chromadb --yes
+	[[ $(chroma_get | jq 'map(select(.name == "sample_memories")) | length') == 1 ]] || fail "the backup's data is not there"
+	[[ $(chroma_get | jq 'map(select(.name == "sample_live")) | length') == 0 ]] || fail "the old data is still there"
 	assert_no_leftovers
 }

@@ -95,6 +95,41 @@ assert_redis_as_backed_up() {
 	redis_comes_back
 }
 
+@test "Redis whose save takes longer than a look at it" {
+	run_service redis redis -- redis-server --appendonly no --save ''
+	wait_until redis_answers
+	in_redis SET marker old >/dev/null
+	in_redis BGSAVE >/dev/null
+	wait_until redis_saved
+	in_redis SET marker new >/dev/null
+	in_redis EVAL 'for i = 1, 300 do redis.call("SET", "key:" .. i, i) end' 0 >/dev/null
+	in_redis CONFIG SET rdb-key-save-delay 10000 >/dev/null # microseconds for each key: three seconds
+	program 0 create
+	in_redis CONFIG SET rdb-key-save-delay 0 >/dev/null
+	in_redis SET marker later >/dev/null
+	program 0 restore latest --yes
+	assert_equal "$(in_redis GET marker)" new
+	assert_equal "$(in_redis DBSIZE)" 301
+}
+
+redis_saved() {
+	in_redis INFO persistence | tr -d '\r' | grep -qx 'rdb_bgsave_in_progress:0'
+}
+
+@test "Redis started with an append-only file that was switched off since" {
+	run_service redis redis -- redis-server --appendonly yes
+	wait_until redis_answers
+	in_redis CONFIG SET appendonly no >/dev/null
+	redis_comes_back
+}
+
+@test "Redis started without an append-only file that was switched on since" {
+	run_service redis redis -- redis-server --appendonly no
+	wait_until redis_answers
+	in_redis CONFIG SET appendonly yes >/dev/null
+	redis_comes_back
+}
+
 @test "Redis with a password in its command" {
 	password='by-command-4711'
 	run_service redis redis -- redis-server --appendonly yes --requirepass "$password"

@@ -309,3 +309,42 @@ close_terminal() { # EXPECTED-EXIT-STATUS: waits for the program's end
 	exec 7>&-
 	[[ $status -eq $1 ]] || fail "exit status $status instead of $1" "$(cat "$screen")"
 }
+
+# --- holding the program ----------------------------------------------------------------------------------------------
+
+start_program() { # ARGUMENT..: in the background; sets $running
+	"$WHISPERBACKUP" "$@" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" </dev/null 3>&- &
+	running=$!
+}
+
+it_runs() {
+	kill -0 "$running" 2>/dev/null
+}
+
+reached() { # COMMAND ARGUMENT..: or the program has ended
+	"$@" || ! it_runs
+}
+
+hold_when() { # COMMAND ARGUMENT..: holds the program as soon as that is true
+	until reached "$@"; do :; done
+	kill -STOP "$running" || fail "it ended too early:" "$(cat "$BATS_TEST_TMPDIR/err")"
+	"$@" || fail "too late to hold it at: $*" "$(cat "$BATS_TEST_TMPDIR/err")"
+}
+
+let_go() {
+	kill -CONT "$running"
+}
+
+ends_with() { # EXPECTED-EXIT-STATUS: sets $errors
+	local status=0
+	wait "$running" || status=$?
+	running=''
+	errors=$(cat "$BATS_TEST_TMPDIR/err")
+	[[ $status -eq $1 ]] || fail "exit status $status instead of $1" "$errors"
+}
+
+end_program() { # for teardown
+	if [[ -n ${running:-} ]] && it_runs; then
+		kill -KILL "$running"
+	fi
+}
