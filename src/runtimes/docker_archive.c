@@ -9,6 +9,9 @@
 
 #include <openssl/evp.h>
 
+/* On every throwaway container, with the id of the one that it works for. */
+#define HELPER_LABEL "whisperengine.backup.helper"
+
 enum {
 	STAT_HEADER_LIMIT = 64 << 10, /* bytes of the X-Docker-Container-Path-Stat header */
 	HELPER_LOG_LIMIT = 1 << 20,   /* bytes of a throwaway container's output that are read */
@@ -269,10 +272,39 @@ static enum status helper_log(struct docker *docker, const char *id, struct buff
 	return status;
 }
 
+/* A run that was killed while its helper was at work could not remove it, and it keeps the volumes in use. */
+static enum status remove_old_helpers(struct docker *docker, const struct container *container, struct error *error)
+{
+	CLEANUP(cleanup_free) char *filters = NULL;
+	if (asprintf(&filters, "{\"label\":[\"" HELPER_LABEL "=%s\"]}", container->id) < 0) {
+		return error_memory(error);
+	}
+	CLEANUP(cleanup_free) char *escaped = docker_escape(docker, filters);
+	if (escaped == NULL) {
+		return error_memory(error);
+	}
+	CLEANUP(cleanup_json) json_t *list = NULL;
+	enum status status =
+		docker_request(docker, "GET", NULL, &list, NULL, error, "/containers/json?all=1&filters=%s", escaped);
+	size_t index = 0;
+	const json_t *item = NULL;
+	json_array_foreach (list, index, item) {
+		const char *id = json_string_value(json_object_get(item, "Id"));
+		if (id != NULL) {
+			remove_container(docker, id);
+		}
+	}
+	return status;
+}
+
 enum status docker_helper(struct runtime *runtime, const struct container *container, const char *const *arguments,
 						  struct buffer *output, int *ret_exit_code, struct error *error)
 {
 	struct docker *docker = (struct docker *)runtime;
+	enum status status = remove_old_helpers(docker, container, error);
+	if (status != STATUS_OK) {
+		return status;
+	}
 	json_t *entrypoint = json_array();
 	for (size_t i = 0; arguments[i] != NULL; i++) {
 		(void)json_array_append_new(entrypoint, json_string(arguments[i]));
@@ -280,13 +312,13 @@ enum status docker_helper(struct runtime *runtime, const struct container *conta
 	CLEANUP(cleanup_json)
 	json_t *body = json_pack("{s:s, s:o, s:[], s:s, s:s, s:{s:s}, s:{s:[s], s:s, s:{s:s, s:{}}}}", "Image",
 							 container->image_digest, "Entrypoint", entrypoint, "Cmd", "User", "0", "WorkingDir", "/",
-							 "Labels", "whisperengine.backup.helper", "1", "HostConfig", "VolumesFrom", container->id,
+							 "Labels", HELPER_LABEL, container->id, "HostConfig", "VolumesFrom", container->id,
 							 "NetworkMode", "none", "LogConfig", "Type", "json-file", "Config");
 	if (body == NULL) {
 		return error_memory(error);
 	}
 	CLEANUP(cleanup_json) json_t *reply = NULL;
-	enum status status = docker_request(docker, "POST", body, &reply, NULL, error, "/containers/create");
+	status = docker_request(docker, "POST", body, &reply, NULL, error, "/containers/create");
 	if (status != STATUS_OK) {
 		return error_prefix(error, "cannot make a helper container beside %s", container->name);
 	}
