@@ -35,6 +35,14 @@ static inline void cleanup_close(const int *fd)
 	}
 }
 
+/* The descriptor, leaving -1 behind. */
+static inline int cleanup_take(int *fd)
+{
+	int taken = *fd;
+	*fd = -1;
+	return taken;
+}
+
 /* Defines cleanup_NAME for a TYPE whose free function takes the pointer itself. */
 /* NOLINTBEGIN(bugprone-macro-parentheses): a type cannot stand in parentheses */
 #define CLEANUP_DEFINE(name, type, free_function)                                                                      \

@@ -150,8 +150,7 @@ enum status catalog_lock(const char *folder, int *ret_lock, struct error *error)
 	}
 	status = remove_leftovers(folder, error);
 	if (status == STATUS_OK) {
-		*ret_lock = lock;
-		lock = -1;
+		*ret_lock = cleanup_take(&lock);
 	}
 	return status;
 }

@@ -90,7 +90,7 @@ static bool is_digit(char byte)
 
 static enum status damaged(const struct dump_lexer *lexer, struct error *error, const char *what)
 {
-	return error_set(error, STATUS_DAMAGED, "%s at byte %llu", what, (unsigned long long)(lexer->offset + lexer->at));
+	return error_set(error, STATUS_DAMAGED, "%s at byte %llu", what, (unsigned long long)lexer->offset + lexer->at);
 }
 
 static enum status terminal_lines(struct error *error)

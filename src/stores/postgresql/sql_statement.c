@@ -14,14 +14,14 @@ static size_t quoted_length(const char *text, size_t length, size_t at, char quo
 {
 	size_t end = at + 1;
 	while (end < length) {
-		if (escapes && text[end] == '\\') {
+		bool escaped = escapes && text[end] == '\\';
+		bool doubled = text[end] == quote && end + 1 < length && text[end + 1] == quote;
+		if (escaped || doubled) {
 			end += 2;
-		} else if (text[end] != quote) {
-			end++;
-		} else if (end + 1 < length && text[end + 1] == quote) {
-			end += 2;
-		} else {
+		} else if (text[end] == quote) {
 			return end + 1 - at;
+		} else {
+			end++;
 		}
 	}
 	return length - at;
