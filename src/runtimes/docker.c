@@ -16,7 +16,10 @@ enum { OLDEST_MINOR_VERSION = 24, NEWEST_MINOR_VERSION = 51 };
 
 enum { STOP_SIGNAL_MINOR_VERSION = 42 }; /* since when a stop may name its signal; before, that is a call of its own */
 
-enum { STOP_STEP_MILLISECONDS = 20 }; /* between two looks at a container that is about to stop */
+enum {
+	STOP_STEP_MILLISECONDS = 20, /* between two looks at a container that is about to stop */
+	STARTED_AT_SIZE = 48,        /* bytes of a time in RFC 3339, with nanoseconds */
+};
 
 static const struct runtime_ops docker_ops;
 
@@ -305,20 +308,37 @@ static enum status docker_unpause(struct runtime *runtime, const struct containe
 	return error_hint(error, "thaw it by hand: docker unpause %s", container->name);
 }
 
+/* Whether the container runs, and since when: another time means that it has been started again. */
+static enum status look_at_run(struct docker *docker, const struct container *container, bool *ret_running,
+							   char ret_since[STARTED_AT_SIZE], struct error *error)
+{
+	CLEANUP(cleanup_json) json_t *reply = NULL;
+	enum status status = docker_request(docker, "GET", NULL, &reply, NULL, error, "/containers/%s/json", container->id);
+	const json_t *state = json_object_get(reply, "State");
+	*ret_running = state_of(state) != CONTAINER_STOPPED;
+	snprintf(ret_since, STARTED_AT_SIZE, "%s", text_of(state, "StartedAt"));
+	return status;
+}
+
 /*
  * Sends the signal and waits until the container has stopped, at most `seconds`. A kill cancels the restart policy as a
- * stop does, unless the container has a stop signal of its own and this is another one (moby, daemon/kill.go).
+ * stop does, unless the container has a stop signal of its own and this is another one (moby, daemon/kill.go): then the
+ * engine starts it again, and the fresh server, which nobody has talked to yet, is left to the stop that follows.
  */
 static enum status signal_and_wait(struct docker *docker, const struct container *container, const char *signal,
 								   unsigned seconds, struct error *error)
 {
-	enum status status =
-		docker_request(docker, "POST", NULL, NULL, NULL, error, "/containers/%s/kill?signal=%s", container->id, signal);
+	char before[STARTED_AT_SIZE];
+	char since[STARTED_AT_SIZE];
+	bool running = true;
+	enum status status = look_at_run(docker, container, &running, before, error);
+	if (status == STATUS_OK) {
+		status = docker_request(docker, "POST", NULL, NULL, NULL, error, "/containers/%s/kill?signal=%s", container->id,
+								signal);
+	}
 	for (double began = clock_seconds(); status == STATUS_OK && clock_seconds() - began < seconds;) {
-		enum container_state state = CONTAINER_RUNNING;
-		enum container_health health = HEALTH_NONE;
-		status = docker_inspect(&docker->runtime, container, &state, &health, error);
-		if (status == STATUS_OK && state == CONTAINER_STOPPED) {
+		status = look_at_run(docker, container, &running, since, error);
+		if (status == STATUS_OK && (!running || strcmp(before, since) != 0)) {
 			break;
 		}
 		clock_sleep(STOP_STEP_MILLISECONDS);

@@ -154,7 +154,9 @@ NAMES
 	id=$(docker run --detach --network none -e POSTGRES_USER=whisperengine -e POSTGRES_PASSWORD=new -e POSTGRES_DB=postgres "$image")
 	new_server_answers() { docker exec "$id" pg_isready -q -h 127.0.0.1 -U whisperengine; }
 	wait_until new_server_answers
-	docker exec -i "$id" psql -X -q -U whisperengine -d postgres -f - <"$backup/postgresql_backup.sql" \
+	# The sample data has a read-only database, which pg_dumpall's own way of loading needs this for.
+	docker exec -e PGOPTIONS='-c default_transaction_read_only=off' -i "$id" \
+		psql -X -q -U whisperengine -d postgres -f - <"$backup/postgresql_backup.sql" \
 		>/dev/null 2>"$BATS_TEST_TMPDIR/errors"
 	customers=$(docker exec "$id" psql -X -q -A -t -U whisperengine -d shop -c 'SELECT count(*) FROM customers')
 	docker rm --force --volumes "$id" >/dev/null

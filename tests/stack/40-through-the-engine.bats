@@ -92,7 +92,7 @@ teardown() {
 # --- a helper container must not outlive its run ----------------------------------------------------------------------
 
 there_is_a_helper() {
-	[[ -n $(docker ps --all --quiet --filter label=whisperengine.backup.helper) ]]
+	[[ -n $(helpers_there) ]]
 }
 
 @test "Ctrl-C while a helper container works leaves none, and the data as it was" {
@@ -116,5 +116,5 @@ there_is_a_helper() {
 }
 
 teardown_file() {
-	docker ps --all --quiet --filter label=whisperengine.backup.helper | xargs --no-run-if-empty docker rm --force >/dev/null
+	helpers_there | xargs --no-run-if-empty docker rm --force >/dev/null
 }

@@ -51,6 +51,14 @@ chroma_is_being_staged() { # asked of the host where it can be, which is quicker
 	fi
 }
 
+run_of() { # CONTAINER-ID: changes when it stops and when it starts
+	docker inspect --format '{{.State.Status}} {{.State.StartedAt}}' "$1"
+}
+
+has_stopped_since() { # CONTAINER-ID RUN
+	[[ $(run_of "$1") != "$2" ]]
+}
+
 redis_was_restarted_since() { # MOMENT
 	[[ $(docker inspect --format '{{.State.StartedAt}}' "$redis_id") != "$1" ]]
 }
@@ -311,9 +319,11 @@ write_future_rdb() { # FILE
 	assert_no_leftovers
 }
 
-@test "a restore killed while the server is stopped is healed by the next one" {
+@test "a restore killed while it swaps is healed by the next one" {
+	local run
+	run=$(run_of "$chroma_id")
 	start_program restore $good --only chromadb --yes
-	hold_when container_is chromadb exited
+	hold_soon_after has_stopped_since "$chroma_id" "$run"
 	kill -KILL "$running"
 	start_services chromadb
 	program 0 restore $good --only chromadb --yes

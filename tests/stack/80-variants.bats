@@ -299,11 +299,6 @@ postgresql_comes_back() {
 	refute_contains "$document$said$(cat "$(backup_path)/manifest.json")" 4711
 }
 
-@test "PostgreSQL without a name for anything" {
-	run_service postgres postgres -e POSTGRES_PASSWORD=any
-	postgresql_comes_back
-}
-
 @test "PostgreSQL that wants its password also on its socket" {
 	run_service postgres postgres -e POSTGRES_USER=bot_user -e POSTGRES_PASSWORD=socket-4711
 	demand_password
@@ -311,7 +306,7 @@ postgresql_comes_back() {
 	refute_contains "$document$said$(cat "$(backup_path)/manifest.json")" socket-4711
 }
 
-@test "databases and roles that came after the backup are gone" {
+@test "PostgreSQL without a name for anything; databases and roles that came after the backup are gone" {
 	run_service postgres postgres -e POSTGRES_PASSWORD=any
 	postgresql_comes_back
 	assert_equal "$(in_postgresql postgres "SELECT datname FROM pg_database WHERE datname = 'later'")" ''
@@ -377,7 +372,7 @@ in_chroma() { # what the folder holds, but pipes and sockets
 }
 
 @test "ChromaDB with its data in /data, and whatever else a folder may hold" {
-	run_service chromadb chromadb -- run --path /data --host 0.0.0.0 --port 8000
+	run_service chromadb chromadb -v /data -- run --path /data --host 0.0.0.0 --port 8000
 	wait_until chroma_answers
 	# shellcheck disable=SC2016 # for the shell in the container
 	docker exec "$id" bash -c 'set -e; cd /data

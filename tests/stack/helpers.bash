@@ -99,8 +99,18 @@ assert_no_leftovers() {
 	assert_nothing_partial
 }
 
+helpers_there() { # the throwaway containers on this project's volumes; other projects' runs have theirs
+	local id owner
+	for id in $(docker ps --all --quiet --filter label=whisperengine.backup.helper); do
+		owner=$(docker inspect --format '{{index .HostConfig.VolumesFrom 0}}' "$id" 2>/dev/null) || continue
+		docker inspect --format '{{index .Config.Labels "com.docker.compose.project"}}' "$owner" 2>/dev/null |
+			grep -qx "$COMPOSE_PROJECT_NAME" && echo "$id"
+	done
+	return 0
+}
+
 assert_no_helpers() {
-	assert_equal "$(docker ps --all --filter label=whisperengine.backup.helper --format '{{.Names}}')" ''
+	assert_equal "$(helpers_there)" ''
 }
 
 assert_nothing_partial() {
@@ -325,9 +335,13 @@ reached() { # COMMAND ARGUMENT..: or the program has ended
 	"$@" || ! it_runs
 }
 
-hold_when() { # COMMAND ARGUMENT..: holds the program as soon as that is true
+hold_soon_after() { # COMMAND ARGUMENT..: holds the program once that is true, wherever it has got to by then
 	until reached "$@"; do :; done
 	kill -STOP "$running" || fail "it ended too early:" "$(cat "$BATS_TEST_TMPDIR/err")"
+}
+
+hold_when() { # COMMAND ARGUMENT..: holds the program while that is true
+	hold_soon_after "$@"
 	"$@" || fail "too late to hold it at: $*" "$(cat "$BATS_TEST_TMPDIR/err")"
 }
 
