@@ -21,6 +21,11 @@ setup_file() {
 setup() {
 	backup=$(backup_path)
 	timestamp=$(newest_backup)
+	new_server=''
+}
+
+teardown() {
+	[[ -z $new_server ]] || docker rm --force --volumes "$new_server" >/dev/null
 }
 
 # --- create -----------------------------------------------------------------------------------------------------------
@@ -149,20 +154,19 @@ NAMES
 }
 
 @test "psql alone restores the dump on a new server" {
-	local id image customers
+	local image customers
 	image=$(docker inspect --format '{{.Config.Image}}' "$(container postgres)")
-	id=$(docker run --detach --network none -e POSTGRES_USER=whisperengine -e POSTGRES_PASSWORD=new -e POSTGRES_DB=postgres "$image")
-	new_server_answers() { docker exec "$id" pg_isready -q -h 127.0.0.1 -U whisperengine; }
+	new_server=$(docker run --detach --network none -e POSTGRES_USER=whisperengine -e POSTGRES_PASSWORD=new -e POSTGRES_DB=postgres "$image")
+	new_server_answers() { docker exec "$new_server" pg_isready -q -h 127.0.0.1 -U whisperengine; }
 	wait_until new_server_answers
 	# The sample data has a read-only database, which pg_dumpall's own way of loading needs this for.
-	docker exec -e PGOPTIONS='-c default_transaction_read_only=off' -i "$id" \
+	docker exec -e PGOPTIONS='-c default_transaction_read_only=off' -i "$new_server" \
 		psql -X -q -U whisperengine -d postgres -f - <"$backup/postgresql_backup.sql" \
 		>/dev/null 2>"$BATS_TEST_TMPDIR/errors"
-	customers=$(docker exec "$id" psql -X -q -A -t -U whisperengine -d shop -c 'SELECT count(*) FROM customers')
-	docker rm --force --volumes "$id" >/dev/null
+	customers=$(docker exec "$new_server" psql -X -q -A -t -U whisperengine -d shop -c 'SELECT count(*) FROM customers')
 	# Any dump of pg_dumpall creates the superuser that the new server already has.
 	assert_equal "$(grep -c ERROR "$BATS_TEST_TMPDIR/errors") $(grep ERROR "$BATS_TEST_TMPDIR/errors")" \
-		'1 psql:<stdin>:'"$(grep -n 'CREATE ROLE whisperengine' "$backup/postgresql_backup.sql" | cut -d : -f 1)"': ERROR:  role "whisperengine" already exists'
+		'1 psql:<stdin>:'"$(grep -m 1 -n '^CREATE ROLE whisperengine;' "$backup/postgresql_backup.sql" | cut -d : -f 1)"': ERROR:  role "whisperengine" already exists'
 	[[ $customers -gt 0 ]] || fail "shop.customers is empty"
 }
 

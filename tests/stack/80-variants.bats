@@ -6,7 +6,8 @@
 load helpers
 
 setup() {
-	export COMPOSE_PROJECT_NAME=whisperbackup-variants-test
+	stack_project=$COMPOSE_PROJECT_NAME
+	export COMPOSE_PROJECT_NAME=${stack_project%-test}-variants-test
 	remove_containers
 }
 
@@ -17,15 +18,13 @@ teardown() {
 
 remove_containers() {
 	local id
-	for id in $(docker ps --all --quiet --filter label=com.docker.compose.project=whisperbackup-variants-test); do
+	for id in $(docker ps --all --quiet --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME"); do
 		docker rm --force --volumes "$id" >/dev/null
 	done
 }
 
 image_of() { # SERVICE of the stack
-	COMPOSE_PROJECT_NAME=whisperbackup-test
-	docker inspect --format '{{.Config.Image}}' "$(container "$1")"
-	COMPOSE_PROJECT_NAME=whisperbackup-variants-test
+	docker inspect --format '{{.Config.Image}}' "$(COMPOSE_PROJECT_NAME=$stack_project container "$1")"
 }
 
 run_service() { # SERVICE IMAGE-OF-SERVICE OPTION.. [-- ARGUMENT..]: sets $id
@@ -188,7 +187,7 @@ redis_saved() {
 # --- which container is which -----------------------------------------------------------------------------------------
 
 @test "a label says which store a service with another name is" {
-	run_service cache redis --name whisperbackup-variants-memory --label whisperengine.backup.store=redis -- redis-server
+	run_service cache redis --name "$COMPOSE_PROJECT_NAME-memory" --label whisperengine.backup.store=redis -- redis-server
 	redis_comes_back
 	assert_json "$document" '[.stores[] | select(.status == "ok") | .name]' '["redis"]'
 }
