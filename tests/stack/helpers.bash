@@ -342,7 +342,11 @@ hold_soon_after() { # COMMAND ARGUMENT..: holds the program once that is true, w
 
 hold_when() { # COMMAND ARGUMENT..: holds the program while that is true
 	hold_soon_after "$@"
-	"$@" || skip "too late to hold it at: $*" "$(cat "$BATS_TEST_TMPDIR/err")"
+	"$@" || {
+		kill -CONT "$running"
+		wait "$running" || true
+		skip "the program was too quick to be held at: $*"
+	}
 }
 
 let_go() {
