@@ -1,4 +1,4 @@
-/* whisperbackup: the command table, set-up, and what a failure becomes. */
+/* whisperbackup: set-up, which command is meant, and what a failure becomes. */
 #include "base/interrupt.h"
 #include "commands/backup_json.h"
 #include "commands/command.h"
@@ -10,10 +10,6 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
-
-const struct command *const command_table[] = {
-	&command_create, &command_list, &command_show, &command_restore, &command_cleanup, &command_help, NULL,
-};
 
 static enum exit_code exit_code_of(enum status status)
 {

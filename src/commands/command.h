@@ -1,9 +1,9 @@
 /*
  * command.h - the command line: one table of options, one of commands, and one file for each command.
  *
- * To add a command: write src/commands/NAME.c with a `const struct command command_NAME`, add it to the table in main.c
- * and its source to meson.build. Help texts come from these tables. Only this folder and main.c print: data on standard
- * output, everything else on standard error.
+ * To add a command: write src/commands/NAME.c with a `const struct command command_NAME`, add it to the table in
+ * command_table.c and its source to meson.build. Help texts come from these tables. Only this folder and main.c print:
+ * data on standard output, everything else on standard error.
  */
 #ifndef WHISPERBACKUP_COMMANDS_COMMAND_H
 #define WHISPERBACKUP_COMMANDS_COMMAND_H
@@ -24,7 +24,21 @@ enum exit_code {
 	EXIT_INTERRUPTED = 130,
 };
 
-enum option { OPTION_ONLY, OPTION_YES, OPTION_JSON, OPTION_QUIET, OPTION_HELP, OPTION_COUNT };
+enum option {
+	OPTION_ONLY,
+	OPTION_YES,
+	OPTION_KEEP_LAST,
+	OPTION_KEEP_DAILY,
+	OPTION_KEEP_WEEKLY,
+	OPTION_KEEP_MONTHLY,
+	OPTION_DRY_RUN,
+	OPTION_SYSTEMD,
+	OPTION_WAIT,
+	OPTION_JSON,
+	OPTION_QUIET,
+	OPTION_HELP,
+	OPTION_COUNT
+};
 
 struct option_definition {
 	const char *name;  /* without the dashes */
@@ -34,7 +48,7 @@ struct option_definition {
 
 extern const struct option_definition option_table[OPTION_COUNT];
 
-enum { MOST_ARGUMENTS = 1 };
+enum { MOST_ARGUMENTS = 3 };
 
 struct invocation {
 	const struct command *command;
@@ -60,9 +74,12 @@ extern const struct command command_list;
 extern const struct command command_show;
 extern const struct command command_restore;
 extern const struct command command_cleanup;
+extern const struct command command_status;
+extern const struct command command_health;
+extern const struct command command_schedule;
 extern const struct command command_help;
 
-/* All commands, ended by NULL (main.c). */
+/* All commands, ended by NULL (command_table.c). */
 extern const struct command *const command_table[];
 const struct command *command_by_name(const char *name);
 
