@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <fts.h>
 #include <ftw.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -26,6 +27,38 @@ enum status files_remove(const char *path, struct error *error)
 		return STATUS_OK;
 	}
 	return error_set_errno(error, "cannot remove %s", path);
+}
+
+enum status files_disk_usage(const char *path, uint64_t *ret_bytes, struct error *error)
+{
+	enum { BLOCK_SIZE = 512 }; /* of st_blocks, whatever the filesystem's own is (stat(2)) */
+	CLEANUP(cleanup_free) char *copy = strdup(path);
+	char *const paths[] = {copy, NULL};
+	FTS *walk = copy != NULL ? fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL) : NULL;
+	if (walk == NULL) {
+		return error_set_errno(error, "cannot read the folder %s", path);
+	}
+	uint64_t bytes = 0;
+	enum status status = STATUS_OK;
+	for (FTSENT *entry; status == STATUS_OK && (entry = fts_read(walk)) != NULL;) {
+		switch (entry->fts_info) {
+		case FTS_DNR:
+		case FTS_ERR:
+		case FTS_NS:
+			errno = entry->fts_errno;
+			if (errno != ENOENT || entry->fts_level == 0) {
+				status = error_set_errno(error, "cannot read %s", entry->fts_path);
+			}
+			break;
+		case FTS_DP: /* a folder, the second time */
+			break;
+		default:
+			bytes += (uint64_t)entry->fts_statp->st_blocks * BLOCK_SIZE;
+		}
+	}
+	fts_close(walk);
+	*ret_bytes = bytes;
+	return status;
 }
 
 enum status files_join(const char *folder, const char *name, char **ret_path, struct error *error)

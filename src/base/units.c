@@ -31,3 +31,22 @@ const char *units_seconds(double seconds, char ret_text[UNITS_SIZE])
 	}
 	return ret_text;
 }
+
+const char *units_age(double seconds, char ret_text[UNITS_AGE_SIZE])
+{
+	static const double MINUTE = 60;
+	static const double HOUR = 60 * MINUTE;
+	static const double DAY = 24 * HOUR;
+	if (seconds < 0) {
+		snprintf(ret_text, UNITS_AGE_SIZE, "in the future");
+	} else if (seconds < MINUTE) {
+		snprintf(ret_text, UNITS_AGE_SIZE, "just now");
+	} else if (seconds < 2 * HOUR) {
+		snprintf(ret_text, UNITS_AGE_SIZE, "%u min ago", (unsigned)(seconds / MINUTE));
+	} else if (seconds < 2 * DAY) {
+		snprintf(ret_text, UNITS_AGE_SIZE, "%u h ago", (unsigned)(seconds / HOUR));
+	} else {
+		snprintf(ret_text, UNITS_AGE_SIZE, "%u days ago", (unsigned)(seconds / DAY) % 1000000);
+	}
+	return ret_text;
+}

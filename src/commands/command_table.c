@@ -2,5 +2,6 @@
 #include "commands/command.h"
 
 const struct command *const command_table[] = {
-	&command_create, &command_list, &command_show, &command_restore, &command_cleanup, &command_help, NULL,
+	&command_create, &command_list, &command_show, &command_restore, &command_cleanup, &command_status,
+	&command_health, &command_help, NULL,
 };

@@ -267,9 +267,14 @@ enum status session_connect(struct session *session, struct error *error)
 	if (status == STATUS_OK && session->project == NULL) {
 		status = find_project(session, error);
 	}
-	if (status == STATUS_OK) {
-		status = runtime_find(session->runtime, session->project, &session->containers, error);
-	}
+	return status == STATUS_OK ? session_refresh(session, error) : status;
+}
+
+enum status session_refresh(struct session *session, struct error *error)
+{
+	container_list_free(&session->containers);
+	memset(session->of_store, 0, sizeof session->of_store);
+	enum status status = runtime_find(session->runtime, session->project, &session->containers, error);
 	return status == STATUS_OK ? assign_containers(session, error) : status;
 }
 

@@ -29,8 +29,9 @@ struct session {
 enum status session_open(const struct invocation *invocation, struct session *ret_session,
 						 struct error *error) MUST_CHECK;
 
-/* Connects to the engine and finds the project's containers. */
+/* Connects to the engine and finds the project's containers; finds them again, as they are now. */
 enum status session_connect(struct session *session, struct error *error) MUST_CHECK;
+enum status session_refresh(struct session *session, struct error *error) MUST_CHECK;
 
 /*
  * Why a store cannot be worked with now: NULL if its container runs, else words such as "not running". Lent.

@@ -160,6 +160,33 @@ static bool fill_mounts(struct container *container, const json_t *mounts)
 	return true;
 }
 
+/* {"5432/tcp": [{"HostIp": "127.0.0.1", "HostPort": "15432"}, ...], "7473/tcp": null, ...}; the first of each counts.
+ */
+static bool fill_ports(struct container *container, json_t *ports)
+{
+	container->ports = calloc(json_object_size(ports) + 1, sizeof *container->ports);
+	if (container->ports == NULL) {
+		return false;
+	}
+	const char *name = NULL;
+	json_t *bindings = NULL;
+	json_object_foreach (ports, name, bindings) {
+		unsigned number = 0;
+		char protocol[8] = "";
+		const json_t *binding = json_array_get(bindings, 0);
+		if (binding == NULL || sscanf(name, "%u/%7s", &number, protocol) != 2 || strcmp(protocol, "tcp") != 0) {
+			continue;
+		}
+		struct port *port = &container->ports[container->port_count++];
+		port->number = number;
+		if (asprintf(&port->published, "%s:%s", text_of(binding, "HostIp"), text_of(binding, "HostPort")) < 0) {
+			port->published = NULL;
+			return false;
+		}
+	}
+	return true;
+}
+
 /* From the reply of GET /containers/ID/json (ContainerInspect). */
 static struct container *container_of(const json_t *json)
 {
@@ -178,11 +205,15 @@ static struct container *container_of(const json_t *json)
 	container->image_digest = strdup(text_of(json, "Image"));
 	container->environment = strings_of(json_object_get(config, "Env"), NULL);
 	container->command = strings_of(json_object_get(config, "Entrypoint"), json_object_get(config, "Cmd"));
-	container->state = state_of(json_object_get(json, "State"));
+	const json_t *state = json_object_get(json, "State");
+	container->state = state_of(state);
+	container->health = health_of(state);
+	container->exit_code = (int)json_integer_value(json_object_get(state, "ExitCode"));
 	bool complete = container->id != NULL && container->name != NULL && container->service != NULL &&
 					container->store != NULL && container->image != NULL && container->image_digest != NULL &&
 					container->environment != NULL && container->command != NULL &&
-					fill_mounts(container, json_object_get(json, "Mounts"));
+					fill_mounts(container, json_object_get(json, "Mounts")) &&
+					fill_ports(container, json_object_get(json_object_get(json, "NetworkSettings"), "Ports"));
 	if (!complete) {
 		container_free(container);
 		return NULL;

@@ -45,6 +45,10 @@ void container_free(struct container *container)
 		free(container->mounts[i].destination);
 	}
 	free(container->mounts);
+	for (size_t i = 0; i < container->port_count; i++) {
+		free(container->ports[i].published);
+	}
+	free(container->ports);
 	strings_free(container->environment);
 	strings_free(container->command);
 	free(container->id);
@@ -72,6 +76,16 @@ const char *container_environment(const struct container *container, const char 
 		const char *entry = container->environment[i];
 		if (strncmp(entry, name, length) == 0 && entry[length] == '=') {
 			return entry + length + 1;
+		}
+	}
+	return NULL;
+}
+
+const char *container_published(const struct container *container, unsigned port)
+{
+	for (size_t i = 0; i < container->port_count; i++) {
+		if (container->ports[i].number == port) {
+			return container->ports[i].published;
 		}
 	}
 	return NULL;
@@ -316,8 +330,15 @@ enum status runtime_run(struct runtime *runtime, const struct exec_request *requ
 	if (status == STATUS_OK && input != NULL) {
 		status = feed(exec, input, output, &said, errors, &ended, error);
 	}
+	int patience = runtime->patience_seconds > 0 ? (int)runtime->patience_seconds * 1000 : -1;
 	while (status == STATUS_OK && !ended) {
-		status = runtime_exec_read(exec, &said, errors, -1, &ended, error);
+		double began = clock_seconds();
+		status = runtime_exec_read(exec, &said, errors, patience, &ended, error);
+		if (status == STATUS_OK && !ended && said.length == 0 && patience > 0 &&
+			clock_seconds() - began >= runtime->patience_seconds) {
+			status = error_set(error, STATUS_UNAVAILABLE, "%s in container %s has not answered for %u seconds",
+							   request->arguments[0], request->container->name, runtime->patience_seconds);
+		}
 		if (status == STATUS_OK) {
 			status = hand_on(&said, output, error);
 		}

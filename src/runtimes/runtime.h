@@ -27,7 +27,14 @@ struct mount {
 	bool writable;
 };
 
-/* What is known of one container. All strings are owned by the container and never NULL. */
+/* A port of the container that the engine's host answers on. */
+struct port {
+	unsigned number; /* in the container, TCP */
+	char *published; /* "127.0.0.1:5432" */
+};
+
+/* What is known of one container, as it was when it was found. All strings are owned by the container and never NULL.
+ */
 struct container {
 	char *id;
 	char *name;         /* without the leading slash */
@@ -39,7 +46,11 @@ struct container {
 	char **command;     /* entrypoint and arguments, NULL-terminated */
 	struct mount *mounts;
 	size_t mount_count;
+	struct port *ports;
+	size_t port_count;
 	enum container_state state;
+	enum container_health health;
+	int exit_code; /* of a stopped one */
 };
 
 struct container_list {
@@ -98,7 +109,9 @@ struct runtime_ops {
 
 struct runtime {
 	const struct runtime_ops *ops;
-	bool archives_only; /* never reach into a volume's folder, as if it could not be read from here */
+	unsigned
+		patience_seconds; /* how long a program in a container may say nothing before runtime_run gives up; 0: ever */
+	bool archives_only;   /* never reach into a volume's folder, as if it could not be read from here */
 };
 
 struct exec {
@@ -123,6 +136,9 @@ const char *container_environment(const struct container *container, const char 
 /* The mount that holds `path`: the one with the longest destination that is `path` or a parent of it; NULL if none.
  * Lent. */
 const struct mount *container_mount_of(const struct container *container, const char *path);
+
+/* Where the engine's host answers for the container's TCP port; NULL if it does not. Lent. */
+const char *container_published(const struct container *container, unsigned port);
 
 /* A mount at a place strictly below `path`; NULL if there is none. Lent. */
 const struct mount *container_mount_below(const struct container *container, const char *path);
@@ -185,7 +201,8 @@ enum status runtime_helper(struct runtime *runtime, const struct container *cont
  * Runs a program to its end: `input` (NULL for none) to its standard input, its standard output to `output` (NULL to
  * drop it), its standard error to `errors` as far as that has room (NULL to drop it). *ret_exit_code is always read
  * from the engine; 126 and 127 are returned as such (the program is not there). A program that stops reading its input
- * early is no error here: its exit code tells. Stops, and ends the program, when interrupted.
+ * early is no error here: its exit code tells. Stops, and ends the program, when interrupted; STATUS_UNAVAILABLE when
+ * the runtime's patience is at its end.
  */
 enum status runtime_run(struct runtime *runtime, const struct exec_request *request, struct source *input,
 						struct sink *output, struct buffer *errors, int *ret_exit_code, struct error *error) MUST_CHECK;

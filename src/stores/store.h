@@ -33,6 +33,13 @@ struct saved {
 	char method[96];            /* "pg_dumpall", "BGSAVE", "paused at rest, read from the volume" */
 };
 
+/* What a look at a running server shows. */
+struct examination {
+	unsigned port;       /* it listens on, in its container */
+	char answer[160];    /* what it was asked and what it said, for people */
+	uint64_t data_bytes; /* its data takes: on disk, or in memory for Redis */
+};
+
 struct store_ops {
 	const char *name;                    /* "postgresql": manifest, --only, messages */
 	const char *title;                   /* "PostgreSQL": for people */
@@ -47,6 +54,12 @@ struct store_ops {
 
 	/* STATUS_OK if the server answers a real request now. */
 	enum status (*ready)(struct store *store, struct error *error);
+
+	/*
+	 * Asks the server for real, and looks for what would make it fail soon; nothing of the user's is read or written.
+	 * STATUS_UNAVAILABLE, and the words why, if it is not well.
+	 */
+	enum status (*examine)(struct store *store, struct examination *ret_examination, struct error *error);
 
 	/* Writes the complete artefact to `path` (a new file, flushed to disk), or fails. The server goes on running. */
 	enum status (*save)(struct store *store, const char *path, struct progress *progress, struct saved *ret_saved,

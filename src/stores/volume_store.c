@@ -1,15 +1,18 @@
 #include "stores/volume_store.h"
 
 #include "base/clock.h"
+#include "base/files.h"
 #include "base/interrupt.h"
 #include "pipeline/file.h"
 #include "pipeline/gzip.h"
 
+#include <stdio.h>
 #include <string.h>
 
 enum {
 	READY_SECONDS = 180, /* for a server to start on the restored data and to answer */
 	READY_STEP_MILLISECONDS = 200,
+	DU_REPLY_LIMIT = 64 << 10, /* bytes */
 };
 
 enum status volume_store_open_archive(const char *path, struct source **ret_tar, struct error *error)
@@ -17,6 +20,28 @@ enum status volume_store_open_archive(const char *path, struct source **ret_tar,
 	struct source *file = NULL;
 	enum status status = file_source_new(path, &file, error);
 	return status == STATUS_OK ? gzip_source_new(file, ret_tar, error) : status;
+}
+
+enum status volume_store_size(struct volume_store *self, uint64_t *ret_bytes, struct error *error)
+{
+	struct store *store = &self->store;
+	CLEANUP(cleanup_free) char *folder = NULL;
+	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(DU_REPLY_LIMIT);
+	enum status status = runtime_host_folder(store->runtime, store->container, store->data_folder, &folder, error);
+	if (status != STATUS_OK || folder != NULL) {
+		return status == STATUS_OK ? files_disk_usage(folder, ret_bytes, error) : status;
+	}
+	/* A file that is removed meanwhile makes du fail, but not say nothing. */
+	const char *const arguments[] = {"sh", "-c", "du -sk \"$0\" 2>/dev/null || true", store->data_folder, NULL};
+	struct exec_request request = {.container = store->container, .arguments = arguments};
+	unsigned long long kibibytes = 0;
+	status = runtime_run_text(store->runtime, &request, &reply, error);
+	if (status == STATUS_OK && sscanf(buffer_text(&reply), "%llu", &kibibytes) != 1) {
+		status = error_set(error, STATUS_FAILED, "the size of %s in container %s cannot be told", store->data_folder,
+						   store->container->name);
+	}
+	*ret_bytes = kibibytes * 1024;
+	return status;
 }
 
 static enum status stop(struct volume_store *self, struct progress *progress, struct error *error)

@@ -117,6 +117,53 @@ static enum status chromadb_ready(struct store *store, struct error *error)
 	return error_set(error, STATUS_UNAVAILABLE, "Chroma answers a request for its collections with HTTP %d", code);
 }
 
+/* The first of these paths that the server knows; Chroma before 1.0 had API v1, and 1.x answers it with 410. */
+static enum status get_first(struct chromadb *self, const char *const paths[2], int *ret_code, struct buffer *body,
+							 struct error *error)
+{
+	enum status status = get(self, paths[0], ret_code, body, error);
+	if (status == STATUS_OK && (*ret_code == 404 || *ret_code == 410)) {
+		buffer_clear(body);
+		status = get(self, paths[1], ret_code, body, error);
+	}
+	return status;
+}
+
+static enum status chromadb_examine(struct store *store, struct examination *ret_examination, struct error *error)
+{
+	static const char *const heartbeat[] = {"/api/v2/heartbeat", "/api/v1/heartbeat"};
+	static const char *const collections[] = {
+		"/api/v2/tenants/default_tenant/databases/default_database/collections_count", "/api/v1/count_collections"};
+	struct chromadb *self = (struct chromadb *)store;
+	CLEANUP(buffer_free) struct buffer body = BUFFER_INIT(REPLY_LIMIT);
+	char *answer = ret_examination->answer;
+	size_t size = sizeof ret_examination->answer;
+	int code = 0;
+	enum status status = get_first(self, heartbeat, &code, &body, error);
+	if (status == STATUS_OK && code != 200) {
+		status = error_set(error, STATUS_UNAVAILABLE, "Chroma answers a heartbeat with HTTP %d", code);
+	}
+	if (status == STATUS_OK) {
+		buffer_clear(&body);
+		status = get_first(self, collections, &code, &body, error);
+	}
+	if (status == STATUS_OK && (code == 401 || code == 403)) {
+		snprintf(answer, size, "answers a heartbeat; its collections need a token");
+	} else if (status == STATUS_OK && code == 200) {
+		unsigned long number = strtoul(buffer_text(&body), NULL, 10);
+		snprintf(answer, size, "answers a heartbeat; %lu collection%s", number, number == 1 ? "" : "s");
+		status = chromadb_ready(store, error); /* lists them */
+	} else if (status == STATUS_OK) {
+		status =
+			error_set(error, STATUS_UNAVAILABLE, "Chroma answers a request for its collections with HTTP %d", code);
+	}
+	if (status == STATUS_OK) {
+		ret_examination->port = self->port;
+		status = volume_store_size(&self->volume, &ret_examination->data_bytes, error);
+	}
+	return status;
+}
+
 /* Best effort: the backup is as good without it. */
 static void learn_version(struct chromadb *self)
 {
@@ -426,6 +473,7 @@ const struct store_ops store_chromadb = {
 	.legacy_artefacts = legacy_artefacts,
 	.open = chromadb_open,
 	.ready = chromadb_ready,
+	.examine = chromadb_examine,
 	.save = chromadb_save,
 	.check = chromadb_check,
 	.stage = chromadb_stage,

@@ -37,14 +37,13 @@ static bool credentials(const struct container *container, char **ret_user, char
 		   asprintf(ret_password, "NEO4J_PASSWORD=%s", slash + 1) >= 0;
 }
 
-/*
- * A real query. After a restore the passwords are those of the backup, which need not be the one in the container's
- * environment; a server that refuses a password has its databases up, so that counts as an answer.
- */
-static enum status neo4j_ready(struct store *store, struct error *error)
+/* Runs a query; STATUS_UNAVAILABLE if the server does not answer it. */
+static enum status ask(struct store *store, const char *query, bool *ret_refused, struct buffer *reply,
+					   struct error *error)
 {
 	CLEANUP(cleanup_free) char *user = NULL;
 	CLEANUP(cleanup_free) char *password = NULL;
+	*ret_refused = false;
 	/* cypher-shell takes seconds to start; there is no need to ask it while nobody listens. */
 	enum status status = container_http_listens(store->runtime, store->container, BOLT_PORT, error);
 	if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
@@ -54,14 +53,60 @@ static enum status neo4j_ready(struct store *store, struct error *error)
 		return error_memory(error);
 	}
 	const char *const environment[] = {user, password, NULL};
-	const char *const arguments[] = {"cypher-shell", "--format", "plain", "MATCH (n) RETURN count(n)", NULL};
+	const char *const arguments[] = {"cypher-shell", "--format", "plain", query, NULL};
 	struct exec_request request = {.container = store->container, .arguments = arguments, .environment = environment};
-	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(REPLY_LIMIT);
-	status = runtime_run_text(store->runtime, &request, &reply, error);
+	status = runtime_run_text(store->runtime, &request, reply, error);
 	if (status == STATUS_FAILED) {
-		bool refused =
+		*ret_refused =
 			strstr(error->message, "authentication failure") != NULL || strstr(error->message, "credentials") != NULL;
-		return refused ? STATUS_OK : (error->status = STATUS_UNAVAILABLE);
+		error->status = STATUS_UNAVAILABLE;
+	}
+	return status == STATUS_FAILED ? STATUS_UNAVAILABLE : status;
+}
+
+/*
+ * A real query. After a restore the passwords are those of the backup, which need not be the one in the container's
+ * environment; a server that refuses a password has its databases up, so that counts as an answer.
+ */
+static enum status neo4j_ready(struct store *store, struct error *error)
+{
+	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(REPLY_LIMIT);
+	bool refused = false;
+	enum status status = ask(store, "MATCH (n) RETURN count(n)", &refused, &reply, error);
+	return refused ? STATUS_OK : status;
+}
+
+/* One line a database, as cypher-shell's plain format has it: "neo4j", "online". The first line is the heading. */
+static enum status neo4j_examine(struct store *store, struct examination *ret_examination, struct error *error)
+{
+	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(REPLY_LIMIT);
+	bool refused = false;
+	enum status status =
+		ask(store, "SHOW DATABASES YIELD name, currentStatus RETURN name, currentStatus", &refused, &reply, error);
+	if (refused) {
+		(void)error_set(error, STATUS_UNAVAILABLE, "Neo4j refuses the name and password of NEO4J_AUTH");
+		return error_hint(error, "they are those of its data: after a restore, those of the backup");
+	}
+	size_t databases = 0;
+	size_t at = status == STATUS_OK ? strcspn(buffer_text(&reply), "\n") : 0;
+	for (const char *line = buffer_text(&reply) + at; status == STATUS_OK && *line == '\n';) {
+		line++;
+		size_t length = strcspn(line, "\n");
+		if (length > 0 && memmem(line, length, "\"online\"", 8) == NULL) {
+			status =
+				error_set(error, STATUS_UNAVAILABLE, "not every database of Neo4j is online: %.*s", (int)length, line);
+		}
+		databases += length > 0;
+		line += length;
+	}
+	if (status == STATUS_OK && databases == 0) {
+		status = error_set(error, STATUS_UNAVAILABLE, "Neo4j shows no databases");
+	}
+	if (status == STATUS_OK) {
+		ret_examination->port = BOLT_PORT;
+		snprintf(ret_examination->answer, sizeof ret_examination->answer, "answers a query; %zu databases online",
+				 databases);
+		status = volume_store_size((struct volume_store *)store, &ret_examination->data_bytes, error);
 	}
 	return status;
 }
@@ -215,6 +260,7 @@ const struct store_ops store_neo4j = {
 	.legacy_artefacts = legacy_artefacts,
 	.open = neo4j_open,
 	.ready = neo4j_ready,
+	.examine = neo4j_examine,
 	.save = neo4j_save,
 	.check = neo4j_check,
 	.stage = neo4j_stage,

@@ -130,6 +130,36 @@ static enum status postgresql_ready(struct store *store, struct error *error)
 	return psql_find_database((struct postgresql *)store, error);
 }
 
+static enum status postgresql_examine(struct store *store, struct examination *ret_examination, struct error *error)
+{
+	static const char sql[] = "SELECT count(*) FILTER (WHERE datname NOT LIKE 'template_'), "
+							  "coalesce(sum(pg_database_size(oid)), 0), pg_is_in_recovery()::int, "
+							  "current_setting('port') FROM pg_database;";
+	struct postgresql *self = (struct postgresql *)store;
+	CLEANUP(buffer_free) struct buffer rows = BUFFER_INIT(ANSWER_LIMIT);
+	enum status status = psql_query(self, self->database, sql, &rows, error);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	size_t at = 0;
+	const char *databases = psql_next(&rows, &at);
+	const char *bytes = psql_next(&rows, &at);
+	const char *recovering = psql_next(&rows, &at);
+	const char *port = psql_next(&rows, &at);
+	if (port == NULL) {
+		return error_set(error, STATUS_UNAVAILABLE, "PostgreSQL's answer makes no sense");
+	}
+	if (strcmp(recovering, "0") != 0) {
+		(void)error_set(error, STATUS_UNAVAILABLE, "PostgreSQL is recovering and takes no changes");
+		return error_hint(error, "wait until it has ended; ./bot.sh logs %s tells more", store->container->service);
+	}
+	ret_examination->port = (unsigned)atoi(port);
+	ret_examination->data_bytes = strtoull(bytes, NULL, 10);
+	snprintf(ret_examination->answer, sizeof ret_examination->answer, "answers a query; %s database%s", databases,
+			 strcmp(databases, "1") == 0 ? "" : "s");
+	return STATUS_OK;
+}
+
 /* Hands on to the file and tells how far it is. */
 struct counting_sink {
 	struct sink sink;
@@ -185,6 +215,7 @@ const struct store_ops store_postgresql = {
 	.legacy_artefacts = legacy_artefacts,
 	.open = postgresql_open,
 	.ready = postgresql_ready,
+	.examine = postgresql_examine,
 	.save = postgresql_save,
 	.check = dump_check,
 	.stage = restore_stage,

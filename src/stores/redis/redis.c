@@ -6,8 +6,8 @@
 #include "pipeline/file.h"
 #include "pipeline/tar.h"
 #include "stores/redis/rdb.h"
+#include "stores/redis/server.h"
 #include "stores/store_table.h"
-#include "stores/volume_store.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -15,184 +15,10 @@
 #include <time.h>
 
 enum {
-	NAME_SIZE = 256,         /* bytes of a file name or folder in the server's configuration */
-	REPLY_LIMIT = 256 << 10, /* bytes of a reply to INFO */
-	SAVE_SECONDS = 3600,     /* for a BGSAVE to end */
+	SAVE_SECONDS = 3600, /* for a BGSAVE to end */
 	SAVE_STEP_MILLISECONDS = 50,
 	STOP_SECONDS = 120, /* a stop may write the whole data */
-	NAMES_COUNT = 4,
 };
-
-struct redis {
-	struct volume_store volume;
-	char *password; /* NULL if none is needed */
-	char port[16];
-	char dump_name[NAME_SIZE];     /* dbfilename */
-	char append_folder[NAME_SIZE]; /* appenddirname; empty before Redis 7 */
-	char append_name[NAME_SIZE];   /* appendfilename */
-	unsigned user;                 /* owner of the data folder */
-	unsigned group;
-	const char *names[NAMES_COUNT];
-};
-
-/* Runs one Redis command; the reply is what redis-cli prints to a pipe. */
-static enum status command(struct redis *self, struct buffer *reply, struct error *error, const char *const *words)
-{
-	enum { WORDS_LIMIT = 16 };
-	const char *arguments[WORDS_LIMIT + 4] = {"redis-cli", "-p", self->port};
-	for (size_t i = 0; i < WORDS_LIMIT && words[i] != NULL; i++) {
-		arguments[3 + i] = words[i];
-	}
-	CLEANUP(cleanup_free) char *secret = NULL;
-	const char *environment[2] = {NULL};
-	if (self->password != NULL) {
-		if (asprintf(&secret, "REDISCLI_AUTH=%s", self->password) < 0) {
-			return error_memory(error);
-		}
-		environment[0] = secret;
-	}
-	struct exec_request request = {
-		.container = self->volume.store.container, .arguments = arguments, .environment = environment};
-	buffer_clear(reply);
-	enum status status = runtime_run_text(self->volume.store.runtime, &request, reply, error);
-	if (status == STATUS_OK) {
-		buffer_trim(reply);
-	}
-	return status;
-}
-
-#define COMMAND(self, reply, error, ...) command(self, reply, error, (const char *const[]){__VA_ARGS__, NULL})
-
-/* The value of "NAME:value" in a reply to INFO. */
-static bool info_value(const struct buffer *info, const char *name, char *value, size_t size)
-{
-	size_t length = strlen(name);
-	for (const char *line = buffer_text(info); line != NULL; line = strchr(line, '\n')) {
-		line += *line == '\n';
-		if (strncmp(line, name, length) == 0 && line[length] == ':') {
-			size_t end = strcspn(line + length + 1, "\r\n");
-			snprintf(value, size, "%.*s", (int)end, line + length + 1);
-			return true;
-		}
-	}
-	return false;
-}
-
-/* CONFIG GET answers with the name on one line and the value on the next; an unknown name gives an empty reply. */
-static enum status configuration(struct redis *self, const char *name, char *value, size_t size, struct error *error)
-{
-	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(REPLY_LIMIT);
-	enum status status = COMMAND(self, &reply, error, "CONFIG", "GET", name);
-	if (status != STATUS_OK) {
-		return status;
-	}
-	const char *newline = strchr(buffer_text(&reply), '\n');
-	if (newline == NULL && reply.length > 0 && strncmp(reply.data, name, strlen(name)) != 0) {
-		(void)error_set(error, STATUS_FAILED, "Redis does not tell its configuration: %s", reply.data);
-		return error_hint(error, "the command CONFIG must not be renamed or forbidden");
-	}
-	const char *text = newline != NULL ? newline + 1 : "";
-	if (strlen(text) >= size) {
-		return error_set(error, STATUS_FAILED, "Redis has a %s that is too long", name);
-	}
-	strcpy(value, text);
-	return STATUS_OK;
-}
-
-/* The argument after `option` in the container's command, also inside a "sh -c" line. Owned by the caller, or NULL. */
-static char *option_of(const struct container *container, const char *option)
-{
-	size_t length = strlen(option);
-	for (size_t i = 0; container->command[i] != NULL; i++) {
-		const char *word = container->command[i];
-		if (strcmp(word, option) == 0) {
-			return container->command[i + 1] != NULL ? strdup(container->command[i + 1]) : NULL;
-		}
-		const char *inside = strstr(word, option);
-		if (inside != NULL && inside[length] == ' ') {
-			inside += length + strspn(inside + length, " \"'");
-			return strndup(inside, strcspn(inside, " \"'"));
-		}
-	}
-	return NULL;
-}
-
-/* Sets the password only if the server asks for one: redis-cli complains about one that is not needed. */
-static enum status log_in(struct redis *self, struct error *error)
-{
-	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(REPLY_LIMIT);
-	enum status status = COMMAND(self, &reply, error, "PING");
-	if (status != STATUS_OK || strstr(buffer_text(&reply), "NOAUTH") == NULL) {
-		return status;
-	}
-	const struct container *container = self->volume.store.container;
-	const char *password = container_environment(container, "REDIS_PASSWORD");
-	self->password = password != NULL ? strdup(password) : option_of(container, "--requirepass");
-	if (self->password == NULL) {
-		(void)error_set(error, STATUS_FAILED, "Redis wants a password and container %s does not tell it",
-						container->name);
-		return error_hint(error,
-						  "give the container the environment variable REDIS_PASSWORD, or start it with --requirepass");
-	}
-	return STATUS_OK;
-}
-
-static enum status redis_ready(struct store *store, struct error *error)
-{
-	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(REPLY_LIMIT);
-	enum status status = COMMAND((struct redis *)store, &reply, error, "PING");
-	if (status == STATUS_OK && strcmp(buffer_text(&reply), "PONG") != 0) {
-		status = error_set(error, STATUS_UNAVAILABLE, "Redis answers: %s", buffer_text(&reply));
-	}
-	return status;
-}
-
-static enum status learn(struct redis *self, struct error *error)
-{
-	struct store *store = &self->volume.store;
-	CLEANUP(buffer_free) struct buffer info = BUFFER_INIT(REPLY_LIMIT);
-	enum status status = log_in(self, error);
-	if (status == STATUS_OK) {
-		status = redis_ready(store, error);
-	}
-	if (status == STATUS_OK) {
-		status = COMMAND(self, &info, error, "INFO", "server");
-	}
-	if (status == STATUS_OK && !info_value(&info, "redis_version", store->version, sizeof store->version)) {
-		status = error_set(error, STATUS_FAILED, "Redis does not tell its version: %s", buffer_text(&info));
-	}
-	if (status == STATUS_OK) {
-		status = configuration(self, "dir", store->data_folder, sizeof store->data_folder, error);
-	}
-	if (status == STATUS_OK) {
-		status = configuration(self, "dbfilename", self->dump_name, sizeof self->dump_name, error);
-	}
-	if (status == STATUS_OK) {
-		status = configuration(self, "appenddirname", self->append_folder, sizeof self->append_folder, error);
-	}
-	if (status == STATUS_OK) {
-		status = configuration(self, "appendfilename", self->append_name, sizeof self->append_name, error);
-	}
-	if (status != STATUS_OK) {
-		return status;
-	}
-	if (store->data_folder[0] != '/' || self->dump_name[0] == '\0' || self->append_name[0] == '\0') {
-		return error_set(error, STATUS_FAILED, "Redis does not tell where its files are");
-	}
-	/* Before Redis 7 the append-only file's name could not be asked for, and there was no folder. */
-	self->names[0] = self->dump_name;
-	self->names[1] = self->append_name;
-	self->names[2] = self->append_folder[0] != '\0' ? self->append_folder : NULL;
-	const char *const arguments[] = {"stat", "-c", "%u %g", store->data_folder, NULL};
-	struct exec_request request = {.container = store->container, .arguments = arguments};
-	buffer_clear(&info);
-	status = runtime_run_text(store->runtime, &request, &info, error);
-	if (status == STATUS_OK && sscanf(buffer_text(&info), "%u %u", &self->user, &self->group) != 2) {
-		status =
-			error_set(error, STATUS_FAILED, "the owner of Redis's data folder is not known: %s", buffer_text(&info));
-	}
-	return status;
-}
 
 static void redis_free(struct store *store)
 {
@@ -212,9 +38,7 @@ static enum status redis_open(struct runtime *runtime, const struct container *c
 	self->volume.store = (struct store){.ops = &store_redis, .runtime = runtime, .container = container};
 	self->volume.stop_seconds = STOP_SECONDS;
 	self->volume.names = self->names;
-	CLEANUP(cleanup_free) char *port = option_of(container, "--port");
-	snprintf(self->port, sizeof self->port, "%s", port != NULL ? port : "6379");
-	enum status status = learn(self, error);
+	enum status status = redis_learn(self, error);
 	if (status != STATUS_OK) {
 		redis_free(&self->volume.store);
 		return status;
@@ -236,8 +60,8 @@ struct persistence {
 
 static enum status look(struct redis *self, struct persistence *persistence, struct error *error)
 {
-	CLEANUP(buffer_free) struct buffer info = BUFFER_INIT(REPLY_LIMIT);
-	enum status status = COMMAND(self, &info, error, "INFO", "persistence");
+	CLEANUP(buffer_free) struct buffer info = BUFFER_INIT(REDIS_REPLY_LIMIT);
+	enum status status = REDIS_COMMAND(self, &info, error, "INFO", "persistence");
 	char saving[32] = "";
 	char rewriting[32] = "";
 	char result[32] = "";
@@ -246,13 +70,13 @@ static enum status look(struct redis *self, struct persistence *persistence, str
 	if (status != STATUS_OK) {
 		return status;
 	}
-	if (!info_value(&info, "rdb_bgsave_in_progress", saving, sizeof saving) ||
-		!info_value(&info, "rdb_last_bgsave_status", result, sizeof result) ||
-		!info_value(&info, "rdb_last_save_time", time, sizeof time)) {
+	if (!redis_info_value(&info, "rdb_bgsave_in_progress", saving, sizeof saving) ||
+		!redis_info_value(&info, "rdb_last_bgsave_status", result, sizeof result) ||
+		!redis_info_value(&info, "rdb_last_save_time", time, sizeof time)) {
 		return error_set(error, STATUS_FAILED, "Redis does not tell how its saves go: %s", buffer_text(&info));
 	}
-	(void)info_value(&info, "aof_rewrite_in_progress", rewriting, sizeof rewriting);
-	(void)info_value(&info, "rdb_saves", saves, sizeof saves);
+	(void)redis_info_value(&info, "aof_rewrite_in_progress", rewriting, sizeof rewriting);
+	(void)redis_info_value(&info, "rdb_saves", saves, sizeof saves);
 	*persistence = (struct persistence){
 		.saving = strcmp(saving, "0") != 0,
 		.rewriting = strcmp(rewriting, "1") == 0,
@@ -289,13 +113,13 @@ static enum status background_save(struct redis *self, struct error *error)
 {
 	struct persistence before = {0};
 	struct persistence now = {0};
-	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(REPLY_LIMIT);
+	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(REDIS_REPLY_LIMIT);
 	double began = clock_seconds();
 	for (bool started = false; !started;) {
 		enum status status = look(self, &before, error);
 		bool same_second = before.saves < 0 && before.last_save >= (long long)time(NULL);
 		if (status == STATUS_OK && !before.saving && !before.rewriting && !same_second) {
-			status = COMMAND(self, &reply, error, "BGSAVE");
+			status = REDIS_COMMAND(self, &reply, error, "BGSAVE");
 			started = status == STATUS_OK && strstr(buffer_text(&reply), "Background saving started") != NULL;
 			if (status == STATUS_OK && !started && strstr(buffer_text(&reply), "in progress") == NULL) {
 				return error_set(error, STATUS_FAILED, "Redis refuses to save: %s", buffer_text(&reply));
@@ -364,7 +188,7 @@ static enum status redis_save(struct store *store, const char *path, struct prog
 		return status;
 	}
 	progress_step(progress, "copying", 0);
-	char dump[2 * NAME_SIZE + 1];
+	char dump[2 * REDIS_NAME_SIZE + 1];
 	snprintf(dump, sizeof dump, "%s/%s", store->data_folder, self->dump_name);
 	CLEANUP(cleanup_free) char *folder = NULL;
 	CLEANUP(cleanup_source) struct source *source = NULL;
@@ -415,11 +239,11 @@ static enum status redis_stage(struct store *store, const char *path, const stru
 {
 	(void)artefact;
 	struct redis *self = (struct redis *)store;
-	char dump[2 * NAME_SIZE];
-	char folder[2 * NAME_SIZE];
-	char base[3 * NAME_SIZE];
-	char manifest[3 * NAME_SIZE];
-	char manifest_text[2 * NAME_SIZE];
+	char dump[2 * REDIS_NAME_SIZE];
+	char folder[2 * REDIS_NAME_SIZE];
+	char base[3 * REDIS_NAME_SIZE];
+	char manifest[3 * REDIS_NAME_SIZE];
+	char manifest_text[2 * REDIS_NAME_SIZE];
 	snprintf(dump, sizeof dump, "new/%s", self->dump_name);
 	struct tar_part parts[5] = {
 		{.path = "new", .mode = S_IFDIR | 0700},
@@ -457,6 +281,7 @@ const struct store_ops store_redis = {
 	.legacy_artefacts = legacy_artefacts,
 	.open = redis_open,
 	.ready = redis_ready,
+	.examine = redis_examine,
 	.save = redis_save,
 	.check = rdb_check,
 	.stage = redis_stage,

@@ -1,0 +1,209 @@
+#include "stores/redis/server.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Runs one Redis command; the reply is what redis-cli prints to a pipe. */
+enum status redis_command(struct redis *self, struct buffer *reply, struct error *error, const char *const *words)
+{
+	enum { WORDS_LIMIT = 16 };
+	const char *arguments[WORDS_LIMIT + 4] = {"redis-cli", "-p", self->port};
+	for (size_t i = 0; i < WORDS_LIMIT && words[i] != NULL; i++) {
+		arguments[3 + i] = words[i];
+	}
+	CLEANUP(cleanup_free) char *secret = NULL;
+	const char *environment[2] = {NULL};
+	if (self->password != NULL) {
+		if (asprintf(&secret, "REDISCLI_AUTH=%s", self->password) < 0) {
+			return error_memory(error);
+		}
+		environment[0] = secret;
+	}
+	struct exec_request request = {
+		.container = self->volume.store.container, .arguments = arguments, .environment = environment};
+	buffer_clear(reply);
+	enum status status = runtime_run_text(self->volume.store.runtime, &request, reply, error);
+	if (status == STATUS_OK) {
+		buffer_trim(reply);
+	}
+	return status;
+}
+
+/* The value of "NAME:value" in a reply to INFO. */
+bool redis_info_value(const struct buffer *info, const char *name, char *value, size_t size)
+{
+	size_t length = strlen(name);
+	for (const char *line = buffer_text(info); line != NULL; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, name, length) == 0 && line[length] == ':') {
+			size_t end = strcspn(line + length + 1, "\r\n");
+			snprintf(value, size, "%.*s", (int)end, line + length + 1);
+			return true;
+		}
+	}
+	return false;
+}
+
+/* CONFIG GET answers with the name on one line and the value on the next; an unknown name gives an empty reply. */
+static enum status configuration(struct redis *self, const char *name, char *value, size_t size, struct error *error)
+{
+	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(REDIS_REPLY_LIMIT);
+	enum status status = REDIS_COMMAND(self, &reply, error, "CONFIG", "GET", name);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	const char *newline = strchr(buffer_text(&reply), '\n');
+	if (newline == NULL && reply.length > 0 && strncmp(reply.data, name, strlen(name)) != 0) {
+		(void)error_set(error, STATUS_FAILED, "Redis does not tell its configuration: %s", reply.data);
+		return error_hint(error, "the command CONFIG must not be renamed or forbidden");
+	}
+	const char *text = newline != NULL ? newline + 1 : "";
+	if (strlen(text) >= size) {
+		return error_set(error, STATUS_FAILED, "Redis has a %s that is too long", name);
+	}
+	strcpy(value, text);
+	return STATUS_OK;
+}
+
+/* The argument after `option` in the container's command, also inside a "sh -c" line. Owned by the caller, or NULL. */
+static char *option_of(const struct container *container, const char *option)
+{
+	size_t length = strlen(option);
+	for (size_t i = 0; container->command[i] != NULL; i++) {
+		const char *word = container->command[i];
+		if (strcmp(word, option) == 0) {
+			return container->command[i + 1] != NULL ? strdup(container->command[i + 1]) : NULL;
+		}
+		const char *inside = strstr(word, option);
+		if (inside != NULL && inside[length] == ' ') {
+			inside += length + strspn(inside + length, " \"'");
+			return strndup(inside, strcspn(inside, " \"'"));
+		}
+	}
+	return NULL;
+}
+
+/* Sets the password only if the server asks for one: redis-cli complains about one that is not needed. */
+static enum status log_in(struct redis *self, struct error *error)
+{
+	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(REDIS_REPLY_LIMIT);
+	enum status status = REDIS_COMMAND(self, &reply, error, "PING");
+	if (status != STATUS_OK || strstr(buffer_text(&reply), "NOAUTH") == NULL) {
+		return status;
+	}
+	const struct container *container = self->volume.store.container;
+	const char *password = container_environment(container, "REDIS_PASSWORD");
+	self->password = password != NULL ? strdup(password) : option_of(container, "--requirepass");
+	if (self->password == NULL) {
+		(void)error_set(error, STATUS_FAILED, "Redis wants a password and container %s does not tell it",
+						container->name);
+		return error_hint(error,
+						  "give the container the environment variable REDIS_PASSWORD, or start it with --requirepass");
+	}
+	return STATUS_OK;
+}
+
+enum status redis_ready(struct store *store, struct error *error)
+{
+	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(REDIS_REPLY_LIMIT);
+	enum status status = REDIS_COMMAND((struct redis *)store, &reply, error, "PING");
+	if (status == STATUS_OK && strncmp(buffer_text(&reply), "LOADING", 7) == 0) {
+		(void)error_set(error, STATUS_UNAVAILABLE, "Redis is still loading its data");
+		return error_hint(error, "wait a little, then try again");
+	}
+	if (status == STATUS_OK && strcmp(buffer_text(&reply), "PONG") != 0) {
+		status = error_set(error, STATUS_UNAVAILABLE, "Redis answers: %s", buffer_text(&reply));
+	}
+	return status;
+}
+
+enum status redis_learn(struct redis *self, struct error *error)
+{
+	struct store *store = &self->volume.store;
+	CLEANUP(buffer_free) struct buffer info = BUFFER_INIT(REDIS_REPLY_LIMIT);
+	CLEANUP(cleanup_free) char *port = option_of(store->container, "--port");
+	snprintf(self->port, sizeof self->port, "%s", port != NULL ? port : "6379");
+	enum status status = log_in(self, error);
+	if (status == STATUS_OK) {
+		status = redis_ready(store, error);
+	}
+	if (status == STATUS_OK) {
+		status = REDIS_COMMAND(self, &info, error, "INFO", "server");
+	}
+	if (status == STATUS_OK && !redis_info_value(&info, "redis_version", store->version, sizeof store->version)) {
+		status = error_set(error, STATUS_FAILED, "Redis does not tell its version: %s", buffer_text(&info));
+	}
+	if (status == STATUS_OK) {
+		status = configuration(self, "dir", store->data_folder, sizeof store->data_folder, error);
+	}
+	if (status == STATUS_OK) {
+		status = configuration(self, "dbfilename", self->dump_name, sizeof self->dump_name, error);
+	}
+	if (status == STATUS_OK) {
+		status = configuration(self, "appenddirname", self->append_folder, sizeof self->append_folder, error);
+	}
+	if (status == STATUS_OK) {
+		status = configuration(self, "appendfilename", self->append_name, sizeof self->append_name, error);
+	}
+	if (status != STATUS_OK) {
+		return status;
+	}
+	if (store->data_folder[0] != '/' || self->dump_name[0] == '\0' || self->append_name[0] == '\0') {
+		return error_set(error, STATUS_FAILED, "Redis does not tell where its files are");
+	}
+	/* Before Redis 7 the append-only file's name could not be asked for, and there was no folder. */
+	self->names[0] = self->dump_name;
+	self->names[1] = self->append_name;
+	self->names[2] = self->append_folder[0] != '\0' ? self->append_folder : NULL;
+	const char *const arguments[] = {"stat", "-c", "%u %g", store->data_folder, NULL};
+	struct exec_request request = {.container = store->container, .arguments = arguments};
+	buffer_clear(&info);
+	status = runtime_run_text(store->runtime, &request, &info, error);
+	if (status == STATUS_OK && sscanf(buffer_text(&info), "%u %u", &self->user, &self->group) != 2) {
+		status =
+			error_set(error, STATUS_FAILED, "the owner of Redis's data folder is not known: %s", buffer_text(&info));
+	}
+	return status;
+}
+
+/* A server that cannot save answers for hours and loses them all when it ends. */
+enum status redis_examine(struct store *store, struct examination *ret_examination, struct error *error)
+{
+	static const struct {
+		const char *field;
+		const char *good;
+		const char *problem;
+	} checks[] = {
+		{"loading", "0", "is still loading its data"},
+		{"async_loading", "0", "is still loading its data"},
+		{"rdb_last_bgsave_status", "ok", "could not save its data the last time it tried"},
+		{"aof_last_bgrewrite_status", "ok", "could not rewrite its append-only file the last time it tried"},
+		{"aof_last_write_status", "ok", "cannot write to its append-only file"},
+	};
+	struct redis *self = (struct redis *)store;
+	CLEANUP(buffer_free) struct buffer info = BUFFER_INIT(REDIS_REPLY_LIMIT);
+	char value[64];
+	enum status status = redis_ready(store, error);
+	if (status == STATUS_OK) {
+		status = REDIS_COMMAND(self, &info, error, "INFO", "persistence");
+	}
+	for (size_t i = 0; status == STATUS_OK && i < sizeof checks / sizeof *checks; i++) {
+		/* Not every version has every field. */
+		if (redis_info_value(&info, checks[i].field, value, sizeof value) && strcmp(value, checks[i].good) != 0) {
+			(void)error_set(error, STATUS_UNAVAILABLE, "Redis %s", checks[i].problem);
+			status =
+				error_hint(error, "./bot.sh logs %s tells why; most often its disk is full", store->container->service);
+		}
+	}
+	if (status == STATUS_OK) {
+		status = REDIS_COMMAND(self, &info, error, "INFO", "memory");
+	}
+	if (status == STATUS_OK) {
+		ret_examination->port = (unsigned)atoi(self->port);
+		ret_examination->data_bytes =
+			redis_info_value(&info, "used_memory_dataset", value, sizeof value) ? strtoull(value, NULL, 10) : 0;
+		snprintf(ret_examination->answer, sizeof ret_examination->answer, "answers PING; its last save went well");
+	}
+	return status;
+}

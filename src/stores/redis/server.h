@@ -1,0 +1,46 @@
+/*
+ * server.h - the running Redis: its commands, its configuration, how it is. Private to the store.
+ */
+#ifndef WHISPERBACKUP_STORES_REDIS_SERVER_H
+#define WHISPERBACKUP_STORES_REDIS_SERVER_H
+
+#include "base/buffer.h"
+#include "stores/volume_store.h"
+
+#include <stdbool.h>
+
+enum {
+	REDIS_NAME_SIZE = 256,         /* bytes of a file name or folder in the server's configuration */
+	REDIS_REPLY_LIMIT = 256 << 10, /* bytes of a reply to INFO */
+	REDIS_NAMES_COUNT = 4,
+};
+
+struct redis {
+	struct volume_store volume;
+	char *password; /* NULL if none is needed */
+	char port[16];
+	char dump_name[REDIS_NAME_SIZE];     /* dbfilename */
+	char append_folder[REDIS_NAME_SIZE]; /* appenddirname; empty before Redis 7 */
+	char append_name[REDIS_NAME_SIZE];   /* appendfilename */
+	unsigned user;                       /* owner of the data folder */
+	unsigned group;
+	const char *names[REDIS_NAMES_COUNT];
+};
+
+/* Runs one command, whose words end with NULL; `reply` becomes what redis-cli prints to a pipe, trimmed. */
+enum status redis_command(struct redis *self, struct buffer *reply, struct error *error,
+						  const char *const *words) MUST_CHECK;
+#define REDIS_COMMAND(self, reply, error, ...)                                                                         \
+	redis_command(self, reply, error, (const char *const[]){__VA_ARGS__, NULL})
+
+/* The value of "NAME:value" in a reply to INFO; false if it is not there. */
+bool redis_info_value(const struct buffer *info, const char *name, char *value, size_t size);
+
+/* Finds the port, logs in, and asks for version, folder and file names. */
+enum status redis_learn(struct redis *self, struct error *error) MUST_CHECK;
+
+/* The store_ops of the same names. */
+enum status redis_ready(struct store *store, struct error *error) MUST_CHECK;
+enum status redis_examine(struct store *store, struct examination *ret_examination, struct error *error) MUST_CHECK;
+
+#endif
