@@ -11,29 +11,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-static enum exit_code exit_code_of(enum status status)
-{
-	switch (status) {
-	case STATUS_OK:
-		return EXIT_DONE;
-	case STATUS_USAGE:
-		return EXIT_USAGE;
-	case STATUS_LOCKED:
-		return EXIT_LOCKED;
-	case STATUS_DAMAGED:
-		return EXIT_DAMAGED;
-	case STATUS_INTERRUPTED:
-		return EXIT_INTERRUPTED;
-	case STATUS_FAILED:
-	case STATUS_NOT_FOUND:
-	case STATUS_UNAVAILABLE:
-	case STATUS_CONFLICT:
-	case STATUS_NO_SPACE:
-		break;
-	}
-	return EXIT_FAILED;
-}
-
 static enum status run(char *const *words, const struct command **ret_command, bool *ret_json,
 					   enum exit_code *ret_exit_code, struct error *error)
 {
@@ -86,7 +63,7 @@ int main(int count, char **words)
 	enum exit_code exit_code = EXIT_DONE;
 	enum status status = run(words[0] != NULL ? words + 1 : words, &command, &json, &exit_code, &error);
 	if (status != STATUS_OK) {
-		exit_code = exit_code_of(status);
+		exit_code = command_exit_code(status);
 		display.line_open = display.terminal; /* the command's own may have been in the middle of one */
 		display_error(&display, &error);
 		if (json) {

@@ -24,6 +24,9 @@ enum exit_code {
 	EXIT_INTERRUPTED = 130,
 };
 
+/* What a failure becomes (command_table.c). */
+enum exit_code command_exit_code(enum status status);
+
 enum option {
 	OPTION_ONLY,
 	OPTION_YES,

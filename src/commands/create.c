@@ -9,6 +9,7 @@
 #include "commands/command.h"
 #include "commands/display.h"
 #include "commands/session.h"
+#include "commands/space.h"
 #include "transaction/folder_swap.h"
 
 #include <stdio.h>
@@ -191,6 +192,9 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 	}
 	if (status == STATUS_OK) {
 		status = catalog_lock(work.session.backup_folder, &work.lock, error);
+	}
+	if (status == STATUS_OK) {
+		space_warn(&work.session, &work.display);
 	}
 	clock_gettime(CLOCK_REALTIME, &work.record.started);
 	if (status == STATUS_OK) {

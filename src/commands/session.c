@@ -40,7 +40,7 @@ static char *current_folder(void)
 	return getcwd(NULL, 0);
 }
 
-static enum status find_project_folder(char **ret_folder, struct error *error)
+static enum status find_project_folder(char **ret_folder, bool *ret_found, struct error *error)
 {
 	CLEANUP(cleanup_free) char *here = current_folder();
 	CLEANUP(cleanup_free) char *folder = here != NULL ? strdup(here) : NULL;
@@ -49,6 +49,7 @@ static enum status find_project_folder(char **ret_folder, struct error *error)
 	}
 	for (;;) {
 		if (holds_compose_file(folder)) {
+			*ret_found = true;
 			*ret_folder = MOVE(folder);
 			return STATUS_OK;
 		}
@@ -164,9 +165,11 @@ enum status session_open(const struct invocation *invocation, struct session *re
 	struct session session = {0};
 	CLEANUP(cleanup_free) char *dot_env_path = NULL;
 	CLEANUP(cleanup_free) char *dot_env = NULL;
-	enum status status = find_project_folder(&session.project_folder, error);
+	enum status status = find_project_folder(&session.project_folder, &session.has_compose_file, error);
 	if (status == STATUS_OK) {
-		status = files_join(session.project_folder, ".env", &dot_env_path, error);
+		session.real_folder = realpath(session.project_folder, NULL);
+		status = session.real_folder != NULL ? files_join(session.project_folder, ".env", &dot_env_path, error)
+											 : error_set_errno(error, "cannot find %s", session.project_folder);
 	}
 	if (status == STATUS_OK) {
 		status = files_read_text(dot_env_path, &dot_env, error);
@@ -246,10 +249,9 @@ static enum status set_volume_access(struct runtime *runtime, struct error *erro
 
 static enum status find_project(struct session *session, struct error *error)
 {
-	CLEANUP(cleanup_free) char *real = realpath(session->project_folder, NULL);
 	enum status status = docker_project_of_folder(session->runtime, session->project_folder, &session->project, error);
-	if (status == STATUS_OK && session->project == NULL && real != NULL) {
-		status = docker_project_of_folder(session->runtime, real, &session->project, error);
+	if (status == STATUS_OK && session->project == NULL) {
+		status = docker_project_of_folder(session->runtime, session->real_folder, &session->project, error);
 	}
 	if (status == STATUS_OK && session->project == NULL) {
 		session->project = default_project(session->project_folder);
@@ -317,6 +319,7 @@ void session_close(struct session *session)
 	container_list_free(&session->containers);
 	runtime_free(session->runtime);
 	free(session->project_folder);
+	free(session->real_folder);
 	free(session->backup_folder);
 	free(session->backup_folder_shown);
 	free(session->docker_host);

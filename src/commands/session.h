@@ -11,9 +11,11 @@
 #include <stdbool.h>
 
 struct session {
-	char *project_folder; /* the folder of the compose file: this one or the nearest above it; this one if there is none
-						   */
-	char *backup_folder;  /* absolute */
+	/* The folder of the compose file: this one or the nearest above it; this one if there is none. */
+	char *project_folder;
+	char *real_folder;         /* the same without symbolic links on the way to it */
+	bool has_compose_file;     /* it was found */
+	char *backup_folder;       /* absolute */
 	char *backup_folder_shown; /* as the user knows it: "./backups" or what BACKUP_DIR says */
 	char *docker_host;         /* DOCKER_HOST, or NULL */
 	char *project;             /* COMPOSE_PROJECT_NAME; NULL until session_connect has asked the engine */

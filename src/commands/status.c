@@ -3,30 +3,11 @@
 #include "catalog/catalog.h"
 #include "commands/backup_json.h"
 #include "commands/command.h"
+#include "commands/number.h"
 #include "commands/survey.h"
 
-#include <ctype.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <time.h>
-
-enum { MOST_SECONDS = 86400 };
-
-static enum status parse_wait(const char *text, unsigned *ret_seconds, struct error *error)
-{
-	size_t length = strlen(text);
-	bool digits = length > 0 && length <= 5;
-	for (size_t i = 0; i < length; i++) {
-		digits = digits && isdigit((unsigned char)text[i]);
-	}
-	if (!digits || atoi(text) > MOST_SECONDS) {
-		(void)error_set(error, STATUS_USAGE, "--wait wants a number of seconds, not \"%s\"", text);
-		return error_hint(error, "give a whole number from 0 to %d, such as --wait 180", MOST_SECONDS);
-	}
-	*ret_seconds = (unsigned)atoi(text);
-	return STATUS_OK;
-}
 
 /* The newest backup that holds the store well; NULL if there is none. */
 static const struct backup *last_good(const struct backup_list *list, size_t store)
@@ -68,7 +49,7 @@ static void print_store(const struct session *session, size_t index, const struc
 		printf(", version %s", finding->version);
 	}
 	if (finding->well) {
-		printf(", data %s", units_bytes(finding->examination.data_bytes, size));
+		printf(", data %s", units_bytes(finding->data_bytes, size));
 	}
 	putchar('\n');
 	if (finding->present && !finding->well) {
@@ -100,7 +81,7 @@ static json_t *store_json(const struct session *session, size_t index, const str
 		(void)json_object_set_new(object, "version", json_string(finding->version));
 	}
 	if (finding->well) {
-		(void)json_object_set_new(object, "data_bytes", json_integer((json_int_t)finding->examination.data_bytes));
+		(void)json_object_set_new(object, "data_bytes", json_integer((json_int_t)finding->data_bytes));
 	} else {
 		(void)json_object_set_new(object, "problem", json_string(finding->problem.message));
 	}
@@ -196,7 +177,8 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 	CLEANUP(session_close) struct session session = {0};
 	const char *wait = invocation->options[OPTION_WAIT];
 	unsigned seconds = 0;
-	enum status status = wait != NULL ? parse_wait(wait, &seconds, error) : STATUS_OK;
+	enum status status =
+		wait != NULL ? number_parse(wait, "a number of seconds", 0, NUMBER_SECONDS_MAX, &seconds, error) : STATUS_OK;
 	if (status == STATUS_OK) {
 		status = session_open(invocation, &session, error);
 	}

@@ -23,6 +23,9 @@ static enum status examine(const struct session *session, size_t index, struct f
 		memcpy(finding->version, store->version, sizeof finding->version);
 		status = ops->examine(store, &finding->examination, error);
 	}
+	if (status == STATUS_OK) {
+		status = ops->size(store, &finding->data_bytes, error);
+	}
 	return status;
 }
 

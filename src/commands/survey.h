@@ -12,6 +12,7 @@ struct finding {
 	bool well;    /* it answered, and nothing is wrong with it */
 	char version[STORE_VERSION_SIZE];
 	struct examination examination;
+	uint64_t data_bytes;
 	struct error problem; /* unless it is well */
 };
 

@@ -35,9 +35,8 @@ struct saved {
 
 /* What a look at a running server shows. */
 struct examination {
-	unsigned port;       /* it listens on, in its container */
-	char answer[160];    /* what it was asked and what it said, for people */
-	uint64_t data_bytes; /* its data takes: on disk, or in memory for Redis */
+	unsigned port;    /* it listens on, in its container */
+	char answer[160]; /* what it was asked and what it said, for people */
 };
 
 struct store_ops {
@@ -60,6 +59,9 @@ struct store_ops {
 	 * STATUS_UNAVAILABLE, and the words why, if it is not well.
 	 */
 	enum status (*examine)(struct store *store, struct examination *ret_examination, struct error *error);
+
+	/* The space its data takes, in bytes: on disk, or in memory for Redis. A backup is hardly ever larger. */
+	enum status (*size)(struct store *store, uint64_t *ret_bytes, struct error *error);
 
 	/* Writes the complete artefact to `path` (a new file, flushed to disk), or fails. The server goes on running. */
 	enum status (*save)(struct store *store, const char *path, struct progress *progress, struct saved *ret_saved,

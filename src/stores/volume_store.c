@@ -22,9 +22,8 @@ enum status volume_store_open_archive(const char *path, struct source **ret_tar,
 	return status == STATUS_OK ? gzip_source_new(file, ret_tar, error) : status;
 }
 
-enum status volume_store_size(struct volume_store *self, uint64_t *ret_bytes, struct error *error)
+enum status volume_store_size(struct store *store, uint64_t *ret_bytes, struct error *error)
 {
-	struct store *store = &self->store;
 	CLEANUP(cleanup_free) char *folder = NULL;
 	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(DU_REPLY_LIMIT);
 	enum status status = runtime_host_folder(store->runtime, store->container, store->data_folder, &folder, error);

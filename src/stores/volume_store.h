@@ -28,12 +28,10 @@ enum status volume_store_stage_archive(struct volume_store *self, const char *pa
 									   struct progress *progress, struct error *error) MUST_CHECK;
 
 /* The store_ops of the same names. */
+enum status volume_store_size(struct store *store, uint64_t *ret_bytes, struct error *error) MUST_CHECK;
 enum status volume_store_swap(struct store *store, struct progress *progress, struct error *error) MUST_CHECK;
 enum status volume_store_commit(struct store *store, struct progress *progress, struct error *error) MUST_CHECK;
 enum status volume_store_rollback(struct store *store, struct progress *progress, struct error *error) MUST_CHECK;
-
-/* The space that the data folder takes on disk, in bytes. */
-enum status volume_store_size(struct volume_store *self, uint64_t *ret_bytes, struct error *error) MUST_CHECK;
 
 /* Frees what this part holds, not the struct. */
 void volume_store_close(struct volume_store *self);

@@ -157,10 +157,7 @@ static enum status chromadb_examine(struct store *store, struct examination *ret
 		status =
 			error_set(error, STATUS_UNAVAILABLE, "Chroma answers a request for its collections with HTTP %d", code);
 	}
-	if (status == STATUS_OK) {
-		ret_examination->port = self->port;
-		status = volume_store_size(&self->volume, &ret_examination->data_bytes, error);
-	}
+	ret_examination->port = self->port;
 	return status;
 }
 
@@ -474,6 +471,7 @@ const struct store_ops store_chromadb = {
 	.open = chromadb_open,
 	.ready = chromadb_ready,
 	.examine = chromadb_examine,
+	.size = volume_store_size,
 	.save = chromadb_save,
 	.check = chromadb_check,
 	.stage = chromadb_stage,

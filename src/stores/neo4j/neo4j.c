@@ -106,7 +106,6 @@ static enum status neo4j_examine(struct store *store, struct examination *ret_ex
 		ret_examination->port = BOLT_PORT;
 		snprintf(ret_examination->answer, sizeof ret_examination->answer, "answers a query; %zu databases online",
 				 databases);
-		status = volume_store_size((struct volume_store *)store, &ret_examination->data_bytes, error);
 	}
 	return status;
 }
@@ -261,6 +260,7 @@ const struct store_ops store_neo4j = {
 	.open = neo4j_open,
 	.ready = neo4j_ready,
 	.examine = neo4j_examine,
+	.size = volume_store_size,
 	.save = neo4j_save,
 	.check = neo4j_check,
 	.stage = neo4j_stage,

@@ -133,8 +133,7 @@ static enum status postgresql_ready(struct store *store, struct error *error)
 static enum status postgresql_examine(struct store *store, struct examination *ret_examination, struct error *error)
 {
 	static const char sql[] = "SELECT count(*) FILTER (WHERE datname NOT LIKE 'template_'), "
-							  "coalesce(sum(pg_database_size(oid)), 0), pg_is_in_recovery()::int, "
-							  "current_setting('port') FROM pg_database;";
+							  "pg_is_in_recovery()::int, current_setting('port') FROM pg_database;";
 	struct postgresql *self = (struct postgresql *)store;
 	CLEANUP(buffer_free) struct buffer rows = BUFFER_INIT(ANSWER_LIMIT);
 	enum status status = psql_query(self, self->database, sql, &rows, error);
@@ -143,7 +142,6 @@ static enum status postgresql_examine(struct store *store, struct examination *r
 	}
 	size_t at = 0;
 	const char *databases = psql_next(&rows, &at);
-	const char *bytes = psql_next(&rows, &at);
 	const char *recovering = psql_next(&rows, &at);
 	const char *port = psql_next(&rows, &at);
 	if (port == NULL) {
@@ -154,10 +152,19 @@ static enum status postgresql_examine(struct store *store, struct examination *r
 		return error_hint(error, "wait until it has ended; ./bot.sh logs %s tells more", store->container->service);
 	}
 	ret_examination->port = (unsigned)atoi(port);
-	ret_examination->data_bytes = strtoull(bytes, NULL, 10);
 	snprintf(ret_examination->answer, sizeof ret_examination->answer, "answers a query; %s database%s", databases,
 			 strcmp(databases, "1") == 0 ? "" : "s");
 	return STATUS_OK;
+}
+
+static enum status postgresql_size(struct store *store, uint64_t *ret_bytes, struct error *error)
+{
+	static const char sql[] = "SELECT coalesce(sum(pg_database_size(oid)), 0) FROM pg_database;";
+	struct postgresql *self = (struct postgresql *)store;
+	CLEANUP(buffer_free) struct buffer rows = BUFFER_INIT(ANSWER_LIMIT);
+	enum status status = psql_query(self, self->database, sql, &rows, error);
+	*ret_bytes = status == STATUS_OK ? strtoull(buffer_text(&rows), NULL, 10) : 0;
+	return status;
 }
 
 /* Hands on to the file and tells how far it is. */
@@ -216,6 +223,7 @@ const struct store_ops store_postgresql = {
 	.open = postgresql_open,
 	.ready = postgresql_ready,
 	.examine = postgresql_examine,
+	.size = postgresql_size,
 	.save = postgresql_save,
 	.check = dump_check,
 	.stage = restore_stage,

@@ -282,6 +282,7 @@ const struct store_ops store_redis = {
 	.open = redis_open,
 	.ready = redis_ready,
 	.examine = redis_examine,
+	.size = redis_size,
 	.save = redis_save,
 	.check = rdb_check,
 	.stage = redis_stage,

@@ -196,14 +196,19 @@ enum status redis_examine(struct store *store, struct examination *ret_examinati
 				error_hint(error, "./bot.sh logs %s tells why; most often its disk is full", store->container->service);
 		}
 	}
+	ret_examination->port = (unsigned)atoi(self->port);
+	snprintf(ret_examination->answer, sizeof ret_examination->answer, "answers PING; its last save went well");
+	return status;
+}
+
+enum status redis_size(struct store *store, uint64_t *ret_bytes, struct error *error)
+{
+	CLEANUP(buffer_free) struct buffer info = BUFFER_INIT(REDIS_REPLY_LIMIT);
+	char value[64];
+	enum status status = REDIS_COMMAND((struct redis *)store, &info, error, "INFO", "memory");
 	if (status == STATUS_OK) {
-		status = REDIS_COMMAND(self, &info, error, "INFO", "memory");
-	}
-	if (status == STATUS_OK) {
-		ret_examination->port = (unsigned)atoi(self->port);
-		ret_examination->data_bytes =
-			redis_info_value(&info, "used_memory_dataset", value, sizeof value) ? strtoull(value, NULL, 10) : 0;
-		snprintf(ret_examination->answer, sizeof ret_examination->answer, "answers PING; its last save went well");
+		bool known = redis_info_value(&info, "used_memory_dataset", value, sizeof value);
+		*ret_bytes = known ? strtoull(value, NULL, 10) : 0;
 	}
 	return status;
 }

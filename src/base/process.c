@@ -1,0 +1,190 @@
+#include "base/process.h"
+
+#include "base/cleanup.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum { BLOCK_SIZE = 4096, EXIT_NOT_FOUND = 127, EXIT_CANNOT_START = 126 };
+
+static int exit_code_of(int result)
+{
+	return WIFSIGNALED(result) ? 128 + WTERMSIG(result) : WEXITSTATUS(result);
+}
+
+/* What the parent has blocked or ignores is not for others to inherit. */
+static void reset_signals(void)
+{
+	sigset_t none;
+	sigemptyset(&none);
+	sigprocmask(SIG_SETMASK, &none, NULL);
+	signal(SIGPIPE, SIG_DFL);
+}
+
+/* In the child: never returns. */
+_Noreturn static void become(const char *const *arguments, int input, int output, int errors)
+{
+	reset_signals();
+	setenv("LC_ALL", "C", 1); /* its messages are read */
+	if (dup2(input, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0 || dup2(errors, STDERR_FILENO) < 0) {
+		_exit(EXIT_CANNOT_START);
+	}
+	/* execvp does not change them (POSIX: the type is an accident of history). */
+	char *const *words = (char *const *)(uintptr_t)arguments;
+	execvp(arguments[0], words);
+	_exit(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_START);
+}
+
+struct streams {
+	int input[2];
+	int output[2];
+	int errors[2];
+};
+
+static void close_both(int pair[2])
+{
+	for (int i = 0; i < 2; i++) {
+		if (pair[i] >= 0) {
+			close(pair[i]);
+			pair[i] = -1;
+		}
+	}
+}
+
+static void streams_close(struct streams *streams)
+{
+	close_both(streams->input);
+	close_both(streams->output);
+	close_both(streams->errors);
+}
+
+static void close_one(int *fd)
+{
+	close(*fd);
+	*fd = -1;
+}
+
+/* Feeds and reads until the program has closed its ends. */
+static enum status talk(struct streams *streams, const char *input, struct buffer *output, struct buffer *errors,
+						struct error *error)
+{
+	char block[BLOCK_SIZE];
+	size_t left = strlen(input);
+	while (streams->output[0] >= 0 || streams->errors[0] >= 0) {
+		if (left == 0 && streams->input[1] >= 0) {
+			close_one(&streams->input[1]);
+		}
+		struct pollfd waiting[] = {
+			{.fd = streams->output[0], .events = POLLIN},
+			{.fd = streams->errors[0], .events = POLLIN},
+			{.fd = streams->input[1], .events = POLLOUT},
+		};
+		if (poll(waiting, 3, -1) < 0) {
+			if (errno == EINTR) {
+				continue;
+			}
+			return error_set_errno(error, "cannot wait for a program");
+		}
+		int *from[] = {&streams->output[0], &streams->errors[0]};
+		struct buffer *to[] = {output, errors};
+		for (int i = 0; i < 2; i++) {
+			if (waiting[i].revents != 0) {
+				ssize_t length = read(*from[i], block, sizeof block);
+				if (length > 0) {
+					(void)buffer_append_some(to[i], block, (size_t)length);
+				} else if (length == 0 || errno != EINTR) {
+					close_one(from[i]);
+				}
+			}
+		}
+		if (waiting[2].revents != 0) {
+			ssize_t length = write(streams->input[1], input, left);
+			if (length >= 0) {
+				input += length;
+				left -= (size_t)length;
+			} else if (errno != EINTR && errno != EAGAIN) {
+				left = 0; /* it wants no more; its exit code tells whether that is right */
+			}
+		}
+	}
+	return STATUS_OK;
+}
+
+static enum status wait_for(pid_t process, int options, bool *ret_ended, int *ret_exit_code, struct error *error)
+{
+	int result = 0;
+	pid_t ended = 0;
+	do {
+		ended = waitpid(process, &result, options);
+	} while (ended < 0 && errno == EINTR);
+	if (ended < 0) {
+		return error_set_errno(error, "cannot wait for a program");
+	}
+	*ret_ended = ended == process;
+	*ret_exit_code = exit_code_of(result);
+	return STATUS_OK;
+}
+
+enum status process_run(const char *const *arguments, const char *input, struct buffer *output, struct buffer *errors,
+						int *ret_exit_code, struct error *error)
+{
+	CLEANUP(streams_close) struct streams streams = {{-1, -1}, {-1, -1}, {-1, -1}};
+	if (pipe2(streams.input, O_CLOEXEC) != 0 || pipe2(streams.output, O_CLOEXEC) != 0 ||
+		pipe2(streams.errors, O_CLOEXEC) != 0) {
+		return error_set_errno(error, "cannot run %s", arguments[0]);
+	}
+	pid_t child = fork();
+	if (child < 0) {
+		return error_set_errno(error, "cannot run %s", arguments[0]);
+	}
+	if (child == 0) {
+		become(arguments, streams.input[0], streams.output[1], streams.errors[1]);
+	}
+	close_one(&streams.input[0]);
+	close_one(&streams.output[1]);
+	close_one(&streams.errors[1]);
+	enum status status = talk(&streams, input != NULL ? input : "", output, errors, error);
+	streams_close(&streams); /* it may be waiting for us */
+	bool ended = false;
+	struct error waiting;
+	enum status waited = wait_for(child, 0, &ended, ret_exit_code, status == STATUS_OK ? error : &waiting);
+	status = status == STATUS_OK ? waited : status;
+	if (status == STATUS_OK && *ret_exit_code == EXIT_NOT_FOUND && errors->length == 0) {
+		status = error_set(error, STATUS_NOT_FOUND, "there is no program %s", arguments[0]);
+	}
+	return status;
+}
+
+enum status process_start_shell(const char *command, const char *folder, const char *const *environment,
+								pid_t *ret_process, struct error *error)
+{
+	pid_t child = fork();
+	if (child < 0) {
+		return error_set_errno(error, "cannot run %s", command);
+	}
+	if (child == 0) {
+		reset_signals();
+		int nothing = open("/dev/null", O_RDWR);
+		if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0 || dup2(nothing, STDOUT_FILENO) < 0 ||
+			dup2(nothing, STDERR_FILENO) < 0 || chdir(folder) != 0) {
+			_exit(EXIT_CANNOT_START);
+		}
+		char *const *variables = (char *const *)(uintptr_t)environment;
+		execle("/bin/sh", "sh", "-c", command, (char *)NULL, variables);
+		_exit(EXIT_CANNOT_START);
+	}
+	*ret_process = child;
+	return STATUS_OK;
+}
+
+enum status process_ended(pid_t process, bool *ret_ended, int *ret_exit_code, struct error *error)
+{
+	return wait_for(process, WNOHANG, ret_ended, ret_exit_code, error);
+}

@@ -1,0 +1,25 @@
+#include "commands/number.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MOST_DIGITS = 9 };
+
+enum status number_parse(const char *text, const char *what, unsigned least, unsigned most, unsigned *ret_number,
+						 struct error *error)
+{
+	size_t length = strlen(text);
+	bool good = length > 0 && length <= MOST_DIGITS;
+	for (size_t i = 0; i < length; i++) {
+		good = good && isdigit((unsigned char)text[i]);
+	}
+	unsigned number = good ? (unsigned)strtoul(text, NULL, 10) : 0;
+	if (!good || number < least || number > most) {
+		(void)error_set(error, STATUS_USAGE, "\"%s\" is not %s", text, what);
+		return error_hint(error, "give a whole number from %u to %u", least, most);
+	}
+	*ret_number = number;
+	return STATUS_OK;
+}

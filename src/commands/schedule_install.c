@@ -1,0 +1,153 @@
+/* schedule install, schedule uninstall */
+#include "commands/display.h"
+#include "commands/number.h"
+#include "commands/schedule.h"
+#include "schedule/cron.h"
+#include "schedule/crontab.h"
+#include "schedule/run_log.h"
+#include "schedule/systemd.h"
+
+#include <string.h>
+
+static enum status install_in_crontab(const struct session *session, const struct cron *cron, const char *command,
+									  struct error *error)
+{
+	CLEANUP(cleanup_free) char *text = NULL;
+	CLEANUP(cleanup_free) char *new_text = NULL;
+	enum status status = crontab_read(&text, error);
+	if (status == STATUS_OK) {
+		status = crontab_put(text, session->real_folder, cron->text, command, time(NULL), &new_text, error);
+	}
+	return status == STATUS_OK ? crontab_write(new_text, NULL, error) : status;
+}
+
+static enum status install_in_systemd(const struct session *session, const struct cron *cron, const char *command,
+									  struct error *error)
+{
+	CLEANUP(buffer_free) struct buffer calendar = BUFFER_INIT(CRON_CALENDAR_SIZE);
+	enum status status = systemd_available(error);
+	if (status == STATUS_OK) {
+		status = cron_on_calendar(cron, &calendar, error);
+	}
+	return status == STATUS_OK
+			   ? systemd_install(session->real_folder, cron->text, buffer_text(&calendar), command, time(NULL), error)
+			   : status;
+}
+
+static enum status take_out_of_crontab(const struct session *session, bool *ret_newline_added, struct error *error)
+{
+	CLEANUP(cleanup_free) char *text = NULL;
+	CLEANUP(cleanup_free) char *new_text = NULL;
+	enum status status = crontab_read(&text, error);
+	if (status == STATUS_OK) {
+		status = crontab_take(text, session->real_folder, &new_text, error);
+	}
+	return status == STATUS_OK ? crontab_write(new_text, ret_newline_added, error) : status;
+}
+
+/* What would keep the installed backups from being made is said now, not found out in a month. */
+static void warn(struct display *display, struct session *session, bool systemd)
+{
+	struct error error;
+	char name[CRONTAB_DAEMON_SIZE];
+	if (!systemd && crontab_daemon(name) == 0) {
+		display_line(display, MARK_WARNING, "no cron daemon runs on this machine, so nothing will happen yet");
+		display_hint(display, "start it: sudo systemctl enable --now cron (on some systems: crond)");
+	}
+	if (systemd && systemd_ends_at_logout()) {
+		display_line(display, MARK_WARNING, "the timer stops while you are not logged in");
+		display_hint(display, "to keep it running: loginctl enable-linger");
+	}
+	if (session_connect(session, &error) != STATUS_OK) {
+		display_line(display, MARK_WARNING, "a backup could not be made right now: %s", error.message);
+		if (error.hint[0] != '\0') {
+			display_hint(display, "%s", error.hint);
+		}
+	}
+}
+
+enum status schedule_install(const struct invocation *invocation, enum exit_code *ret_exit_code, struct error *error)
+{
+	CLEANUP(session_close) struct session session = {0};
+	CLEANUP(installation_free) struct installation before = {0};
+	CLEANUP(cleanup_free) char *command = NULL;
+	struct cron cron;
+	unsigned days = SCHEDULE_DEFAULT_DAYS;
+	bool systemd = invocation->options[OPTION_SYSTEMD] != NULL;
+	enum status status = cron_parse(invocation->argument_count > 1 ? invocation->arguments[1] : "daily", &cron, error);
+	if (status == STATUS_OK && invocation->argument_count > 2) {
+		status = number_parse(invocation->arguments[2], "a number of days", 0, NUMBER_DAYS_MAX, &days, error);
+	}
+	if (status == STATUS_OK) {
+		status = session_open(invocation, &session, error);
+	}
+	if (status == STATUS_OK && !session.has_compose_file) {
+		(void)error_set(error, STATUS_FAILED, "there is no compose file in this folder, so it is not WhisperEngine's");
+		return error_hint(error, "go to the project's folder first: cd /path/to/whisperengine");
+	}
+	if (status == STATUS_OK) {
+		status = schedule_command(&session, days, &command, error);
+	}
+	if (status == STATUS_OK) {
+		status = schedule_find(&session, &before, error);
+	}
+	if (status == STATUS_OK) {
+		status = systemd ? install_in_systemd(&session, &cron, command, error)
+						 : install_in_crontab(&session, &cron, command, error);
+	}
+	/* The other kind goes last: better two for a moment than none. */
+	if (status == STATUS_OK && systemd && before.by_cron) {
+		status = take_out_of_crontab(&session, NULL, error);
+	}
+	if (status == STATUS_OK && !systemd && before.by_systemd) {
+		status = systemd_uninstall(session.real_folder, error);
+	}
+	if (status != STATUS_OK) {
+		return status;
+	}
+	struct display display;
+	char words[CRON_WORDS_SIZE];
+	char moment[SCHEDULE_MOMENT_SIZE];
+	display_open(&display, false);
+	display_line(&display, MARK_DONE, "automated backups installed (%s): %s, kept for %u day%s",
+				 systemd ? "systemd timer" : "cron", cron_in_words(&cron, words), days, days == 1 ? "" : "s");
+	display_line(&display, MARK_DONE, "next run: %s; log: %s/" RUN_LOG_NAME,
+				 schedule_moment(cron_next(&cron, time(NULL)), moment), session.backup_folder_shown);
+	warn(&display, &session, systemd);
+	*ret_exit_code = EXIT_DONE;
+	return STATUS_OK;
+}
+
+enum status schedule_uninstall(const struct invocation *invocation, enum exit_code *ret_exit_code, struct error *error)
+{
+	CLEANUP(session_close) struct session session = {0};
+	CLEANUP(installation_free) struct installation installation = {0};
+	struct display display;
+	bool newline_added = false;
+	display_open(&display, false);
+	enum status status = session_open(invocation, &session, error);
+	if (status == STATUS_OK) {
+		status = schedule_find(&session, &installation, error);
+	}
+	if (status == STATUS_OK && installation.by_cron) {
+		status = take_out_of_crontab(&session, &newline_added, error);
+	}
+	if (status == STATUS_OK && installation.by_systemd) {
+		status = systemd_uninstall(session.real_folder, error);
+	}
+	if (status != STATUS_OK) {
+		return status;
+	}
+	*ret_exit_code = EXIT_DONE;
+	if (!installation.by_cron && !installation.by_systemd) {
+		display_line(&display, MARK_DONE, "no automated backups are installed for %s; nothing to do",
+					 session.project_folder);
+		return STATUS_OK;
+	}
+	display_line(&display, MARK_DONE, "automated backups removed; the backups themselves are still there");
+	if (newline_added) {
+		display_line(&display, MARK_WARNING,
+					 "the last line of your crontab had no newline before; crontab insists on one, so it has one now");
+	}
+	return STATUS_OK;
+}

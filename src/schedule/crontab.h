@@ -1,0 +1,56 @@
+/*
+ * crontab.h - our block in the user's crontab.
+ *
+ * A block belongs to one project folder, and several may stand in one crontab. Every other line is kept byte for byte.
+ *
+ *   # BEGIN whisperbackup /path/to/the project
+ *   # installed 2026-11-23T02:00:00Z by "schedule install"; removed by "schedule uninstall"
+ *   0 2 * * * cd '/path/to/the project' && '/usr/bin/whisperbackup' schedule run 30
+ *   # END whisperbackup /path/to/the project
+ *
+ * Facts: crontab(1) and crontab(5) of Debian's cron 3.0pl1: "crontab -l" fails with "no crontab for USER" if there is
+ * none, "crontab -" refuses a text whose last line has no newline, and in a command "\%" stands for "%" and "\\" for
+ * "\".
+ */
+#ifndef WHISPERBACKUP_SCHEDULE_CRONTAB_H
+#define WHISPERBACKUP_SCHEDULE_CRONTAB_H
+
+#include "schedule/job.h"
+
+/* --- the text ------------------------------------------------------------------------------------------------------
+ */
+
+/*
+ * The text with the block of `project_folder` put in, in the place of the one that is there, else at the end. `text` is
+ * NULL if there is no crontab. Owned by the caller. STATUS_FAILED if a block of ours has lost its end.
+ */
+enum status crontab_put(const char *text, const char *project_folder, const char *schedule, const char *command,
+						time_t now, char **ret_text, struct error *error) MUST_CHECK;
+
+/*
+ * The text as it was before the block came; *ret_text is NULL if there was no crontab and nothing else has come since.
+ * STATUS_NOT_FOUND if there is no such block.
+ */
+enum status crontab_take(const char *text, const char *project_folder, char **ret_text, struct error *error) MUST_CHECK;
+
+/* What the block says. STATUS_NOT_FOUND if there is none. */
+enum status crontab_find(const char *text, const char *project_folder, struct job *ret_job,
+						 struct error *error) MUST_CHECK;
+
+/* --- the user's crontab ----------------------------------------------------------------------------------------------
+ */
+
+/* Its text; NULL if there is none. Owned by the caller. STATUS_UNAVAILABLE if there is no crontab program. */
+enum status crontab_read(char **ret_text, struct error *error) MUST_CHECK;
+
+/*
+ * Makes it this text, or removes it (NULL), and reads it again to be sure. *ret_newline_added (may be NULL): a last
+ * line without its newline was refused, and got one.
+ */
+enum status crontab_write(const char *text, bool *ret_newline_added, struct error *error) MUST_CHECK;
+
+/* The process number of a cron daemon that runs on this machine, and its name; 0 if none does. */
+enum { CRONTAB_DAEMON_SIZE = 16 };
+int crontab_daemon(char ret_name[CRONTAB_DAEMON_SIZE]);
+
+#endif

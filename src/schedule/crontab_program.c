@@ -1,0 +1,128 @@
+/* The crontab program, and the daemon that reads what it writes. */
+#include "base/files.h"
+#include "base/process.h"
+#include "schedule/crontab.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { TEXT_LIMIT = 4 << 20, ERRORS_LIMIT = 16 << 10 };
+
+static enum status not_there(struct error *error)
+{
+	(void)error_set(error, STATUS_UNAVAILABLE, "there is no crontab program on this machine");
+	return error_hint(error, "install cron (Debian, Ubuntu: sudo apt-get install cron), or use --systemd");
+}
+
+static enum status refused(const char *what, struct buffer *errors, struct error *error)
+{
+	buffer_trim(errors);
+	return error_set(error, STATUS_FAILED, "crontab %s: %s", what, buffer_text(errors));
+}
+
+enum status crontab_read(char **ret_text, struct error *error)
+{
+	static const char *const arguments[] = {"crontab", "-l", NULL};
+	struct buffer text = BUFFER_INIT(TEXT_LIMIT);
+	CLEANUP(buffer_free) struct buffer errors = BUFFER_INIT(ERRORS_LIMIT);
+	int exit_code = 0;
+	*ret_text = NULL;
+	enum status status = process_run(arguments, NULL, &text, &errors, &exit_code, error);
+	if (status == STATUS_NOT_FOUND) {
+		status = not_there(error);
+	} else if (status == STATUS_OK && exit_code != 0 && strstr(buffer_text(&errors), "no crontab for") == NULL) {
+		status = refused("does not show your crontab", &errors, error);
+	} else if (status == STATUS_OK && exit_code == 0) {
+		*ret_text = text.data != NULL ? MOVE(text.data) : strdup("");
+		return *ret_text != NULL ? STATUS_OK : error_memory(error);
+	}
+	buffer_free(&text);
+	return status;
+}
+
+static enum status run(const char *const *arguments, const char *input, bool *ret_newline_missing, struct error *error)
+{
+	CLEANUP(buffer_free) struct buffer output = BUFFER_INIT(ERRORS_LIMIT);
+	CLEANUP(buffer_free) struct buffer errors = BUFFER_INIT(ERRORS_LIMIT);
+	int exit_code = 0;
+	enum status status = process_run(arguments, input, &output, &errors, &exit_code, error);
+	if (status == STATUS_NOT_FOUND) {
+		return not_there(error);
+	}
+	*ret_newline_missing = strstr(buffer_text(&errors), "newline") != NULL;
+	if (status == STATUS_OK && exit_code != 0) {
+		return refused("does not take the change, and nothing was changed", &errors, error);
+	}
+	return status;
+}
+
+static enum status expect(const char *text, struct error *error)
+{
+	CLEANUP(cleanup_free) char *now = NULL;
+	enum status status = crontab_read(&now, error);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	bool same = text == NULL || now == NULL ? text == now : strcmp(text, now) == 0;
+	return same ? STATUS_OK
+				: error_set(error, STATUS_FAILED,
+							"your crontab is not what was written: something else changes it at the same time");
+}
+
+enum status crontab_write(const char *text, bool *ret_newline_added, struct error *error)
+{
+	static const char *const put[] = {"crontab", "-", NULL};
+	static const char *const take[] = {"crontab", "-r", NULL};
+	bool newline_missing = false;
+	bool added = false;
+	CLEANUP(cleanup_free) char *longer = NULL;
+	enum status status = run(text != NULL ? put : take, text, &newline_missing, error);
+	size_t length = text != NULL ? strlen(text) : 0;
+	if (status == STATUS_FAILED && newline_missing && length > 0 && text[length - 1] != '\n') {
+		if (asprintf(&longer, "%s\n", text) < 0) {
+			longer = NULL;
+			return error_memory(error);
+		}
+		text = longer;
+		added = true;
+		status = run(put, text, &newline_missing, error);
+	}
+	if (ret_newline_added != NULL) {
+		*ret_newline_added = added;
+	}
+	return status == STATUS_OK ? expect(text, error) : status;
+}
+
+int crontab_daemon(char ret_name[CRONTAB_DAEMON_SIZE])
+{
+	static const char *const names[] = {"cron", "crond", "fcron", "bcron-sched", "dcron", NULL};
+	int found = 0;
+	DIR *processes = opendir("/proc");
+	for (struct dirent *entry; processes != NULL && found == 0 && (entry = readdir(processes)) != NULL;) {
+		char path[512];
+		CLEANUP(cleanup_free) char *name = NULL;
+		if (!isdigit((unsigned char)entry->d_name[0])) {
+			continue;
+		}
+		snprintf(path, sizeof path, "/proc/%s/comm", entry->d_name);
+		FILE *file = fopen(path, "re");
+		size_t size = 0;
+		ssize_t length = file != NULL ? getline(&name, &size, file) : -1;
+		if (file != NULL) {
+			fclose(file);
+		}
+		for (size_t i = 0; length > 1 && names[i] != NULL; i++) {
+			if (strncmp(name, names[i], (size_t)length - 1) == 0 && names[i][length - 1] == '\0') {
+				snprintf(ret_name, CRONTAB_DAEMON_SIZE, "%s", names[i]);
+				found = atoi(entry->d_name);
+			}
+		}
+	}
+	if (processes != NULL) {
+		closedir(processes);
+	}
+	return found;
+}

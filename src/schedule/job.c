@@ -1,0 +1,75 @@
+#include "schedule/job.h"
+
+#include "base/buffer.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum { COMMAND_LIMIT = 64 << 10 }; /* bytes; crontab(1) has a limit of its own, and says so */
+
+#define RUN_WORDS " schedule run "
+
+void job_free(struct job *job)
+{
+	free(job->schedule);
+	free(job->command);
+	*job = (struct job){0};
+}
+
+/* In single quotes; one that is part of the text stands between double quotes. */
+static enum status quote(struct buffer *text, const char *word, struct error *error)
+{
+	enum status status = buffer_append_text(text, "'", error);
+	for (; status == STATUS_OK && *word != '\0'; word++) {
+		if (*word == '\n' || *word == '\r') {
+			(void)error_set(error, STATUS_USAGE, "a path or setting with a line break in it cannot be scheduled");
+			return error_hint(error, "rename the folder");
+		}
+		status = *word == '\'' ? buffer_append_text(text, "'\"'\"'", error) : buffer_append(text, word, 1, error);
+	}
+	return status == STATUS_OK ? buffer_append_text(text, "'", error) : status;
+}
+
+enum status job_command(const struct job_request *request, char **ret_command, struct error *error)
+{
+	struct buffer text = BUFFER_INIT(COMMAND_LIMIT);
+	enum status status = buffer_append_text(&text, "cd ", error);
+	if (status == STATUS_OK) {
+		status = quote(&text, request->project_folder, error);
+	}
+	if (status == STATUS_OK) {
+		status = buffer_append_text(&text, " && ", error);
+	}
+	for (size_t i = 0; status == STATUS_OK && request->variables[i] != NULL; i++) {
+		status = buffer_append_text(&text, i == 0 ? "env " : "", error);
+		if (status == STATUS_OK) {
+			status = quote(&text, request->variables[i], error);
+		}
+		if (status == STATUS_OK) {
+			status = buffer_append_text(&text, " ", error);
+		}
+	}
+	if (status == STATUS_OK) {
+		status = quote(&text, request->program, error);
+	}
+	if (status == STATUS_OK) {
+		status = buffer_printf(&text, error, RUN_WORDS "%u", request->days);
+	}
+	if (status != STATUS_OK) {
+		buffer_free(&text);
+		return status;
+	}
+	*ret_command = text.data;
+	return STATUS_OK;
+}
+
+unsigned job_days(const char *command)
+{
+	const char *last = NULL;
+	for (const char *at = command; (at = strstr(at, RUN_WORDS)) != NULL; at += strlen(RUN_WORDS)) {
+		last = at + strlen(RUN_WORDS);
+	}
+	char *end = NULL;
+	unsigned long days = last != NULL ? strtoul(last, &end, 10) : 0;
+	return last != NULL && end != last && *end == '\0' && days < 1000000 ? (unsigned)days : 0;
+}

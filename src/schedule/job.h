@@ -1,0 +1,41 @@
+/*
+ * job.h - the one command that a scheduler runs for a project, and what is known about it once it is installed.
+ */
+#ifndef WHISPERBACKUP_SCHEDULE_JOB_H
+#define WHISPERBACKUP_SCHEDULE_JOB_H
+
+#include "base/cleanup.h"
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <time.h>
+
+/* What a job is made from; all lent. */
+struct job_request {
+	const char *program;          /* absolute path of this program */
+	const char *project_folder;   /* absolute; the job is known by it */
+	const char *const *variables; /* settings to take along, "NAME=VALUE", NULL-terminated */
+	unsigned days;                /* how long backups are kept */
+};
+
+/* A job that is installed. */
+struct job {
+	char *schedule;   /* five cron fields */
+	char *command;    /* for /bin/sh */
+	time_t installed; /* when; 0 if the entry does not say */
+	bool persistent;  /* runs that were slept through are made up for */
+};
+
+void job_free(struct job *job);
+
+/*
+ * The shell command: cd to the project, then this program with the settings, quoted so that any of sh, bash, zsh, csh
+ * or fish understands it, as crontabs may set SHELL. A newline in any part is STATUS_USAGE: no crontab can hold one.
+ * Owned by the caller.
+ */
+enum status job_command(const struct job_request *request, char **ret_command, struct error *error) MUST_CHECK;
+
+/* How many days a command of job_command keeps backups; 0 if it is not one. */
+unsigned job_days(const char *command);
+
+#endif

@@ -1,0 +1,41 @@
+/*
+ * run_log.h - what scheduled runs write down: backup.log in the backup folder, for people, and .last_run.json, for the
+ * status.
+ */
+#ifndef WHISPERBACKUP_SCHEDULE_RUN_LOG_H
+#define WHISPERBACKUP_SCHEDULE_RUN_LOG_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <time.h>
+
+#define RUN_LOG_NAME      "backup.log"
+#define RUN_LOG_OLD_NAME  "backup.log.1"
+#define RUN_LAST_RUN_NAME ".last_run.json"
+
+/* Once the log has so many bytes, the next run begins a new one; of the old ones, one is kept. */
+enum { RUN_LOG_LIMIT = 1 << 20 };
+
+/* Opens the log in `folder`, which is made if it is missing, for appending. *ret_log is a file descriptor. */
+enum status run_log_open(const char *folder, int *ret_log, struct error *error) MUST_CHECK;
+
+/* The last scheduled run. */
+struct last_run {
+	time_t started;
+	time_t finished;   /* 0: it runs, or it was killed */
+	int process;       /* its process number */
+	int exit_code;     /* once it has finished */
+	char summary[512]; /* one line */
+};
+
+/* Replaces what is there at once or not at all. */
+enum status run_log_write_last(const char *folder, const struct last_run *run, struct error *error) MUST_CHECK;
+
+/* STATUS_NOT_FOUND if there was none yet; STATUS_FAILED if the file makes no sense. */
+enum status run_log_read_last(const char *folder, struct last_run *ret_run, struct error *error) MUST_CHECK;
+
+/* True if that run is still at work. */
+bool run_log_is_running(const struct last_run *run);
+
+#endif
