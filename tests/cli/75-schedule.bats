@@ -1,0 +1,401 @@
+#!/usr/bin/env bats
+# shellcheck shell=bats disable=SC2030,SC2031,SC2154
+# schedule: the real crontab and cron, and the real systemd of a user, in a world of their own.
+
+load helpers
+load cron
+
+setup() {
+	need_world
+	enter_project
+}
+
+mine='MAILTO=me@example.org
+# a comment, 100% mine
+*/5 * * * * /usr/bin/true "a  b" \% c	tab'
+
+@test "without a schedule, daily at two is installed, and kept for 30 days" {
+	in_world 0 <<'CODE'
+"$W" schedule install
+crontab -l
+CODE
+	assert_contains "$errors" 'automated backups installed (cron): every day at 02:00, kept for 30 days'
+	assert_contains "$output" "
+0 2 * * * cd '$project' && env 'DOCKER_HOST=unix:///nonexistent.sock' '$WHISPERBACKUP' schedule run 30
+# END whisperbackup $project"
+}
+
+@test "hourly, weekly and monthly are the guide's" {
+	in_world 0 <<'CODE'
+for when in hourly weekly monthly; do
+	"$W" schedule install "$when"
+	crontab -l | grep 'schedule run' | cut -d "'" -f 1
+done
+CODE
+	assert_equal "$output" '0 * * * * cd 
+0 2 * * 0 cd 
+0 2 1 * * cd '
+}
+
+@test "a cron expression and a number of days are taken" {
+	in_world 0 <<'CODE'
+"$W" schedule install '0 */6 * * *' 14
+crontab -l
+CODE
+	assert_contains "$output" "0 */6 * * * cd "
+	assert_contains "$output" "schedule run 14
+"
+	assert_contains "$errors" 'every 6 hours: at 00:00, 06:00, 12:00 and 18:00, kept for 14 days'
+}
+
+@test "a wrong schedule names the field, and changes nothing" {
+	in_world 0 <<'CODE'
+! "$W" schedule install '0 25 * * *' || exit 9
+! "$W" schedule install 'sometimes' || exit 9
+! "$W" schedule install '0 0 31 2 *' || exit 9
+! "$W" schedule install daily soon || exit 9
+! "$W" schedule install daily 7 8 || exit 9
+! crontab -l || exit 9
+CODE
+	assert_contains "$errors" 'the hour "25" is more than 23'
+	assert_contains "$errors" '"soon" is not a number of days'
+	assert_contains "$errors" 'no crontab for root'
+}
+
+@test "an unknown action is a usage error" {
+	program 2 schedule frobnicate
+	assert_contains "$errors" 'schedule knows no "frobnicate"'
+	assert_contains "$errors" 'hint: '
+}
+
+@test "schedule help, and schedule alone, explain it" {
+	program 0 schedule help
+	assert_contains "$output" 'install [SCHEDULE] [DAYS]'
+	program 0 schedule
+	assert_contains "$output" 'install [SCHEDULE] [DAYS]'
+}
+
+@test "a folder without a compose file is refused" {
+	rm docker-compose.yml
+	in_world 1 <<'CODE'
+"$W" schedule install
+CODE
+	assert_contains "$errors" 'there is no compose file'
+	assert_contains "$errors" 'hint: '
+}
+
+@test "every other line of the crontab is kept, and uninstall leaves it as it was" {
+	export mine
+	in_world 0 <<'CODE'
+printf '%s\n' "$mine" | crontab -
+before=$(crontab -l | sha256sum)
+"$W" schedule install
+crontab -l | head -n 3
+"$W" schedule install weekly
+test "$(crontab -l | grep -c 'schedule run')" = 1
+"$W" schedule uninstall
+test "$(crontab -l | sha256sum)" = "$before"
+CODE
+	assert_equal "$output" "$mine"
+}
+
+@test "without a crontab before, there is none after" {
+	in_world 0 <<'CODE'
+"$W" schedule install
+"$W" schedule uninstall
+! crontab -l
+test ! -e /var/spool/cron/crontabs/root
+CODE
+}
+
+@test "an empty crontab stays an empty crontab" {
+	in_world 0 <<'CODE'
+printf '' | crontab -
+"$W" schedule install
+"$W" schedule uninstall
+test "$(crontab -l | wc -c)" = 0
+CODE
+}
+
+@test "a crontab whose last line has no newline is kept, and the newline that crontab wants is told" {
+	in_world 0 <<'CODE'
+printf '1 1 * * * /usr/bin/true' >/var/spool/cron/crontabs/root
+chmod 600 /var/spool/cron/crontabs/root
+"$W" schedule install
+crontab -l | sed -n 1,2p
+"$W" schedule uninstall
+crontab -l
+CODE
+	assert_equal "$output" "1 1 * * * /usr/bin/true
+# BEGIN whisperbackup $project
+1 1 * * * /usr/bin/true"
+	assert_contains "$errors" 'had no newline before'
+}
+
+@test "lines that came after the block stay when it is replaced and when it goes" {
+	in_world 0 <<'CODE'
+echo '1 1 * * * before' | crontab -
+"$W" schedule install
+(crontab -l; echo '2 2 * * * after') | crontab -
+"$W" schedule install hourly
+crontab -l | tail -n 1
+"$W" schedule uninstall
+crontab -l
+CODE
+	assert_equal "$output" '2 2 * * * after
+1 1 * * * before
+2 2 * * * after'
+}
+
+@test "two projects have a block each" {
+	mkdir "$BATS_TEST_TMPDIR/other"
+	touch "$BATS_TEST_TMPDIR/other/compose.yaml"
+	in_world 0 <<'CODE'
+"$W" schedule install daily
+(cd "$BATS_TEST_TMPDIR/other" && "$W" schedule install weekly)
+"$W" schedule uninstall
+crontab -l | grep -c 'schedule run'
+cd "$BATS_TEST_TMPDIR/other"
+"$W" schedule status | sed -n 2p || true
+CODE
+	assert_contains "$output" '1
+  schedule     every Sunday at 02:00'
+}
+
+@test "a block that has lost its end is not touched" {
+	in_world 1 <<'CODE'
+"$W" schedule install
+crontab -l | grep -v END | crontab -
+"$W" schedule uninstall
+CODE
+	assert_contains "$errors" 'has lost its'
+	assert_contains "$errors" 'crontab -e'
+}
+
+@test "what crontab says when it refuses is passed on, and nothing is changed" {
+	in_world 1 <<'CODE'
+printf '%s\n' 'this is no crontab' >/var/spool/cron/crontabs/root
+"$W" schedule install
+CODE
+	assert_contains "$errors" 'crontab does not take the change'
+	assert_contains "$errors" 'bad minute'
+}
+
+@test "without crontab, cron or --systemd are named" {
+	mkdir "$BATS_TEST_TMPDIR/empty"
+	run_expecting 1 env PATH="$BATS_TEST_TMPDIR/empty" "$WHISPERBACKUP" schedule install
+	assert_contains "$errors" 'there is no crontab program'
+	assert_contains "$errors" 'hint: install cron'
+}
+
+@test "settings of the environment go with the job" {
+	in_world 0 <<'CODE'
+BACKUP_DIR='/my disk/100%' COMPOSE_PROJECT_NAME=mine "$W" schedule install
+crontab -l
+CODE
+	assert_contains "$output" "env 'BACKUP_DIR=/my disk/100\\%' 'COMPOSE_PROJECT_NAME=mine' 'DOCKER_HOST=unix:///nonexistent.sock' '$WHISPERBACKUP'"
+}
+
+@test "the real cron fires the job, in a folder whose name has all that hurts, and the status tells" {
+	mv "$project" "$BATS_TEST_TMPDIR/it's 100% \"my\" \$HOME & \\co"
+	project="$BATS_TEST_TMPDIR/it's 100% \"my\" \$HOME & \\co"
+	cd "$project"
+	in_world 0 <<'CODE'
+"$W" schedule install '* * * * *' 7
+cron -f &
+wait_for_run
+"$W" schedule status || true
+CODE
+	assert_contains "$(cat backups/backup.log)" "scheduled backup of $project"
+	assert_contains "$(cat backups/backup.log)" 'Docker not running'
+	assert_contains "$output" 'cron daemon  runs (cron, process '
+	assert_contains "$output" ': failed: Docker not running'
+	assert_contains "$output" 'the last run did not go well (exit code 1); see ./backups/backup.log'
+}
+
+@test "trigger runs what cron would run, shows its log and has its exit code" {
+	in_world 1 <<'CODE'
+"$W" schedule install daily 7
+BACKUP_DIR=/nowhere FOREIGN=1 "$W" schedule trigger
+CODE
+	assert_contains "$output" "scheduled backup of $project"
+	assert_contains "$output" 'Docker not running'
+	assert_contains "$output" '(exit code 1)'
+}
+
+@test "trigger without an installed schedule says so and does the default" {
+	in_world 1 <<'CODE'
+"$W" schedule trigger
+CODE
+	assert_contains "$errors" 'no automated backups are installed'
+	assert_contains "$output" 'Docker not running'
+}
+
+@test "status without a schedule says how to have one, with exit code 1" {
+	in_world 1 <<'CODE'
+"$W" schedule status
+CODE
+	assert_contains "$output" 'not installed'
+	assert_contains "$output" 'schedule install daily'
+}
+
+@test "status shows schedule, days, next three runs and a cron that does not run" {
+	in_world 1 <<'CODE'
+"$W" schedule install '30 4 29 2 *' 9
+"$W" schedule status
+CODE
+	assert_contains "$output" '(30 4 29 2 *)'
+	assert_contains "$output" 'backups of the last 9 days'
+	assert_equal "$(grep -c '29 Feb 20[0-9][0-9] 04:30' <<<"$output")" 3
+	assert_contains "$output" 'cron daemon  does not run'
+}
+
+@test "with cron running, a fresh complete backup and no run due, the status is good" {
+	make_backup "$(days_ago 0)"
+	in_world 0 <<'CODE'
+"$W" schedule install daily
+cron
+"$W" schedule status
+CODE
+	assert_contains "$output" 'last run     none yet'
+	assert_contains "$output" 'newest good  '
+	assert_contains "$output" 'just now'
+	refute_contains "$output" '⚠️'
+}
+
+@test "missed runs are counted" {
+	make_backup "$(days_ago 0)"
+	in_world 1 <<'CODE'
+"$W" schedule install daily
+cron
+crontab -l | sed "s/# installed [^ ]*/# installed $(date -u -d '3 days ago' +%FT%TZ)/" | crontab -
+"$W" schedule status
+CODE
+	assert_contains "$output" 'were missed since'
+}
+
+@test "a run that was killed is told" {
+	make_backup "$(days_ago 0)"
+	mkdir -p backups
+	jq -n '{started: now | floor, finished: 0, process: 4194303, exit_code: 0, summary: ""}' >backups/.last_run.json
+	in_world 1 <<'CODE'
+"$W" schedule install daily
+cron
+"$W" schedule status
+CODE
+	assert_contains "$output" 'never ended'
+}
+
+@test "a damaged note of the last run is told, and the rest still shown" {
+	mkdir -p backups
+	echo 'not json' >backups/.last_run.json
+	in_world 1 <<'CODE'
+"$W" schedule install daily
+"$W" schedule status
+CODE
+	assert_contains "$output" 'is damaged'
+	assert_contains "$output" 'next runs'
+}
+
+@test "the log is put aside when it is full, and only one old log is kept" {
+	mkdir -p backups
+	head -c 1100000 /dev/zero >backups/backup.log
+	echo old >backups/backup.log.1
+	program 1 schedule run 30
+	assert_equal "$(stat -c %s backups/backup.log.1)" 1100000
+	assert_contains "$(cat backups/backup.log)" 'scheduled backup of'
+	[[ $(stat -c %s backups/backup.log) -lt 10000 ]]
+}
+
+@test "a failed run says one line to whoever called it, so that cron mails it" {
+	program 1 schedule run 30
+	assert_equal "$output" ''
+	assert_contains "$errors" 'whisperbackup: scheduled backup of'
+	assert_contains "$errors" 'Docker not running'
+}
+
+@test "a failed backup is not followed by a cleanup" {
+	make_backup "$(days_ago 100)"
+	make_backup "$(days_ago 90)"
+	program 1 schedule run 30
+	assert_equal "$(backup_folders | wc -l)" 2
+}
+
+@test "log and note are for the owner only" {
+	program 1 schedule run 30
+	assert_equal "$(stat -c '%a %n' backups/backup.log backups/.last_run.json)" "600 backups/backup.log
+600 backups/.last_run.json"
+}
+
+@test "a log that is a symbolic link is not followed" {
+	mkdir backups
+	ln -s "$BATS_TEST_TMPDIR/elsewhere" backups/backup.log
+	program 1 schedule run 30
+	assert_contains "$errors" 'cannot write the log'
+	[[ ! -e $BATS_TEST_TMPDIR/elsewhere ]]
+}
+
+# --- systemd --------------------------------------------------------------------------------------------------------
+
+need_systemd() {
+	[[ -x /lib/systemd/systemd ]] && command -v systemctl >/dev/null || skip "systemd is not installed"
+}
+
+@test "install --systemd makes a timer that catches up, and a real systemd fires it" {
+	need_systemd
+	mv "$project" "$BATS_TEST_TMPDIR/it's 100% \"my\" \$HOME & \\co"
+	project="$BATS_TEST_TMPDIR/it's 100% \"my\" \$HOME & \\co"
+	cd "$project"
+	in_world 0 <<'CODE'
+start_systemd
+"$W" schedule install --systemd '* * * * *' 7
+cat "$HOME"/.config/systemd/user/*.timer
+wait_for_run
+"$W" schedule status || true
+CODE
+	assert_contains "$output" 'Persistent=true'
+	assert_contains "$(cat backups/backup.log)" "scheduled backup of $project"
+	assert_contains "$output" 'installed (systemd timer)'
+	assert_contains "$output" 'timer        started'
+	assert_contains "$output" ': failed: Docker not running'
+}
+
+@test "cron and systemd take each other's place, and uninstall knows both" {
+	need_systemd
+	in_world 0 <<'CODE'
+start_systemd
+"$W" schedule install daily
+"$W" schedule install --systemd weekly
+! crontab -l 2>/dev/null || exit 9
+systemctl --user list-timers --all | grep -c whisperbackup
+"$W" schedule install daily
+crontab -l | grep -c 'schedule run'
+systemctl --user list-timers --all | grep -c whisperbackup || true
+"$W" schedule install --systemd weekly
+"$W" schedule uninstall
+find "$HOME/.config/systemd" -type f -o -type l
+CODE
+	assert_equal "$output" '1
+1
+0'
+}
+
+@test "trigger with a timer runs its service" {
+	need_systemd
+	in_world 1 <<'CODE'
+start_systemd
+"$W" schedule install --systemd daily
+"$W" schedule trigger
+CODE
+	assert_contains "$output" 'Docker not running'
+}
+
+@test "without a systemd of the user's, --systemd says so and leaves nothing behind" {
+	in_world 1 <<'CODE'
+export XDG_RUNTIME_DIR=/nonexistent
+"$W" schedule install --systemd
+CODE
+	assert_contains "$errors" 'systemd timers of your own cannot be used here'
+	assert_contains "$errors" 'hint: leave out --systemd'
+	[[ -z $(find "$BATS_TEST_TMPDIR/home" -type f) ]]
+}
