@@ -72,6 +72,11 @@ static void moments_before_1970_and_far_ahead_are_right(void **state)
 {
 	(void)state;
 	assert_next("UTC", "0 0 1 * *", "1969-12-01 00:00 +0000", "1970-01-01 00:00 +0000");
+	use_zone("UTC");
+	struct cron cron = parsed("* * * * *");
+	assert_int_equal(cron_next(&cron, -30), 0);
+	assert_int_equal(cron_next(&cron, -60), 0);
+	assert_int_equal(cron_next(&cron, -61), -60);
 	assert_next("Europe/Berlin", "0 12 * * *", "2199-07-01 00:00 +0000", "2199-07-01 12:00 +0200");
 }
 
