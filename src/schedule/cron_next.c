@@ -43,7 +43,7 @@ static int64_t floor_divide(int64_t number, int64_t by)
 	return number / by - (number % by < 0);
 }
 
-/* The first minute on the wall after `wall` that matches; false if there is none up to `limit`. */
+/* The first minute on the wall after `wall` that matches; false if there is none up to the day of `limit`. */
 static bool next_on_wall(const struct cron *cron, int64_t wall, int64_t limit, int64_t *ret_wall)
 {
 	wall++;
@@ -58,7 +58,7 @@ static bool next_on_wall(const struct cron *cron, int64_t wall, int64_t limit, i
 		int minute = day_matches(cron, &calendar) ? minute_in_day(cron, from) : -1;
 		if (minute >= 0) {
 			*ret_wall = day * MINUTES_A_DAY + minute;
-			return *ret_wall <= limit;
+			return true;
 		}
 	}
 	return false;
@@ -106,7 +106,7 @@ static int64_t done_at(time_t moment, bool once)
 		int64_t before = offset_at(change - 1);
 		int64_t back = before - offset_at(change);
 		int64_t shown = wall_at(change - 1, before);
-		if (back > 0 && back <= BACKWARD_MAX && shown > done) {
+		if (back <= BACKWARD_MAX && shown > done) {
 			done = shown;
 		}
 	}
@@ -135,8 +135,6 @@ time_t cron_next(const struct cron *cron, time_t after)
 			}
 			if (!once || ahead > FORWARD_MAX || ahead < -BACKWARD_MAX) {
 				done = shown - 1;
-			} else if (ahead < 0) {
-				done = wall_at(change - 1, offset);
 			}
 			now = change;
 		} else if (to == moment) {

@@ -2,6 +2,7 @@
 #include "cron_support.h"
 
 #define THREE_HOURS "STD-8SUM-11,M3.2.0/2,M10.1.0/4"
+#define FOUR_HOURS  "STD-8SUM-12,M3.2.0/2,M10.1.0/4"
 
 enum { MINUTE = 60, DAY = 24 * 60 * MINUTE };
 
@@ -72,6 +73,11 @@ static void moments_before_1970_and_far_ahead_are_right(void **state)
 {
 	(void)state;
 	assert_next("UTC", "0 0 1 * *", "1969-12-01 00:00 +0000", "1970-01-01 00:00 +0000");
+	use_zone("UTC");
+	struct cron cron = parsed("* * * * *");
+	assert_int_equal(cron_next(&cron, -30), 0);
+	assert_int_equal(cron_next(&cron, -60), 0);
+	assert_int_equal(cron_next(&cron, -61), -60);
 	assert_next("Europe/Berlin", "0 12 * * *", "2199-07-01 00:00 +0000", "2199-07-01 12:00 +0200");
 }
 
@@ -185,6 +191,9 @@ static void a_change_of_more_than_three_hours_is_a_correction(void **state)
 	/* Samoa left out 30 December 2011. */
 	assert_next("Pacific/Apia", "0 12 * * *", "2011-12-29 12:00 -1000", "2011-12-31 12:00 +1400");
 	assert_next("Pacific/Apia", "0 12 30 * *", "2011-12-01 00:00 -1000", "2012-01-30 12:00 +1400");
+	assert_next(FOUR_HOURS, "30 2 * * *", "2026-03-07 12:00 +0800", "2026-03-09 02:30 +1200");
+	assert_next(FOUR_HOURS, "30 2 * * *", "2026-10-03 12:00 +1200", "2026-10-04 02:30 +1200", "2026-10-04 02:30 +0800");
+	assert_next(FOUR_HOURS, "30 2 * * *", "2026-10-04 01:00 +0800", "2026-10-04 02:30 +0800");
 }
 
 static void a_change_of_three_hours_is_forward_a_correction_and_back_is_none(void **state)
@@ -311,6 +320,8 @@ static void cron_s_own_loop_runs_the_same_jobs(void **state)
 	assert_as_cron("Asia/Beirut", "2026-10-24 12:00 +0300", 10);
 	assert_as_cron(THREE_HOURS, "2026-03-07 12:00 +0800", 11);
 	assert_as_cron(THREE_HOURS, "2026-10-03 12:00 +1100", 12);
+	assert_as_cron(FOUR_HOURS, "2026-03-07 12:00 +0800", 15);
+	assert_as_cron(FOUR_HOURS, "2026-10-03 12:00 +1200", 16);
 	assert_as_cron("Antarctica/Troll", "2026-03-28 12:00 +0000", 13); /* two hours */
 	assert_as_cron("Antarctica/Troll", "2026-10-24 12:00 +0200", 14);
 }

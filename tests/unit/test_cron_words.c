@@ -40,6 +40,7 @@ static void steps_that_do_not_go_round_evenly_are_told_one_by_one(void **state)
 {
 	(void)state;
 	assert_words("0 */5 * * *", "every day at 00:00, 05:00, 10:00, 15:00 and 20:00");
+	assert_words("0 0-16/4 * * *", "every day at 00:00, 04:00, 08:00, 12:00 and 16:00");
 	assert_words("*/25 * * * *", "at minutes 0, 25 and 50 of every hour");
 	assert_words("*/45 * * * *", "at minutes 0 and 45 of every hour");
 	assert_words("7,22,37,52 * * * *", "at minutes 7, 22, 37 and 52 of every hour");
