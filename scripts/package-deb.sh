@@ -3,9 +3,7 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-if ! command -v dh >/dev/null || ! command -v dpkg-buildpackage >/dev/null; then
-	scripts/install-deps.sh --package
-fi
+scripts/install-deps.sh --package
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT

@@ -7,8 +7,10 @@ const char *const reference_summary =
 
 const struct reference_exit reference_exits[] = {
 	{EXIT_DONE, "Done. Also when a backup left out a store that does not run."},
-	{EXIT_FAILED, "Failed, and nothing is half done. The message says what happened and what to do next."},
-	{EXIT_USAGE, "Wrong usage; nothing was done."},
+	{EXIT_FAILED,
+	 "Failed, and nothing is half done: the message says what happened and what to do next. Also when status or "
+	 "health finds something that is not well."},
+	{EXIT_USAGE, "Wrong usage, or a question that there was no terminal to ask on. Nothing was done."},
 	{EXIT_PARTIAL, "Partial: at least one store failed or was left out, and at least one is good."},
 	{EXIT_LOCKED, "Another run is at work in the same backup folder."},
 	{EXIT_DAMAGED, "The backup is damaged. Nothing was changed."},

@@ -11,7 +11,7 @@ setup() {
 }
 
 commands() { # as the help lists them
-	"$WHISPERBACKUP" help | sed -n '/^Commands:/,/^$/ s/^  \([a-z]*\).*/\1/p'
+	"$WHISPERBACKUP" help | sed -n '/^Commands:/,/^$/ s/^  \([a-z][a-z]*\).*/\1/p'
 }
 
 # --- bash -------------------------------------------------------------------------------------------------------------
