@@ -1,6 +1,8 @@
 # The commands of this project; Meson and Ninja do the building.
 
-.PHONY: all build asan test test-unit test-cli test-stack demo stack-up stack-down format lint install clean help
+prefix ?= $(or $(PREFIX),/usr/local)
+
+.PHONY: all build asan test test-unit test-cli test-stack demo stack-up stack-down format lint install uninstall deb clean help
 
 all: build
 
@@ -37,11 +39,19 @@ format: ## format the C code
 lint: ## clang-format, clang-tidy, cppcheck and shellcheck; all have to be silent
 	@scripts/lint.sh
 
-install: build ## install the program (DESTDIR and the prefix of `meson configure` are honoured)
-	@meson install -C build --no-rebuild
+install: ## a release build, installed; prefix=/usr/local and DESTDIR= say where to
+	@scripts/build.sh build-release
+	@meson configure build-release -Dprefix=$(abspath $(prefix))
+	@meson install -C build-release --quiet
+
+uninstall: ## remove what `make install` has installed
+	@ninja -C build-release --quiet uninstall >/dev/null
+
+deb: ## build-deb/whisperbackup_*.deb, for Debian and Ubuntu
+	@scripts/package-deb.sh
 
 clean: ## remove what was built
-	rm -rf build build-asan
+	rm -rf build build-asan build-lint build-release build-deb
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14

@@ -1,18 +1,19 @@
 #!/usr/bin/env bash
-# Builds the program into a folder: "build" for use, "build-asan" for the tests.
+# Builds the program into a folder: "build" for use, "build-asan" for the tests, "build-release" for installing.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 folder=${1:-build}
 case $folder in
 build) options=() ;;
+build-release) options=(--buildtype=release -Dtests=false -Dwerror=false) ;;
 build-asan)
 	export CC=${CC:-clang}
 	# clang links the sanitizers into programs only, which --no-undefined would take for an error.
 	options=('-Db_sanitize=address,undefined' -Db_lundef=false)
 	;;
 *)
-	echo "usage: scripts/build.sh build | build-asan" >&2
+	echo "usage: scripts/build.sh build | build-asan | build-release" >&2
 	exit 2
 	;;
 esac

@@ -10,10 +10,11 @@ fail() {
 
 usage() {
     cat <<'TEXT'
-Usage: scripts/install-deps.sh [--build] [--compose-v2]
+Usage: scripts/install-deps.sh [--build | --package] [--compose-v2]
 
 Installs, from Debian or Ubuntu packages, what this project needs:
   --build   only what compiling the program needs
+  --package that, and what building the Debian package needs
   (none)    that, and what the tests, the linters and the local data stack need
   --compose-v2
             also Compose v2, where the system has only docker-compose 1.x (as on
@@ -30,6 +31,7 @@ compose_v2=
 while [[ $# -gt 0 ]]; do
     case $1 in
         --build) scope=build ;;
+        --package) scope=package ;;
         --compose-v2) compose_v2=yes ;;
         -h | --help)
             usage
@@ -64,7 +66,7 @@ libraries=(curl jansson libarchive isa-l openssl cmocka)
 
 on_macos() {
     local formulas=(meson ninja pkgconf "${libraries[@]}") formula absent=()
-    [[ $scope == build ]] || formulas+=(bats-core jq clang-format llvm cppcheck shellcheck docker docker-compose)
+    [[ $scope != all ]] || formulas+=(bats-core jq clang-format llvm cppcheck shellcheck docker docker-compose)
     command -v brew >/dev/null || fail "install Homebrew, then: brew install ${formulas[*]}"
     for formula in "${formulas[@]}"; do
         brew list --versions "$formula" >/dev/null 2>&1 || absent+=("$formula")
@@ -88,6 +90,10 @@ need_program ninja ninja-build
 need_program pkg-config pkg-config
 need_program gcc gcc
 need_package libc6-dev libcurl4-openssl-dev libjansson-dev libarchive-dev libisal-dev libssl-dev
+if [[ $scope == package || $scope == all ]]; then
+    need_program dpkg-buildpackage dpkg-dev
+    need_package debhelper
+fi
 if [[ $scope == all ]]; then
     need_package libcmocka-dev
     need_program clang clang
@@ -100,6 +106,10 @@ if [[ $scope == all ]]; then
     need_program clang-tidy clang-tidy
     need_program cppcheck cppcheck
     need_program shellcheck shellcheck
+    # The manual page and the shells that complete.
+    need_program man man-db
+    need_program mandoc mandoc
+    need_program zsh zsh
     need_program setsid util-linux
     # The engine. A docker command alone may be only a client of an engine elsewhere.
     if ! docker version --format '{{.Server.Version}}' >/dev/null 2>&1; then

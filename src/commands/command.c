@@ -36,9 +36,26 @@ const struct command *command_by_name(const char *name)
 	return NULL;
 }
 
-static bool allows(const struct command *command, size_t option)
+bool command_allows(const struct command *command, size_t option)
 {
 	return option == OPTION_HELP || (command->options & 1U << option) != 0;
+}
+
+/* The first argument of a command with actions has to be one of them. */
+static enum status check_action(const struct command *command, const char *word, struct error *error)
+{
+	char actions[256] = "";
+	size_t length = 0;
+	for (size_t i = 0; command->actions[i] != NULL; i++) {
+		if (strcmp(command->actions[i], word) == 0) {
+			return STATUS_OK;
+		}
+		const char *between = command->actions[i + 1] == NULL ? " or " : ", ";
+		length += (size_t)snprintf(actions + length, sizeof actions - length, "%s%s", i == 0 ? "" : between,
+								   command->actions[i]);
+		length = length < sizeof actions ? length : sizeof actions - 1;
+	}
+	return error_set(error, STATUS_USAGE, "%s can do %s, but not \"%s\"", command->name, actions, word);
 }
 
 /* Takes "--name", "--name=value" or, with the value in the next word, "--name value". */
@@ -50,7 +67,7 @@ static enum status parse_option(const struct command *command, char *const **wor
 	size_t length = strcspn(name, "=");
 	for (size_t i = 0; i < OPTION_COUNT; i++) {
 		const struct option_definition *option = &option_table[i];
-		if (strlen(option->name) != length || strncmp(option->name, name, length) != 0 || !allows(command, i)) {
+		if (strlen(option->name) != length || strncmp(option->name, name, length) != 0 || !command_allows(command, i)) {
 			continue;
 		}
 		const char *value = name[length] == '=' ? name + length + 1 : NULL;
@@ -95,54 +112,13 @@ enum status command_parse(const struct command *command, char *const *words, str
 		invocation.argument_count < command->least_arguments) {
 		status = error_set(error, STATUS_USAGE, "%s wants a %s", command->name, command->arguments);
 	}
+	if (status == STATUS_OK && invocation.options[OPTION_HELP] == NULL && command->actions != NULL &&
+		invocation.argument_count > 0) {
+		status = check_action(command, invocation.arguments[0], error);
+	}
 	if (status != STATUS_OK) {
 		return error_hint(error, "%s help %s explains it", command_program(), command->name);
 	}
 	*ret_invocation = invocation;
 	return STATUS_OK;
-}
-
-static void print_command_help(const struct command *command)
-{
-	printf("Usage: %s %s", command_program(), command->name);
-	for (size_t i = 0; i < OPTION_COUNT; i++) {
-		if (i != OPTION_HELP && allows(command, i)) {
-			const struct option_definition *option = &option_table[i];
-			printf(" [--%s%s%s]", option->name, option->value != NULL ? " " : "",
-				   option->value != NULL ? option->value : "");
-		}
-	}
-	printf("%s%s\n\n%s.\n\n%s\nOptions:\n", command->arguments[0] != '\0' ? " " : "", command->arguments,
-		   command->summary, command->details);
-	for (size_t i = 0; i < OPTION_COUNT; i++) {
-		if (allows(command, i)) {
-			const struct option_definition *option = &option_table[i];
-			char name[64];
-			snprintf(name, sizeof name, "--%s%s%s", option->name, option->value != NULL ? " " : "",
-					 option->value != NULL ? option->value : "");
-			printf("  %-16s %s\n", name, option->help);
-		}
-	}
-}
-
-void command_print_help(const struct command *command)
-{
-	if (command != NULL) {
-		print_command_help(command);
-		return;
-	}
-	printf("Backs up and restores the data of a WhisperEngine stack: PostgreSQL, Redis, ChromaDB and Neo4j.\n\n"
-		   "Usage: %s COMMAND [OPTIONS]\n\nCommands:\n",
-		   command_program());
-	for (size_t i = 0; command_table[i] != NULL; i++) {
-		char name[64];
-		snprintf(name, sizeof name, "%s %s", command_table[i]->name, command_table[i]->arguments);
-		printf("  %-20s %s\n", name, command_table[i]->summary);
-	}
-	printf("\n%s help COMMAND explains a command and its options; --version prints the version.\n\n"
-		   "Environment (or .env beside the compose file):\n"
-		   "  BACKUP_DIR            where the backups are kept (default: backups beside the compose file)\n"
-		   "  COMPOSE_PROJECT_NAME  which Compose project is meant (default: the one started from this folder)\n"
-		   "  DOCKER_HOST           the Docker Engine's unix socket, unix:///path\n",
-		   command_program());
 }

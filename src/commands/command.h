@@ -2,8 +2,8 @@
  * command.h - the command line: one table of options, one of commands, and one file for each command.
  *
  * To add a command: write src/commands/NAME.c with a `const struct command command_NAME`, add it to the table in
- * command_table.c and its source to meson.build. Help texts come from these tables. Only this folder and main.c print:
- * data on standard output, everything else on standard error.
+ * command_table.c and its source to meson.build. The help, the man page and the completions come from these tables and
+ * those of reference.h. Only this folder and main.c print: data on standard output, everything else on standard error.
  */
 #ifndef WHISPERBACKUP_COMMANDS_COMMAND_H
 #define WHISPERBACKUP_COMMANDS_COMMAND_H
@@ -13,7 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Exit codes of the program (DESIGN: command line). */
+/* Exit codes of the program; reference.c says what they mean. */
 enum exit_code {
 	EXIT_DONE = 0,
 	EXIT_FAILED = 1, /* and nothing is half done */
@@ -62,12 +62,13 @@ struct invocation {
 
 struct command {
 	const char *name;
-	const char *arguments; /* as the help shows them: "TIMESTAMP", "[DAYS]", "" */
+	const char *arguments; /* as the help shows them: "TIMESTAMP", "[DAYS]", ""; reference_kind knows the names */
 	size_t least_arguments;
 	size_t most_arguments;
-	unsigned options;    /* bits 1 << enum option; --help belongs to all */
-	const char *summary; /* one line */
-	const char *details; /* paragraphs for COMMAND --help */
+	unsigned options;           /* bits 1 << enum option; --help belongs to all */
+	const char *summary;        /* one line */
+	const char *details;        /* paragraphs for COMMAND --help; lines that begin with a blank are shown as they are */
+	const char *const *actions; /* what the first argument may be, ended by NULL; NULL if anything */
 	/* Returns STATUS_OK and the exit code, or a failure that main prints. */
 	enum status (*run)(const struct invocation *invocation, enum exit_code *ret_exit_code, struct error *error);
 };
@@ -93,7 +94,9 @@ const char *command_program(void);
 enum status command_parse(const struct command *command, char *const *words, struct invocation *ret_invocation,
 						  struct error *error) MUST_CHECK;
 
-/* Prints the help of one command, or of all, on standard output. */
+bool command_allows(const struct command *command, size_t option);
+
+/* Prints the help of one command, or of all, on standard output (help.c). */
 void command_print_help(const struct command *command);
 
 #endif

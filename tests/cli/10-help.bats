@@ -8,6 +8,10 @@ setup() {
 	enter_project
 }
 
+commands() { # as the help lists them
+	"$WHISPERBACKUP" help | sed -n '/^Commands:/,/^$/ s/^  \([a-z][a-z]*\).*/\1/p'
+}
+
 @test "without arguments the help is shown" {
 	program 0 help
 	local help=$output
@@ -37,7 +41,7 @@ setup() {
 }
 
 @test "COMMAND --help is the same as help COMMAND, for every command" {
-	for command in create list show restore cleanup help; do
+	for command in $(commands); do
 		program 0 help "$command"
 		local help=$output
 		assert_contains "$help" "Usage: whisperbackup $command"
@@ -56,15 +60,23 @@ Usage: whisperbackup create [--only STORES] [--json] [--quiet]
 
 Backs up all stores that run.
 
-The backup is a new folder under BACKUP_DIR (default ./backups). It appears there, and in list, only when
-every file of it is on disk, checked and checksummed. Stores that are not running are skipped with a
-warning, and the backup is marked as partial. Services go on running.
+The backup is a new folder under BACKUP_DIR (default ./backups). It appears
+there, and in list, only when every file of it is on disk, checked and
+checksummed. Stores that are not running are skipped with a warning, and the
+backup is marked as partial. Services go on running.
 
 Options:
-  --only STORES    only these stores, separated by commas: postgresql, redis, chromadb, neo4j
-  --json           print one JSON document on standard output
-  --quiet          no progress and no summary; warnings and errors only
-  --help           explain this command
+  --only STORES      only these stores, separated by commas: postgresql, redis,
+                     chromadb, neo4j
+  --json             print one JSON document on standard output
+  --quiet            no progress and no summary; warnings and errors only
+  --help             explain this command
+
+Examples:
+  whisperbackup create
+      Back up everything that runs.
+  whisperbackup create --only redis,neo4j --quiet
+      Back up two stores, and say something only if it goes wrong.
 TEXT
 	)"
 }
@@ -72,6 +84,34 @@ TEXT
 @test "the help says commands as the user calls them" {
 	WHISPERBACKUP_INVOKED_AS='./bot.sh backup' program 0 help
 	assert_contains "$output" 'Usage: ./bot.sh backup COMMAND'
+	WHISPERBACKUP_INVOKED_AS='./bot.sh backup' program 0 help show
+	assert_contains "$output" 'Usage: ./bot.sh backup show'
+	assert_contains "$output" '  ./bot.sh backup show latest'
+}
+
+@test "no line of the help is longer than 80 columns" {
+	local command
+	for command in '' $(commands); do
+		# shellcheck disable=SC2086 # nothing or one word
+		program 0 help $command
+		! grep -E '.{81}' <<<"$output" || fail "too long in help $command"
+	done
+}
+
+@test "every example in the help is understood" {
+	local command examples=0
+	while IFS= read -r command; do
+		# shellcheck disable=SC2086 # the words of a command line
+		program 0 $command --help
+		examples=$((examples + 1))
+	done < <(for command in $(commands); do "$WHISPERBACKUP" help "$command"; done | sed -n 's/^  whisperbackup //p')
+	((examples > 0)) || fail 'there are no examples'
+}
+
+@test "the help says what the exit statuses mean" {
+	program 0 help
+	assert_contains "$output" $'\nExit status:\n  0     Done.'
+	assert_contains "$output" $'\n  5     The backup is damaged.'
 }
 
 @test "--version prints name and version" {
