@@ -36,6 +36,34 @@ enum status schedule_find(const struct session *session, struct installation *re
 	return STATUS_OK;
 }
 
+/* What a job takes along: cron knows nothing of the user's environment. What stands in .env is read anew by each run.
+ */
+static const char *const setting_names[] = {"BACKUP_DIR", "COMPOSE_PROJECT_NAME", "DOCKER_HOST",
+											"WHISPERBACKUP_VOLUME_ACCESS"};
+enum { SETTING_COUNT = sizeof setting_names / sizeof *setting_names };
+
+enum status schedule_open(const struct invocation *invocation, struct session *ret_session,
+						  struct installation *ret_installation, struct error *error)
+{
+	enum status status = session_open(invocation, ret_session, error);
+	if (status == STATUS_OK) {
+		status = schedule_find(ret_session, ret_installation, error);
+	}
+	const struct job *job = ret_installation->by_cron ? &ret_installation->cron_job : &ret_installation->systemd_job;
+	if (status != STATUS_OK || job->command == NULL) {
+		return status;
+	}
+	for (size_t i = 0; status == STATUS_OK && i < SETTING_COUNT; i++) {
+		CLEANUP(cleanup_free) char *value = NULL;
+		status = job_variable(job->command, setting_names[i], &value, error);
+		if (status == STATUS_OK && setenv(setting_names[i], value != NULL ? value : "", 1) != 0) {
+			status = error_memory(error);
+		}
+	}
+	session_close(ret_session);
+	return status == STATUS_OK ? session_open(invocation, ret_session, error) : status;
+}
+
 /* The path of this very program. */
 static enum status own_path(char **ret_path, struct error *error)
 {
@@ -45,17 +73,13 @@ static enum status own_path(char **ret_path, struct error *error)
 
 enum status schedule_command(const struct session *session, unsigned days, char **ret_command, struct error *error)
 {
-	/* cron knows nothing of the user's environment. What stands in .env is read anew by each run. */
-	static const char *const names[] = {"BACKUP_DIR", "COMPOSE_PROJECT_NAME", "DOCKER_HOST",
-										"WHISPERBACKUP_VOLUME_ACCESS"};
-	enum { COUNT = sizeof names / sizeof *names };
-	char *variables[COUNT + 1] = {NULL};
+	char *variables[SETTING_COUNT + 1] = {NULL};
 	CLEANUP(cleanup_free) char *program = NULL;
 	enum status status = own_path(&program, error);
-	for (size_t i = 0, used = 0; status == STATUS_OK && i < COUNT; i++) {
-		const char *value = getenv(names[i]);
+	for (size_t i = 0, used = 0; status == STATUS_OK && i < SETTING_COUNT; i++) {
+		const char *value = getenv(setting_names[i]);
 		if (value != NULL && value[0] != '\0') {
-			status = asprintf(&variables[used], "%s=%s", names[i], value) < 0 ? error_memory(error) : STATUS_OK;
+			status = asprintf(&variables[used], "%s=%s", setting_names[i], value) < 0 ? error_memory(error) : STATUS_OK;
 			variables[status == STATUS_OK ? used + 1 : used] = NULL;
 			used++;
 		}
@@ -67,7 +91,7 @@ enum status schedule_command(const struct session *session, unsigned days, char 
 									  .days = days};
 		status = job_command(&request, ret_command, error);
 	}
-	for (size_t i = 0; i < COUNT && variables[i] != NULL; i++) {
+	for (size_t i = 0; i < SETTING_COUNT && variables[i] != NULL; i++) {
 		free(variables[i]);
 	}
 	return status;
@@ -98,39 +122,44 @@ static const struct {
 	{"trigger", 1, schedule_trigger}, {"run", 2, schedule_run},       {"help", 1, explain},
 };
 
+static const char *const action_names[] = {"install", "status", "uninstall", "trigger", "run", "help", NULL};
+
 static enum status run(const struct invocation *invocation, enum exit_code *ret_exit_code, struct error *error)
 {
 	const char *name = invocation->argument_count > 0 ? invocation->arguments[0] : "help";
-	for (size_t i = 0; i < sizeof actions / sizeof *actions; i++) {
-		if (strcmp(actions[i].name, name) != 0) {
-			continue;
-		}
-		if (invocation->argument_count > actions[i].most_arguments) {
-			(void)error_set(error, STATUS_USAGE, "schedule %s does not know what to do with \"%s\"", name,
-							invocation->arguments[actions[i].most_arguments]);
-			return error_hint(error, "%s help schedule explains it", command_program());
-		}
-		return actions[i].run(invocation, ret_exit_code, error);
+	size_t i = 0;
+	while (strcmp(actions[i].name, name) != 0) { /* command_parse lets no other pass */
+		i++;
 	}
-	(void)error_set(error, STATUS_USAGE, "schedule knows no \"%s\"", name);
-	return error_hint(error, "it knows install, status, uninstall, trigger and help");
+	if (invocation->argument_count > actions[i].most_arguments) {
+		(void)error_set(error, STATUS_USAGE, "schedule %s does not know what to do with \"%s\"", name,
+						invocation->arguments[actions[i].most_arguments]);
+		return error_hint(error, "%s help schedule explains it", command_program());
+	}
+	return actions[i].run(invocation, ret_exit_code, error);
 }
 
 const struct command command_schedule = {
 	.name = "schedule",
-	.arguments = "ACTION [SCHEDULE] [DAYS]",
+	.arguments = "[ACTION] [WHEN] [DAYS]",
 	.most_arguments = 3,
 	.options = 1U << OPTION_SYSTEMD,
-	.summary = "Automated backups: install, status, uninstall, trigger",
+	.summary = "Makes backups by itself: install, status, uninstall, trigger",
 	.details =
-		"install [SCHEDULE] [DAYS]  backs up by that schedule, and then removes backups older than DAYS days (30).\n"
-		"                           SCHEDULE is hourly, daily (at 02:00), weekly (Sunday), monthly (the 1st), or\n"
-		"                           a cron expression in quotes, such as \"0 */6 * * *\". An earlier one is replaced.\n"
-		"status                     what is installed, the next runs, how the last one went; the exit code is 0\n"
-		"                           only if backups are scheduled and all is well.\n"
-		"uninstall                  leaves the crontab as it was before.\n"
-		"trigger                    runs what the schedule would run, now.\n"
+		"  install [WHEN] [DAYS]  makes backups by that schedule (daily), and after each\n"
+		"                         removes those older than DAYS days (30). An earlier\n"
+		"                         schedule of this project is replaced.\n"
+		"  status                 what is installed, the next runs, how the last one\n"
+		"                         went. The exit code is 0 only if all is well.\n"
+		"  uninstall              leaves the crontab as it was before.\n"
+		"  trigger                runs what the schedule would run, now.\n"
+		"  run [DAYS]             is what the schedule runs.\n"
 		"\n"
-		"Only a marked block of your crontab is ever touched. Each run writes to backup.log in the backup folder.\n",
+		"WHEN is hourly, daily (at 02:00), weekly (on Sunday), monthly (on the 1st), or a cron expression of five\n"
+		"fields in quotes, such as \"0 */6 * * *\".\n"
+		"\n"
+		"Of your crontab, only a marked block is ever touched. Each run writes to backup.log in the backup folder. A\n"
+		"backup that fails is not followed by a removal of old ones.\n",
+	.actions = action_names,
 	.run = run,
 };

@@ -24,6 +24,13 @@ void installation_free(struct installation *installation);
 enum status schedule_find(const struct session *session, struct installation *ret_installation,
 						  struct error *error) MUST_CHECK;
 
+/*
+ * As schedule_find; the settings that the installed job carries then count for the session, whatever the environment
+ * says now: what is said about the job has to be about its backup folder.
+ */
+enum status schedule_open(const struct invocation *invocation, struct session *ret_session,
+						  struct installation *ret_installation, struct error *error) MUST_CHECK;
+
 /* The command that runs the scheduled backup of this project, keeping backups for so many days. Owned by the caller. */
 enum status schedule_command(const struct session *session, unsigned days, char **ret_command,
 							 struct error *error) MUST_CHECK;

@@ -221,10 +221,7 @@ enum status schedule_trigger(const struct invocation *invocation, enum exit_code
 	CLEANUP(follower_close) struct follower follower = {.fd = -1};
 	struct display display;
 	display_open(&display, false);
-	enum status status = session_open(invocation, &session, error);
-	if (status == STATUS_OK) {
-		status = schedule_find(&session, &installation, error);
-	}
+	enum status status = schedule_open(invocation, &session, &installation, error);
 	if (status == STATUS_OK && installation.by_cron) {
 		command = MOVE(installation.cron_job.command);
 	} else if (status == STATUS_OK && installation.by_systemd) {

@@ -174,10 +174,7 @@ enum status schedule_status(const struct invocation *invocation, enum exit_code 
 	CLEANUP(session_close) struct session session = {0};
 	CLEANUP(installation_free) struct installation installation = {0};
 	bool wrong = false;
-	enum status status = session_open(invocation, &session, error);
-	if (status == STATUS_OK) {
-		status = schedule_find(&session, &installation, error);
-	}
+	enum status status = schedule_open(invocation, &session, &installation, error);
 	if (status != STATUS_OK) {
 		return status;
 	}

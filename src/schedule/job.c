@@ -7,7 +7,8 @@
 
 enum { COMMAND_LIMIT = 64 << 10 }; /* bytes; crontab(1) has a limit of its own, and says so */
 
-#define RUN_WORDS " schedule run "
+#define RUN_WORDS    " schedule run "
+#define QUOTED_QUOTE "'\"'\"'"
 
 void job_free(struct job *job)
 {
@@ -25,7 +26,7 @@ static enum status quote(struct buffer *text, const char *word, struct error *er
 			(void)error_set(error, STATUS_USAGE, "a path or setting with a line break in it cannot be scheduled");
 			return error_hint(error, "rename the folder");
 		}
-		status = *word == '\'' ? buffer_append_text(text, "'\"'\"'", error) : buffer_append(text, word, 1, error);
+		status = *word == '\'' ? buffer_append_text(text, QUOTED_QUOTE, error) : buffer_append(text, word, 1, error);
 	}
 	return status == STATUS_OK ? buffer_append_text(text, "'", error) : status;
 }
@@ -60,6 +61,47 @@ enum status job_command(const struct job_request *request, char **ret_command, s
 		return status;
 	}
 	*ret_command = text.data;
+	return STATUS_OK;
+}
+
+/* The text that quote() made `quoted` of; *quoted is moved on behind it. NULL when out of memory. */
+static char *unquote(const char **quoted)
+{
+	const char *at = *quoted + 1;
+	char *text = malloc(strlen(at) + 1);
+	size_t length = 0;
+	while (text != NULL && *at != '\0') {
+		if (*at != '\'') {
+			text[length++] = *at++;
+		} else if (strncmp(at, QUOTED_QUOTE, strlen(QUOTED_QUOTE)) == 0) {
+			text[length++] = '\'';
+			at += strlen(QUOTED_QUOTE);
+		} else {
+			at++;
+			break;
+		}
+	}
+	if (text != NULL) {
+		text[length] = '\0';
+	}
+	*quoted = at;
+	return text;
+}
+
+enum status job_variable(const char *command, const char *name, char **ret_value, struct error *error)
+{
+	size_t length = strlen(name);
+	*ret_value = NULL;
+	for (const char *at = command; (at = strchr(at, '\'')) != NULL;) {
+		CLEANUP(cleanup_free) char *word = unquote(&at);
+		if (word == NULL) {
+			return error_memory(error);
+		}
+		if (strncmp(word, name, length) == 0 && word[length] == '=') {
+			*ret_value = strdup(word + length + 1);
+			return *ret_value != NULL ? STATUS_OK : error_memory(error);
+		}
+	}
 	return STATUS_OK;
 }
 

@@ -35,6 +35,10 @@ void job_free(struct job *job);
  */
 enum status job_command(const struct job_request *request, char **ret_command, struct error *error) MUST_CHECK;
 
+/* The value that a command of job_command sets a variable to; NULL (and STATUS_OK) if it does not. Owned by the caller.
+ */
+enum status job_variable(const char *command, const char *name, char **ret_value, struct error *error) MUST_CHECK;
+
 /* How many days a command of job_command keeps backups; 0 if it is not one. */
 unsigned job_days(const char *command);
 

@@ -64,15 +64,15 @@ CODE
 
 @test "an unknown action is a usage error" {
 	program 2 schedule frobnicate
-	assert_contains "$errors" 'schedule knows no "frobnicate"'
+	assert_contains "$errors" 'but not "frobnicate"'
 	assert_contains "$errors" 'hint: '
 }
 
 @test "schedule help, and schedule alone, explain it" {
 	program 0 schedule help
-	assert_contains "$output" 'install [SCHEDULE] [DAYS]'
+	assert_contains "$output" 'install [WHEN] [DAYS]'
 	program 0 schedule
-	assert_contains "$output" 'install [SCHEDULE] [DAYS]'
+	assert_contains "$output" 'install [WHEN] [DAYS]'
 }
 
 @test "a folder without a compose file is refused" {
@@ -145,6 +145,16 @@ CODE
 	assert_equal "$output" '2 2 * * * after
 1 1 * * * before
 2 2 * * * after'
+}
+
+@test "the settings of an installed schedule count for its status, not those of now" {
+	in_world 1 <<'CODE'
+BACKUP_DIR="$BATS_TEST_TMPDIR/it's there" "$W" schedule install daily
+mkdir "$BATS_TEST_TMPDIR/it's there"
+jq -n '{started: 1726151422, finished: 1726151425, process: 1, exit_code: 0, summary: "done"}' >"$BATS_TEST_TMPDIR/it's there/.last_run.json"
+"$W" schedule status
+CODE
+	assert_contains "$output" 'last run     Thu 12 Sep 2024 14:30: done, in 3.0 s'
 }
 
 @test "two projects have a block each" {
