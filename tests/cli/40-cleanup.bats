@@ -177,13 +177,15 @@ assert_left() { # TIMESTAMP..: exactly these backups are left
 	size=$(find "$backups/whisperengine_backup_$age_31" "$backups/whisperengine_backup_$age_100" -type f -printf '%s\n' |
 		awk '{ n += $1 } END { print n }')
 	program 0 cleanup --json
-	assert_json "$output" . "{\"removed\":[\"$age_100\",\"$age_31\"],\"freed_bytes\":$size,\"kept\":1}"
+	assert_json "$output" . "$(jq -nc --arg one "$age_1" --arg other "$age_31" --arg oldest "$age_100" --argjson size "$size" \
+		'{removed: [$oldest, $other], freed_bytes: $size, kept: 1, kept_backups: [{timestamp: $one, why: "younger than 30 days"}],
+		failed: [], dry_run: false}')"
 }
 
 @test "--json with nothing to remove is an empty list" {
 	make_backup "$age_1"
 	program 0 cleanup --json
-	assert_json "$output" . '{"removed":[],"freed_bytes":0,"kept":1}'
+	assert_json "$output" "[.removed, .freed_bytes, .kept]" "[[],0,1]"
 }
 
 @test "--quiet says nothing about what went well" {
