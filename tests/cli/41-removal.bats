@@ -29,7 +29,8 @@ make_large_backup() { # TIMESTAMP
 		files=$(find "$backups/whisperengine_backup_$age_31" | wc -l)
 		"$WHISPERBACKUP" cleanup --quiet &
 		pid=$!
-		while [[ -d $backups/whisperengine_backup_$age_31 ]] && kill -0 "$pid"; do :; done 2>/dev/null
+		# Until it has begun: the folder is gone, or something in it.
+		while [[ $(find "$backups/whisperengine_backup_$age_31" | wc -l) == "$files" ]] && kill -0 "$pid"; do :; done 2>/dev/null
 		sleep "$delay"
 		kill -9 "$pid" 2>/dev/null || true
 		wait "$pid" || true
