@@ -73,7 +73,7 @@ enum status catalog_list(const char *folder, struct backup_list *ret_list, struc
 		backup_list_free(&list);
 		return status;
 	}
-	qsort(list.items, list.count, sizeof *list.items, by_moment);
+	qsort(list.items, list.count, sizeof(struct backup *), by_moment);
 	*ret_list = list;
 	return STATUS_OK;
 }

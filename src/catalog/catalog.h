@@ -42,9 +42,9 @@ struct backup {
 	time_t moment; /* when it began: what its name says in local time */
 	char *path;
 	enum backup_status status;
+	bool manifest_damaged;                   /* not one store, but the whole cannot be trusted */
 	uint64_t size;                           /* bytes of all files in the folder */
 	char problem[512];                       /* what is damaged, first of all */
-	bool manifest_damaged;                   /* not one store, but the whole cannot be trusted */
 	struct backup_store stores[STORE_COUNT]; /* in the order of store_table */
 	json_t *manifest;                        /* NULL in a legacy backup */
 };
