@@ -272,8 +272,9 @@ static enum status check_removable(const char *path, struct error *error)
 	for (FTSENT *entry; errno = 0, (entry = fts_read(walk)) != NULL;) {
 		int reason = obstacle(entry, attributes.st_dev);
 		if (reason != 0) {
-			errno = reason;
-			(void)error_set_errno(error, "cannot remove %s", entry->fts_path);
+			const char *where = entry->fts_path + strlen(path); /* may be longer than a message */
+			(void)error_set(error, STATUS_FAILED, "cannot remove %s: %s%s%s", path, strerror(reason),
+							where[0] != '\0' ? ", at ." : "", where);
 			return error_hint(error,
 							  "nothing of the backup was removed; see who owns it and how it is protected: "
 							  "ls -lR %s; lsattr -R %s",

@@ -46,6 +46,38 @@ make_large_backup() { # TIMESTAMP
 	assert_equal "$(find "$backups" -mindepth 1 -maxdepth 1 -not -name .lock)" "$backups/whisperengine_backup_$age_1"
 }
 
+@test "a cleanup that is told to stop finishes the backup it is at" {
+	make_backup "$age_1"
+	make_large_backup "$age_31"
+	make_large_backup "$age_100"
+	local before pid result=0
+	before=$(snapshot_of "$backups/whisperengine_backup_$age_31")
+	"$WHISPERBACKUP" cleanup --quiet &
+	pid=$!
+	while [[ -d $backups/whisperengine_backup_$age_100 ]] && kill -0 "$pid"; do :; done 2>/dev/null
+	kill -TERM "$pid" 2>/dev/null || true
+	wait "$pid" || result=$?
+	[[ $result == 130 || $result == 0 ]] || fail "exit status $result"
+	assert_equal "$(find "$backups" -name '.removing-*')" ''
+	[[ ! -e $backups/whisperengine_backup_$age_100 ]] || fail "$age_100 has not been removed"
+	if [[ -d $backups/whisperengine_backup_$age_31 ]]; then
+		assert_equal "$(snapshot_of "$backups/whisperengine_backup_$age_31")" "$before"
+	fi
+}
+
+@test "a backup with paths that are too long for the system stays whole" {
+	make_backup "$age_1"
+	make_backup "$age_31"
+	local name files
+	name=$(printf 'x%.0s' {1..200})
+	(cd "$backups/whisperengine_backup_$age_31" && for _ in {1..25}; do mkdir "$name" && cd -P "./$name"; done)
+	files=$(find "$backups/whisperengine_backup_$age_31" | wc -l)
+	program 1 cleanup
+	assert_contains "$errors" 'File name too long'
+	assert_equal "$(find "$backups/whisperengine_backup_$age_31" | wc -l)" "$files"
+	assert_equal "$(find "$backups" -name '.removing-*')" ''
+}
+
 @test "deep and large folders in a backup are removed with it" {
 	make_backup "$age_1"
 	make_large_backup "$age_31"
@@ -124,7 +156,7 @@ give_to_user() {
 	as_user 1 cleanup --json
 	assert_left "$age_1" "$age_100"
 	assert_equal "$(snapshot_of "$backups/whisperengine_backup_$age_100")" "$before"
-	assert_contains "$errors" "cannot remove $backups/whisperengine_backup_$age_100/roots: "
+	assert_contains "$errors" "cannot remove $backups/whisperengine_backup_$age_100: Operation not permitted, at ./roots"
 	assert_contains "$errors" 'hint: '
 	assert_contains "$errors" '1 backup could not be removed'
 	assert_json "$output" '[.removed, .failed[].timestamp]' "[[\"$age_31\"],\"$age_100\"]"
@@ -138,7 +170,7 @@ give_to_user() {
 	program 1 cleanup
 	chattr -i "$file"
 	assert_left "$age_1" "$age_31"
-	assert_contains "$errors" "cannot remove $file: Operation not permitted"
+	assert_contains "$errors" "cannot remove $backups/whisperengine_backup_$age_31: Operation not permitted, at ./redis_backup.rdb"
 	assert_equal "$(find "$backups" -name '.removing-*')" ''
 }
 
