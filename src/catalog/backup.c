@@ -191,6 +191,20 @@ static bool read_legacy(struct backup *backup)
 	return any;
 }
 
+/*
+ * The name is in local time, which an hour in autumn has twice. Which one is meant the manifest knows, in UTC
+ * ("started", RFC 3339); of anything else the name is the only judge, so that a folder that is renamed has its new age.
+ */
+static time_t moment_of(const struct backup *backup)
+{
+	const char *started = json_string_value(json_object_get(backup->manifest, "started"));
+	struct tm calendar = {0};
+	if (started == NULL || strptime(started, "%Y-%m-%dT%H:%M:%S", &calendar) == NULL) {
+		return timestamp_moment(backup->timestamp);
+	}
+	return timestamp_moment_near(backup->timestamp, timegm(&calendar));
+}
+
 enum status backup_read(const char *folder, const char *timestamp, struct backup **ret_backup, struct error *error)
 {
 	CLEANUP(cleanup_backup) struct backup *backup = calloc(1, sizeof *backup);
@@ -215,6 +229,7 @@ enum status backup_read(const char *folder, const char *timestamp, struct backup
 	} else if (status != STATUS_NOT_FOUND) {
 		damaged(backup, NULL, "%s", error->message);
 	}
+	backup->moment = moment_of(backup);
 	backup->size = size_of_folder(backup->path);
 	*ret_backup = MOVE(backup);
 	return STATUS_OK;

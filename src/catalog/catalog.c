@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fts.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -33,15 +34,20 @@ static int is_backup_folder(const struct dirent *entry)
 		   timestamp_parse(entry->d_name, timestamp);
 }
 
-static int by_bytes(const struct dirent **left, const struct dirent **right)
+static int by_moment(const void *left, const void *right)
 {
-	return strcmp((*left)->d_name, (*right)->d_name);
+	const struct backup *one = *(struct backup *const *)left;
+	const struct backup *other = *(struct backup *const *)right;
+	if (one->moment != other->moment) {
+		return one->moment < other->moment ? -1 : 1;
+	}
+	return strcmp(one->timestamp, other->timestamp);
 }
 
 enum status catalog_list(const char *folder, struct backup_list *ret_list, struct error *error)
 {
 	struct dirent **names = NULL;
-	int count = scandir(folder, &names, is_backup_folder, by_bytes);
+	int count = scandir(folder, &names, is_backup_folder, NULL);
 	if (count < 0 && errno == ENOENT) {
 		*ret_list = (struct backup_list){0};
 		return STATUS_OK;
@@ -67,6 +73,7 @@ enum status catalog_list(const char *folder, struct backup_list *ret_list, struc
 		backup_list_free(&list);
 		return status;
 	}
+	qsort(list.items, list.count, sizeof(struct backup *), by_moment);
 	*ret_list = list;
 	return STATUS_OK;
 }
@@ -115,8 +122,9 @@ static enum status remove_leftovers(const char *folder, struct error *error)
 			strncmp(name, REMOVAL_PREFIX, strlen(REMOVAL_PREFIX)) == 0) {
 			CLEANUP(cleanup_free) char *path = NULL;
 			status = files_join(folder, name, &path, error);
-			if (status == STATUS_OK) {
-				status = files_remove(path, error);
+			if (status == STATUS_OK && (status = files_remove(path, error)) != STATUS_OK) {
+				(void)error_hint(error, "a run that died has left it; remove it as the user who owns it (ls -lR %s)",
+								 path);
 			}
 		}
 	}
@@ -210,6 +218,72 @@ void catalog_discard(struct draft *draft)
 	*draft = (struct draft){0};
 }
 
+static void cleanup_walk(FTS **walk)
+{
+	if (*walk != NULL) {
+		fts_close(*walk);
+	}
+}
+
+/* What keeps one entry of a walk from being removed: an errno, or 0. Opens folders of ours that their mode closes. */
+static int obstacle(const FTSENT *entry, dev_t device)
+{
+	struct statx attributes = {0};
+	switch (entry->fts_info) {
+	case FTS_DP:
+		return 0;
+	case FTS_DNR:
+	case FTS_ERR:
+	case FTS_NS:
+		return entry->fts_errno;
+	case FTS_D:
+		if (entry->fts_statp->st_dev != device) {
+			return EBUSY;
+		}
+		if (faccessat(AT_FDCWD, entry->fts_accpath, R_OK | W_OK | X_OK, AT_EACCESS) != 0 &&
+			chmod(entry->fts_accpath, (entry->fts_statp->st_mode & 07777) | S_IRWXU) != 0) {
+			return errno;
+		}
+		break;
+	default:
+		break;
+	}
+	if (statx(AT_FDCWD, entry->fts_accpath, AT_SYMLINK_NOFOLLOW, 0, &attributes) == 0 &&
+		(attributes.stx_attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND)) != 0) {
+		return EPERM;
+	}
+	return 0;
+}
+
+/* So that a removal does not come to a stop half way. */
+static enum status check_removable(const char *path, struct error *error)
+{
+	struct stat attributes;
+	if (lstat(path, &attributes) != 0) {
+		return error_set_errno(error, "cannot remove %s", path);
+	}
+	CLEANUP(cleanup_free) char *root = strdup(path);
+	char *const roots[] = {root, NULL};
+	CLEANUP(cleanup_walk)
+	FTS *walk = root != NULL ? fts_open(roots, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL) : NULL;
+	if (walk == NULL) {
+		return error_memory(error);
+	}
+	for (FTSENT *entry; errno = 0, (entry = fts_read(walk)) != NULL;) {
+		int reason = obstacle(entry, attributes.st_dev);
+		if (reason != 0) {
+			const char *where = entry->fts_path + strlen(path); /* may be longer than a message */
+			(void)error_set(error, STATUS_FAILED, "cannot remove %s: %s%s%s", path, strerror(reason),
+							where[0] != '\0' ? ", at ." : "", where);
+			return error_hint(error,
+							  "nothing of the backup was removed; see who owns it and how it is protected: "
+							  "ls -lR %s; lsattr -R %s",
+							  path, path);
+		}
+	}
+	return errno == 0 ? STATUS_OK : error_set_errno(error, "cannot look through %s", path);
+}
+
 enum status catalog_remove(const char *folder, const struct backup *backup, struct error *error)
 {
 	CLEANUP(cleanup_free) char *path = NULL;
@@ -217,6 +291,9 @@ enum status catalog_remove(const char *folder, const struct backup *backup, stru
 		return error_memory(error);
 	}
 	enum status status = files_remove(path, error);
+	if (status == STATUS_OK) {
+		status = check_removable(backup->path, error);
+	}
 	if (status == STATUS_OK && rename(backup->path, path) != 0) {
 		status = error_set_errno(error, "cannot remove %s", backup->path);
 	}

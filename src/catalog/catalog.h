@@ -39,17 +39,18 @@ struct backup_store {
 
 struct backup {
 	char timestamp[TIMESTAMP_SIZE];
+	time_t moment; /* when it began: what its name says in local time */
 	char *path;
 	enum backup_status status;
+	bool manifest_damaged;                   /* not one store, but the whole cannot be trusted */
 	uint64_t size;                           /* bytes of all files in the folder */
 	char problem[512];                       /* what is damaged, first of all */
-	bool manifest_damaged;                   /* not one store, but the whole cannot be trusted */
 	struct backup_store stores[STORE_COUNT]; /* in the order of store_table */
 	json_t *manifest;                        /* NULL in a legacy backup */
 };
 
 struct backup_list {
-	struct backup **items; /* oldest first */
+	struct backup **items; /* oldest first, by their moments */
 	size_t count;
 };
 
@@ -96,7 +97,11 @@ enum status catalog_publish(const char *folder, struct draft *draft, struct erro
 /* Removes it if it has not been published; frees the names. Safe on an empty draft. */
 void catalog_discard(struct draft *draft);
 
-/* Removes a backup; the lock is held. However this ends, the backup is whole and listed, or it is not listed. */
+/*
+ * Removes a backup; the lock is held. However this ends, the backup is whole and listed, or it is not listed. What can
+ * be seen not to be removable (it belongs to someone else, is marked immutable, is read-only or another file system) is
+ * refused before anything is removed; folders that only their mode protects are removed.
+ */
 enum status catalog_remove(const char *folder, const struct backup *backup, struct error *error) MUST_CHECK;
 
 #endif

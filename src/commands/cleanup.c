@@ -1,7 +1,8 @@
-/* cleanup: removes old backups. */
+/* cleanup: removes the backups that no rule keeps. */
 #include "base/interrupt.h"
 #include "base/units.h"
 #include "catalog/catalog.h"
+#include "catalog/retention.h"
 #include "commands/backup_json.h"
 #include "commands/command.h"
 #include "commands/display.h"
@@ -12,140 +13,242 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-	DEFAULT_DAYS = 30,
-	MOST_DAYS = 36500,
+struct cleanup {
+	struct retention_policy policy;
+	bool dry_run;
+	struct display display;
+	struct session session;
+	struct backup_list list; /* oldest first */
+	struct retention_decision *decisions;
+	size_t count;    /* of backups that were removed, or would be */
+	uint64_t freed;  /* bytes */
+	size_t failures; /* backups that could not be removed */
+	json_t *removed;
+	json_t *kept;
+	json_t *failed;
 };
 
-static enum status parse_days(const char *text, int *ret_days, struct error *error)
+static void cleanup_close_all(struct cleanup *work)
+{
+	session_close(&work->session);
+	backup_list_free(&work->list);
+	free(work->decisions);
+	json_decref(work->removed);
+	json_decref(work->kept);
+	json_decref(work->failed);
+}
+
+/* --- what the user wants ------------------------------------------------------------------------------------------ */
+
+static bool parse_number(const char *text, int least, int *ret_number)
 {
 	size_t length = strlen(text);
-	bool digits = length > 0 && length <= 5;
+	bool digits = length > 0 && length <= 5; /* RETENTION_MOST has as many */
 	for (size_t i = 0; i < length; i++) {
 		digits = digits && isdigit((unsigned char)text[i]);
 	}
-	if (!digits || atoi(text) > MOST_DAYS) {
-		(void)error_set(error, STATUS_USAGE, "\"%s\" is not a number of days", text);
-		return error_hint(error, "give a whole number from 0 to %d, such as: %s cleanup 30", MOST_DAYS,
-						  command_program());
+	int number = digits ? atoi(text) : -1;
+	if (number < least || number > RETENTION_MOST) {
+		return false;
 	}
-	*ret_days = atoi(text);
+	*ret_number = number;
+	return true;
+}
+
+static enum status parse_policy(const struct invocation *invocation, struct retention_policy *ret_policy,
+								struct error *error)
+{
+	struct retention_policy policy = {.days = RETENTION_NO_DAYS};
+	const struct {
+		enum option option;
+		int *number;
+	} rules[] = {{OPTION_KEEP_LAST, &policy.last},
+				 {OPTION_KEEP_DAILY, &policy.daily},
+				 {OPTION_KEEP_WEEKLY, &policy.weekly},
+				 {OPTION_KEEP_MONTHLY, &policy.monthly}};
+	bool any_rule = false;
+	for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
+		const char *text = invocation->options[rules[i].option];
+		any_rule = any_rule || text != NULL;
+		if (text != NULL && !parse_number(text, 1, rules[i].number)) {
+			(void)error_set(error, STATUS_USAGE, "--%s wants a number of backups, not \"%s\"",
+							option_table[rules[i].option].name, text);
+			return error_hint(error, "give a whole number from 1 to %d, or leave the option out", RETENTION_MOST);
+		}
+	}
+	if (invocation->argument_count > 0 && !parse_number(invocation->arguments[0], 0, &policy.days)) {
+		(void)error_set(error, STATUS_USAGE, "\"%s\" is not a number of days", invocation->arguments[0]);
+		return error_hint(error, "give a whole number from 0 to %d, such as: %s cleanup %d", RETENTION_MOST,
+						  command_program(), RETENTION_DEFAULT_DAYS);
+	}
+	if (invocation->argument_count == 0 && !any_rule) {
+		policy.days = RETENTION_DEFAULT_DAYS;
+	}
+	*ret_policy = policy;
 	return STATUS_OK;
 }
 
-/* The same time of day, that many days ago: daylight saving time makes some days 23 or 25 hours long. */
-static time_t days_ago(int days)
+static bool only_age(const struct retention_policy *policy)
 {
-	time_t now = time(NULL);
-	struct tm calendar;
-	localtime_r(&now, &calendar);
-	calendar.tm_mday -= days;
-	calendar.tm_isdst = -1;
-	return mktime(&calendar);
+	return policy->last == 0 && policy->daily == 0 && policy->weekly == 0 && policy->monthly == 0;
 }
 
-/*
- * Nothing may take away the last thing that can be restored: not the newest backup that is whole, and of no store the
- * newest that holds it. NULL if the backup may go, else why it stays.
- */
-static const char *why_it_stays(const struct backup_list *list, size_t index)
+/* --- the work ----------------------------------------------------------------------------------------------------- */
+
+static void tell_kept(struct cleanup *work, const struct backup *backup, const struct retention_decision *decision)
 {
-	const struct backup *backup = list->items[index];
-	bool newest_complete = backup->status == BACKUP_COMPLETE;
-	bool newest_of_store[STORE_COUNT];
-	for (size_t s = 0; s < STORE_COUNT; s++) {
-		newest_of_store[s] =
-			backup->status != BACKUP_DAMAGED && backup->stores[s].status == STORE_OK && backup->stores[s].size > 0;
+	char size[UNITS_SIZE];
+	switch (decision->verdict) {
+	case RETENTION_REMOVE:
+		return;
+	case RETENTION_KEEP:
+		if (work->dry_run) {
+			display_line(&work->display, MARK_DONE, "keeps %s (%s): %s", backup->timestamp,
+						 units_bytes(backup->size, size), decision->why);
+		}
+		break;
+	case RETENTION_KEEP_SAFE:
+		display_line(&work->display, MARK_WARNING, "%s is %s, but %s: it stays", backup->timestamp,
+					 only_age(&work->policy) ? "older" : "kept by no rule", decision->why);
+		break;
+	case RETENTION_KEEP_FUTURE:
+		display_line(&work->display, MARK_WARNING, "%s is %s: it stays", backup->timestamp, decision->why);
+		break;
 	}
-	for (size_t i = index + 1; i < list->count; i++) {
-		const struct backup *later = list->items[i];
-		newest_complete = newest_complete && later->status != BACKUP_COMPLETE;
-		for (size_t s = 0; s < STORE_COUNT; s++) {
-			bool good =
-				later->status != BACKUP_DAMAGED && later->stores[s].status == STORE_OK && later->stores[s].size > 0;
-			newest_of_store[s] = newest_of_store[s] && !good;
+	(void)json_array_append_new(work->kept,
+								json_pack("{s:s, s:s}", "timestamp", backup->timestamp, "why", decision->why));
+}
+
+static void count(struct cleanup *work, const struct backup *backup)
+{
+	(void)json_array_append_new(work->removed, json_string(backup->timestamp));
+	work->freed += backup->size;
+	work->count++;
+}
+
+/* A backup that cannot be removed is told of; it keeps none of the others from being removed. */
+static enum status remove_one(struct cleanup *work, const struct backup *backup, struct error *error)
+{
+	char size[UNITS_SIZE];
+	enum status status = interrupt_check(error);
+	if (status == STATUS_OK) {
+		status = catalog_remove(work->session.backup_folder, backup, error);
+	}
+	if (status == STATUS_INTERRUPTED) {
+		return status;
+	}
+	if (status != STATUS_OK) {
+		display_error(&work->display, error);
+		(void)json_array_append_new(work->failed, json_pack("{s:s, s:o}", "timestamp", backup->timestamp, "message",
+															json_string(error->message)));
+		work->failures++;
+		return STATUS_OK;
+	}
+	display_line(&work->display, MARK_DONE, "removed %s (%s)", backup->timestamp, units_bytes(backup->size, size));
+	count(work, backup);
+	return STATUS_OK;
+}
+
+static enum status work_through(struct cleanup *work, struct error *error)
+{
+	enum status status = STATUS_OK;
+	char size[UNITS_SIZE];
+	for (size_t i = 0; status == STATUS_OK && i < work->list.count; i++) {
+		const struct backup *backup = work->list.items[i];
+		const struct retention_decision *decision = &work->decisions[i];
+		if (decision->verdict != RETENTION_REMOVE) {
+			tell_kept(work, backup, decision);
+		} else if (work->dry_run) {
+			display_line(&work->display, MARK_DONE, "would remove %s (%s): %s", backup->timestamp,
+						 units_bytes(backup->size, size), decision->why);
+			count(work, backup);
+		} else {
+			status = remove_one(work, backup, error);
 		}
 	}
-	if (newest_complete) {
-		return "the newest complete backup";
+	return status;
+}
+
+/* --- how it went -------------------------------------------------------------------------------------------------- */
+
+static void print_summary(struct cleanup *work)
+{
+	char age[48] = "";
+	char size[UNITS_SIZE];
+	int days = work->policy.days;
+	if (only_age(&work->policy)) {
+		snprintf(age, sizeof age, " older than %d day%s", days, days == 1 ? "" : "s");
 	}
-	for (size_t s = 0; s < STORE_COUNT; s++) {
-		if (newest_of_store[s]) {
-			return "the newest good backup of a store";
-		}
+	display_line(&work->display, work->failures == 0 ? MARK_DONE : MARK_WARNING,
+				 "%zu backup%s%s %s, %s freed, %zu kept%s", work->count, work->count == 1 ? "" : "s", age,
+				 work->dry_run ? "would be removed" : "removed", units_bytes(work->freed, size),
+				 work->list.count - work->count, work->dry_run ? "; nothing was changed" : "");
+	if (work->failures > 0) {
+		display_line(&work->display, MARK_FAILED, "%zu backup%s could not be removed", work->failures,
+					 work->failures == 1 ? "" : "s");
 	}
-	return NULL;
+}
+
+static json_t *cleanup_json(const struct cleanup *work)
+{
+	return json_pack("{s:O, s:I, s:I, s:O, s:O, s:b}", "removed", work->removed, "freed_bytes", (json_int_t)work->freed,
+					 "kept", (json_int_t)(work->list.count - work->count), "kept_backups", work->kept, "failed",
+					 work->failed, "dry_run", work->dry_run);
 }
 
 static enum status run(const struct invocation *invocation, enum exit_code *ret_exit_code, struct error *error)
 {
-	CLEANUP(session_close) struct session session = {0};
-	CLEANUP(backup_list_free) struct backup_list list = {0};
+	CLEANUP(cleanup_close_all)
+	struct cleanup work = {
+		.dry_run = invocation->options[OPTION_DRY_RUN] != NULL,
+		.removed = json_array(),
+		.kept = json_array(),
+		.failed = json_array(),
+	};
 	CLEANUP(catalog_unlock) int lock = -1;
-	struct display display;
-	int days = DEFAULT_DAYS;
-	display_open(&display, invocation->options[OPTION_QUIET] != NULL);
-	enum status status =
-		invocation->argument_count > 0 ? parse_days(invocation->arguments[0], &days, error) : STATUS_OK;
+	display_open(&work.display, invocation->options[OPTION_QUIET] != NULL);
+	enum status status = parse_policy(invocation, &work.policy, error);
 	if (status == STATUS_OK) {
-		status = session_open(invocation, &session, error);
+		status = session_open(invocation, &work.session, error);
+	}
+	/* What only looks need not wait for a backup that is being made, and leaves no lock file behind. */
+	if (status == STATUS_OK && !work.dry_run) {
+		status = catalog_lock(work.session.backup_folder, &lock, error);
 	}
 	if (status == STATUS_OK) {
-		status = catalog_lock(session.backup_folder, &lock, error);
+		status = catalog_list(work.session.backup_folder, &work.list, error);
 	}
 	if (status == STATUS_OK) {
-		status = catalog_list(session.backup_folder, &list, error);
+		work.decisions = calloc(work.list.count + 1, sizeof *work.decisions);
+		status = work.decisions == NULL ? error_memory(error) : STATUS_OK;
 	}
-	json_t *removed = json_array();
-	uint64_t freed = 0;
-	size_t count = 0;
-	time_t limit = days_ago(days);
-	char size[UNITS_SIZE];
-	for (size_t i = 0; status == STATUS_OK && i < list.count; i++) {
-		const struct backup *backup = list.items[i];
-		if (timestamp_moment(backup->timestamp) >= limit) {
-			continue;
-		}
-		const char *why = why_it_stays(&list, i);
-		if (why != NULL) {
-			display_line(&display, MARK_WARNING, "%s is older, but %s: it stays", backup->timestamp, why);
-			continue;
-		}
-		status = interrupt_check(error);
-		if (status == STATUS_OK) {
-			status = catalog_remove(session.backup_folder, backup, error);
-		}
-		if (status == STATUS_OK) {
-			display_line(&display, MARK_DONE, "removed %s (%s)", backup->timestamp, units_bytes(backup->size, size));
-			(void)json_array_append_new(removed, json_string(backup->timestamp));
-			freed += backup->size;
-			count++;
-		}
+	if (status == STATUS_OK) {
+		retention_decide(&work.list, &work.policy, time(NULL), work.decisions);
+		status = work_through(&work, error);
 	}
 	if (status != STATUS_OK) {
-		json_decref(removed);
 		return status;
 	}
-	display_line(&display, MARK_DONE, "%zu backup%s older than %d day%s removed, %s freed, %zu kept", count,
-				 count == 1 ? "" : "s", days, days == 1 ? "" : "s", units_bytes(freed, size), list.count - count);
-	*ret_exit_code = EXIT_DONE;
-	if (invocation->options[OPTION_JSON] == NULL) {
-		json_decref(removed);
-		return STATUS_OK;
-	}
-	return backup_json_print(json_pack("{s:o, s:I, s:I}", "removed", removed, "freed_bytes", (json_int_t)freed, "kept",
-									   (json_int_t)(list.count - count)),
-							 error);
+	print_summary(&work);
+	*ret_exit_code = work.failures == 0 ? EXIT_DONE : EXIT_FAILED;
+	return invocation->options[OPTION_JSON] != NULL ? backup_json_print(cleanup_json(&work), error) : STATUS_OK;
 }
 
 const struct command command_cleanup = {
 	.name = "cleanup",
 	.arguments = "[DAYS]",
 	.most_arguments = 1,
-	.options = 1U << OPTION_JSON | 1U << OPTION_QUIET,
+	.options = 1U << OPTION_KEEP_LAST | 1U << OPTION_KEEP_DAILY | 1U << OPTION_KEEP_WEEKLY | 1U << OPTION_KEEP_MONTHLY |
+			   1U << OPTION_DRY_RUN | 1U << OPTION_JSON | 1U << OPTION_QUIET,
 	.summary = "Removes backups older than DAYS days (30)",
 	.details =
-		"The age is told by the backup's name, in local time. The newest good backup is never removed, however old\n"
-		"it is, and nothing that is not a backup is ever touched. Needs no Docker.\n",
+		"With DAYS, or with nothing, backups that are older go. With --keep options, every backup goes that none of\n"
+		"them keeps; with both, those that are younger than DAYS stay too. For a week of days and a year of months:\n"
+		"  cleanup 2 --keep-daily 7 --keep-monthly 12\n\n"
+		"A backup's age is told by its name, in local time. Days, weeks and months without a backup do not count.\n"
+		"The options count backups that hold the same stores together, and those without a manifest apart: a night\n"
+		"without Neo4j takes no complete backup's place. Damaged backups are kept by DAYS only.\n\n"
+		"Whatever you ask for, the newest complete backup stays, and of each store the newest good one; so does what\n"
+		"is dated in the future. Nothing that is not a backup is ever touched. Needs no Docker.\n",
 	.run = run,
 };

@@ -177,13 +177,15 @@ assert_left() { # TIMESTAMP..: exactly these backups are left
 	size=$(find "$backups/whisperengine_backup_$age_31" "$backups/whisperengine_backup_$age_100" -type f -printf '%s\n' |
 		awk '{ n += $1 } END { print n }')
 	program 0 cleanup --json
-	assert_json "$output" . "{\"removed\":[\"$age_100\",\"$age_31\"],\"freed_bytes\":$size,\"kept\":1}"
+	assert_json "$output" . "$(jq -nc --arg one "$age_1" --arg other "$age_31" --arg oldest "$age_100" --argjson size "$size" \
+		'{removed: [$oldest, $other], freed_bytes: $size, kept: 1, kept_backups: [{timestamp: $one, why: "younger than 30 days"}],
+		failed: [], dry_run: false}')"
 }
 
 @test "--json with nothing to remove is an empty list" {
 	make_backup "$age_1"
 	program 0 cleanup --json
-	assert_json "$output" . '{"removed":[],"freed_bytes":0,"kept":1}'
+	assert_json "$output" "[.removed, .freed_bytes, .kept]" "[[],0,1]"
 }
 
 @test "--quiet says nothing about what went well" {
@@ -217,4 +219,192 @@ assert_left() { # TIMESTAMP..: exactly these backups are left
 	make_backup "$age_1"
 	touch "$backups/.lock"
 	program 0 cleanup
+}
+
+# --- by number, day, week and month -----------------------------------------------------------------------------------
+
+@test "--keep-last keeps the newest ones however old they are" {
+	make_backup 20200101_000000
+	make_backup 20200102_000000
+	make_backup 20200103_000000
+	program 0 cleanup --keep-last 2
+	assert_left 20200102_000000 20200103_000000
+	assert_contains "$errors" '1 backup removed, '
+	assert_contains "$errors" ' freed, 2 kept'
+}
+
+@test "--keep-daily keeps the newest of each of the last days that have a backup" {
+	make_backup 20200101_120000
+	make_backup 20200105_080000
+	make_backup 20200105_120000
+	make_backup 20200107_120000
+	program 0 cleanup --keep-daily=2
+	assert_left 20200105_120000 20200107_120000
+}
+
+@test "--keep-weekly keeps the newest of each week, from Monday to Sunday" {
+	make_backup 20191229_120000 # Sunday
+	make_backup 20191230_120000 # Monday
+	make_backup 20200105_120000 # Sunday
+	make_backup 20200106_120000 # Monday
+	program 0 cleanup --keep-weekly 3
+	assert_left 20191229_120000 20200105_120000 20200106_120000
+}
+
+@test "--keep-monthly keeps the newest of each month" {
+	make_backup 20190131_120000
+	make_backup 20200131_120000
+	make_backup 20200228_120000
+	make_backup 20200229_120000
+	program 0 cleanup --keep-monthly 2
+	assert_left 20200131_120000 20200229_120000
+}
+
+@test "what one rule keeps, no other removes" {
+	make_backup 20200131_120000
+	make_backup 20200215_120000
+	make_backup 20200228_120000
+	make_backup 20200229_100000
+	make_backup 20200229_110000
+	program 0 cleanup --keep-last 1 --keep-daily 2 --keep-monthly 2
+	assert_left 20200131_120000 20200228_120000 20200229_110000
+}
+
+@test "with DAYS and a rule, both keep" {
+	make_backup "$age_1"
+	make_backup "$age_10"
+	make_backup "$age_31"
+	make_backup 20200103_000000
+	program 0 cleanup 20 --keep-last 1
+	assert_left "$age_1" "$age_10"
+}
+
+@test "with a rule alone, age keeps nothing" {
+	make_backup "$age_1"
+	make_backup "$age_10"
+	program 0 cleanup --keep-last 1
+	assert_left "$age_1"
+}
+
+@test "a night without a store takes no complete backup's place" {
+	make_backup 20200101_000000
+	make_backup 20200102_000000
+	make_backup 20200103_000000 postgresql redis chromadb
+	program 0 cleanup --keep-last 2
+	assert_left 20200101_000000 20200102_000000 20200103_000000
+}
+
+@test "damaged backups take no place and are removed" {
+	make_backup 20200101_000000
+	make_backup 20200102_000000
+	make_damaged_backup 20200103_000000
+	program 0 cleanup --keep-last 2 --keep-daily 2 --keep-weekly 2 --keep-monthly 2
+	assert_left 20200101_000000 20200102_000000
+}
+
+@test "a legacy backup takes no checked one's place" {
+	make_backup 20200101_000000
+	make_legacy_backup 20200102_000000
+	program 0 cleanup --keep-last 1
+	assert_left 20200101_000000 20200102_000000
+}
+
+@test "what no rule keeps but is the last of its kind stays with a warning" {
+	make_backup 20200101_000000
+	make_damaged_backup "$age_1"
+	program 0 cleanup --keep-last 1 --quiet
+	assert_left 20200101_000000
+	make_backup 20200102_000000 redis
+	program 0 cleanup 7 --quiet
+	assert_left 20200101_000000 20200102_000000
+	assert_contains "$errors" '20200101_000000 is older, but the newest complete backup: it stays'
+	assert_contains "$errors" '20200102_000000 is older, but the newest good backup of redis: it stays'
+}
+
+@test "a backup dated in the future stays, and does not make the newest real one removable" {
+	make_backup "$age_31"
+	make_backup 20990101_000000
+	program 0 cleanup 7
+	assert_left "$age_31" 20990101_000000
+	assert_contains "$errors" '20990101_000000 is dated in the future: it stays'
+	program 0 cleanup --keep-last 1
+	assert_left "$age_31" 20990101_000000
+}
+
+@test "bad numbers of backups are usage errors and remove nothing" {
+	make_backup "$age_1"
+	make_backup "$age_100"
+	for rule in last daily weekly monthly; do
+		for number in 0 -1 1.5 all '' ' 7' 36501 999999999999999999999 0x10; do
+			program 2 cleanup "--keep-$rule=$number"
+			assert_contains "$errors" "--keep-$rule wants a number of backups, not \"$number\""
+			assert_contains "$errors" 'hint: give a whole number from 1 to 36500'
+		done
+	done
+	assert_left "$age_1" "$age_100"
+}
+
+@test "the help explains what the rules keep" {
+	program 0 cleanup --help
+	for part in '--keep-last N' '--keep-daily N' '--keep-weekly N' '--keep-monthly N' '--dry-run' 'newest complete backup'; do
+		assert_contains "$output" "$part"
+	done
+}
+
+# --- without doing it -------------------------------------------------------------------------------------------------
+
+@test "--dry-run says what would go and why the others stay, and changes nothing" {
+	make_backup "$age_1"
+	make_backup "$age_31"
+	make_backup "$age_100" redis
+	make_damaged_backup 20200101_000000
+	head -c 2M /dev/zero >"$backups/whisperengine_backup_$age_31/more"
+	mkdir "$backups/.partial-20200102_000000"
+	local before
+	before=$(snapshot_of "$project")
+	program 0 cleanup --dry-run
+	assert_equal "$(snapshot_of "$project")" "$before"
+	assert_equal "$output" ''
+	assert_contains "$errors" "keeps $age_1 ("
+	assert_contains "$errors" '): younger than 30 days'
+	assert_contains "$errors" "would remove $age_31 (2.0M): older than 30 days"
+	assert_contains "$errors" "would remove 20200101_000000 ("
+	assert_contains "$errors" '): damaged, and older than 30 days'
+	assert_contains "$errors" '3 backups older than 30 days would be removed, 2.0M freed, 1 kept; nothing was changed'
+}
+
+@test "--dry-run makes no backup folder" {
+	program 0 cleanup --dry-run
+	assert_contains "$errors" '0 backups'
+	[[ ! -e $backups ]] || fail "there is $backups"
+}
+
+@test "--dry-run does not wait for who is at work" {
+	make_backup "$age_1"
+	make_backup "$age_100"
+	exec 9>"$backups/.lock"
+	flock 9
+	program 0 cleanup --dry-run
+	assert_contains "$errors" "would remove $age_100"
+}
+
+@test "what --dry-run says is what happens, whatever the backups and the rules" {
+	local kinds=(make_backup make_backup make_legacy_backup make_damaged_backup partial) rule rules promised
+	partial() { make_backup "$1" postgresql redis; }
+	RANDOM=20240912
+	for _ in {1..3}; do
+		rm -rf "$backups"
+		for number in {1..12}; do
+			"${kinds[RANDOM % 5]}" "2020$(printf '%02d%02d_%02d0000' $((1 + RANDOM % 4)) $((1 + RANDOM % 28)) "$number")"
+		done
+		rules=()
+		for rule in last daily weekly monthly; do
+			if ((RANDOM % 2)); then rules+=("--keep-$rule" $((1 + RANDOM % 4))); fi
+		done
+		program 0 cleanup --dry-run --json "${rules[@]}"
+		promised=$output
+		program 0 cleanup --json "${rules[@]}"
+		assert_equal "$(jq -S '.dry_run = true' <<<"$output")" "$(jq -S . <<<"$promised")"
+		assert_left "$(jq -r '.kept_backups[].timestamp' <<<"$promised")"
+	done
 }

@@ -3,6 +3,8 @@
 
 #include "catalog/catalog.h"
 
+#include <time.h>
+
 #define PREFIX "whisperengine_backup_"
 
 static const char *const artefacts[STORE_COUNT] = {"postgresql_backup.sql", "redis_backup.rdb",
@@ -548,6 +550,94 @@ static void a_symbolic_link_is_not_found(void **state)
 	assert_status(STATUS_NOT_FOUND, catalog_find(*state, "20240912_143022", &backup, &error), &error);
 }
 
+/* --- when they began ---------------------------------------------------------------------------------------------- */
+
+static int zone_teardown(void **state)
+{
+	unsetenv("TZ");
+	tzset();
+	return scratch_teardown(state);
+}
+
+#define zone_test(function) cmocka_unit_test_setup_teardown(function, scratch_setup, zone_teardown)
+
+/* A complete backup whose manifest says when it was started; in Berlin, where 2024-10-27 had the hour of 02:00 twice.
+ */
+static void make_started(const char *catalog, const char *timestamp, const char *started)
+{
+	setenv("TZ", "Europe/Berlin", 1);
+	tzset();
+	char *manifest = manifest_with("complete", NULL);
+	char *dated = NULL;
+	assert_true(asprintf(&dated, "{\"started\": %s, %s", started, manifest + 1) > 0);
+	make_backup(catalog, timestamp, dated);
+	free(dated);
+	free(manifest);
+}
+
+static void assert_began(const char *catalog, const char *timestamp, time_t moment)
+{
+	CLEANUP(cleanup_backup) struct backup *backup = found(catalog, timestamp);
+	assert_string_equal(backup_status_name(backup->status), "complete");
+	assert_int_equal(backup->moment, moment);
+}
+
+static void a_backup_began_when_its_name_says(void **state)
+{
+	make_started(*state, "20240912_143022", "\"2024-09-12T12:30:22.000Z\"");
+	assert_began(*state, "20240912_143022", 1726144222);
+}
+
+static void the_name_of_a_backup_outweighs_its_manifest(void **state)
+{
+	make_started(*state, "20240912_143022", "\"2021-01-01T00:00:00.000Z\"");
+	assert_began(*state, "20240912_143022", 1726144222);
+}
+
+static void in_an_hour_that_comes_twice_the_manifest_says_which(void **state)
+{
+	make_started(*state, "20241027_023000", "\"2024-10-27T00:30:00.000Z\"");
+	make_started(*state, "20241027_023001", "\"2024-10-27T01:30:01.000Z\"");
+	assert_began(*state, "20241027_023000", 1729989000);
+	assert_began(*state, "20241027_023001", 1729992601);
+}
+
+/* The folder gets its name when the lock is held, a little after the start. */
+static void the_manifest_may_be_some_seconds_off(void **state)
+{
+	make_started(*state, "20241027_023000", "\"2024-10-27T00:29:51.999Z\"");
+	assert_began(*state, "20241027_023000", 1729989000);
+}
+
+static void an_hour_that_comes_twice_is_the_later_one_if_nothing_says_which(void **state)
+{
+	static const char *const senseless[] = {"null", "5", "\"\"", "\"yesterday\"", "\"2024-10-27\"", "[]"};
+	for (size_t i = 0; i < sizeof senseless / sizeof *senseless; i++) {
+		char timestamp[TIMESTAMP_SIZE];
+		snprintf(timestamp, sizeof timestamp, "20241027_02300%zu", i);
+		make_started(*state, timestamp, senseless[i]);
+		assert_began(*state, timestamp, 1729992600 + (time_t)i);
+	}
+}
+
+static void the_hour_that_comes_twice_is_listed_in_its_order(void **state)
+{
+	make_started(*state, "20241027_030000", "\"2024-10-27T02:00:00.000Z\"");
+	make_started(*state, "20241027_023000", "\"2024-10-27T01:30:00.000Z\"");
+	make_started(*state, "20241027_024500", "\"2024-10-27T00:45:00.000Z\"");
+	make_started(*state, "20241027_015959", "\"2024-10-26T23:59:59.000Z\"");
+	assert_listed(*state, (const char *const[]){"20241027_015959", "20241027_024500", "20241027_023000",
+												"20241027_030000", NULL});
+}
+
+static void the_latest_of_an_hour_that_comes_twice_is_the_one_made_last(void **state)
+{
+	make_started(*state, "20241027_024500", "\"2024-10-27T00:45:00.000Z\"");
+	make_started(*state, "20241027_023000", "\"2024-10-27T01:30:00.000Z\"");
+	CLEANUP(cleanup_backup) struct backup *backup = found(*state, "latest");
+	assert_string_equal(backup->timestamp, "20241027_023000");
+}
+
 /* --- the lock ----------------------------------------------------------------------------------------------------- */
 
 static void the_lock_makes_the_folder(void **state)
@@ -867,6 +957,13 @@ int main(void)
 		scratch_test(a_backup_that_is_not_there_is_not_found),
 		scratch_test(anything_but_a_timestamp_is_a_usage_error),
 		scratch_test(a_symbolic_link_is_not_found),
+		zone_test(a_backup_began_when_its_name_says),
+		zone_test(the_name_of_a_backup_outweighs_its_manifest),
+		zone_test(in_an_hour_that_comes_twice_the_manifest_says_which),
+		zone_test(the_manifest_may_be_some_seconds_off),
+		zone_test(an_hour_that_comes_twice_is_the_later_one_if_nothing_says_which),
+		zone_test(the_hour_that_comes_twice_is_listed_in_its_order),
+		zone_test(the_latest_of_an_hour_that_comes_twice_is_the_one_made_last),
 		scratch_test(the_lock_makes_the_folder),
 		scratch_test(a_second_lock_is_refused),
 		scratch_test(a_lock_of_another_process_is_respected),
