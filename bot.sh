@@ -54,7 +54,8 @@ holds_compose_file() { # FOLDER
 # The project is where this script is; but if that is only where it is installed, where the user is, or above.
 enter_project() {
 	project=$own
-	if [ ! -d "$own/build" ] && ! holds_compose_file "$own"; then
+	if [ "$program" != "$own/build/whisperbackup" ] && ! holds_compose_file "$own"; then
+		WHISPERBACKUP_INVOKED_AS=whisperbackup
 		project=$PWD
 		while [ -n "$project" ] && ! holds_compose_file "$project"; do
 			project=${project%/*}

@@ -448,7 +448,7 @@ redis'; do
 	mv bot.sh "$BATS_TEST_TMPDIR/share/bot.sh"
 	ln -s "$WHISPERBACKUP" "$(bare_tools)/whisperbackup"
 	run_expecting 0 env PATH="$BATS_TEST_TMPDIR/tools" "$BATS_TEST_TMPDIR/share/bot.sh" backup list
-	assert_contains "$output" 20240912_143022
+	assert_contains "$output" 'restore: whisperbackup restore 20240912_143022'
 }
 
 # --- Ctrl-C -----------------------------------------------------------------------------------------------------------
