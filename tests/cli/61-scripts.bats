@@ -68,3 +68,11 @@ EOF
 		assert_contains "$errors" 'hint: '
 	done
 }
+
+@test "the scripts reach the real program" {
+	ln -sf "$WHISPERBACKUP" build/whisperbackup
+	run_expecting 0 ./scripts/backup_scheduler.sh
+	assert_contains "$output" 'Usage: ./bot.sh backup schedule'
+	run_expecting 1 ./scripts/health_check.sh
+	assert_contains "$errors" 'Docker not running'
+}
