@@ -31,7 +31,7 @@ static json_t *store_json(const struct backup *backup, size_t index)
 /* The moment of the backup's name with its offset from UTC, as RFC 3339 has it. */
 static json_t *created_json(const struct backup *backup)
 {
-	time_t moment = timestamp_moment(backup->timestamp);
+	time_t moment = backup->moment;
 	struct tm calendar;
 	char text[BACKUP_DATE_SIZE];
 	localtime_r(&moment, &calendar);
@@ -75,7 +75,7 @@ enum status backup_json_print(json_t *document, struct error *error)
 
 const char *backup_date(const struct backup *backup, char ret_text[BACKUP_DATE_SIZE])
 {
-	time_t moment = timestamp_moment(backup->timestamp);
+	time_t moment = backup->moment;
 	struct tm calendar;
 	localtime_r(&moment, &calendar);
 	strftime(ret_text, BACKUP_DATE_SIZE, "%a %e %b %Y %H:%M:%S", &calendar);

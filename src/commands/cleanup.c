@@ -6,9 +6,9 @@
 #include "commands/backup_json.h"
 #include "commands/command.h"
 #include "commands/display.h"
+#include "commands/number.h"
 #include "commands/session.h"
 
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,21 +40,6 @@ static void cleanup_close_all(struct cleanup *work)
 
 /* --- what the user wants ------------------------------------------------------------------------------------------ */
 
-static bool parse_number(const char *text, int least, int *ret_number)
-{
-	size_t length = strlen(text);
-	bool digits = length > 0 && length <= 5; /* RETENTION_MOST has as many */
-	for (size_t i = 0; i < length; i++) {
-		digits = digits && isdigit((unsigned char)text[i]);
-	}
-	int number = digits ? atoi(text) : -1;
-	if (number < least || number > RETENTION_MOST) {
-		return false;
-	}
-	*ret_number = number;
-	return true;
-}
-
 static enum status parse_policy(const struct invocation *invocation, struct retention_policy *ret_policy,
 								struct error *error)
 {
@@ -67,21 +52,28 @@ static enum status parse_policy(const struct invocation *invocation, struct rete
 				 {OPTION_KEEP_WEEKLY, &policy.weekly},
 				 {OPTION_KEEP_MONTHLY, &policy.monthly}};
 	bool any_rule = false;
+	unsigned number = 0;
 	for (size_t i = 0; i < sizeof rules / sizeof *rules; i++) {
 		const char *text = invocation->options[rules[i].option];
-		any_rule = any_rule || text != NULL;
-		if (text != NULL && !parse_number(text, 1, rules[i].number)) {
+		if (text == NULL) {
+			continue;
+		}
+		any_rule = true;
+		if (!number_read(text, 1, RETENTION_MOST, &number)) {
 			(void)error_set(error, STATUS_USAGE, "--%s wants a number of backups, not \"%s\"",
 							option_table[rules[i].option].name, text);
 			return error_hint(error, "give a whole number from 1 to %d, or leave the option out", RETENTION_MOST);
 		}
+		*rules[i].number = (int)number;
 	}
-	if (invocation->argument_count > 0 && !parse_number(invocation->arguments[0], 0, &policy.days)) {
-		(void)error_set(error, STATUS_USAGE, "\"%s\" is not a number of days", invocation->arguments[0]);
-		return error_hint(error, "give a whole number from 0 to %d, such as: %s cleanup %d", RETENTION_MOST,
-						  command_program(), RETENTION_DEFAULT_DAYS);
-	}
-	if (invocation->argument_count == 0 && !any_rule) {
+	if (invocation->argument_count > 0) {
+		if (!number_read(invocation->arguments[0], 0, RETENTION_MOST, &number)) {
+			(void)error_set(error, STATUS_USAGE, "\"%s\" is not a number of days", invocation->arguments[0]);
+			return error_hint(error, "give a whole number from 0 to %d, such as: %s cleanup %d", RETENTION_MOST,
+							  command_program(), RETENTION_DEFAULT_DAYS);
+		}
+		policy.days = (int)number;
+	} else if (!any_rule) {
 		policy.days = RETENTION_DEFAULT_DAYS;
 	}
 	*ret_policy = policy;

@@ -6,7 +6,12 @@
 
 #include "base/error.h"
 
-enum { NUMBER_DAYS_MAX = 36500, NUMBER_SECONDS_MAX = 86400 };
+#include <stdbool.h>
+
+enum { NUMBER_SECONDS_MAX = 86400 };
+
+/* True, and the number, if the text is digits and nothing else, from `least` to `most`. */
+bool number_read(const char *text, unsigned least, unsigned most, unsigned *ret_number);
 
 /* Digits and nothing else, from `least` to `most`. STATUS_USAGE otherwise: "TEXT" is not WHAT, such as "a number of
  * days". */

@@ -4,11 +4,10 @@
 #ifndef WHISPERBACKUP_COMMANDS_SCHEDULE_H
 #define WHISPERBACKUP_COMMANDS_SCHEDULE_H
 
+#include "catalog/retention.h"
 #include "commands/command.h"
 #include "commands/session.h"
 #include "schedule/job.h"
-
-enum { SCHEDULE_DEFAULT_DAYS = 30 };
 
 /* What is installed for the project; both may be, if somebody did it by hand. */
 struct installation {

@@ -72,11 +72,11 @@ enum status schedule_install(const struct invocation *invocation, enum exit_code
 	CLEANUP(installation_free) struct installation before = {0};
 	CLEANUP(cleanup_free) char *command = NULL;
 	struct cron cron;
-	unsigned days = SCHEDULE_DEFAULT_DAYS;
+	unsigned days = RETENTION_DEFAULT_DAYS;
 	bool systemd = invocation->options[OPTION_SYSTEMD] != NULL;
 	enum status status = cron_parse(invocation->argument_count > 1 ? invocation->arguments[1] : "daily", &cron, error);
 	if (status == STATUS_OK && invocation->argument_count > 2) {
-		status = number_parse(invocation->arguments[2], "a number of days", 0, NUMBER_DAYS_MAX, &days, error);
+		status = number_parse(invocation->arguments[2], "a number of days", 0, RETENTION_MOST, &days, error);
 	}
 	if (status == STATUS_OK) {
 		status = session_open(invocation, &session, error);

@@ -89,8 +89,8 @@ enum status schedule_run(const struct invocation *invocation, enum exit_code *re
 	char default_days[16];
 	unsigned ignored = 0;
 	const char *days = invocation->argument_count > 1 ? invocation->arguments[1] : default_days;
-	snprintf(default_days, sizeof default_days, "%d", SCHEDULE_DEFAULT_DAYS);
-	enum status status = number_parse(days, "a number of days", 0, NUMBER_DAYS_MAX, &ignored, error);
+	snprintf(default_days, sizeof default_days, "%d", RETENTION_DEFAULT_DAYS);
+	enum status status = number_parse(days, "a number of days", 0, RETENTION_MOST, &ignored, error);
 	if (status == STATUS_OK) {
 		status = session_open(invocation, &session, error);
 	}
@@ -227,7 +227,7 @@ enum status schedule_trigger(const struct invocation *invocation, enum exit_code
 	} else if (status == STATUS_OK && installation.by_systemd) {
 		command = MOVE(installation.systemd_job.command);
 	} else if (status == STATUS_OK) {
-		status = schedule_command(&session, SCHEDULE_DEFAULT_DAYS, &command, error);
+		status = schedule_command(&session, RETENTION_DEFAULT_DAYS, &command, error);
 		display_line(&display, MARK_WARNING, "no automated backups are installed; this is what they would do");
 	}
 	if (status == STATUS_OK) {

@@ -125,8 +125,7 @@ static enum status print_newest(const struct session *session, bool *ret_wrong, 
 		*ret_wrong = complain("there is no complete backup yet: %s create", command_program());
 		return STATUS_OK;
 	}
-	printf("  newest good  %s, %s\n", newest->timestamp,
-		   units_age(difftime(time(NULL), timestamp_moment(newest->timestamp)), age));
+	printf("  newest good  %s, %s\n", newest->timestamp, units_age(difftime(time(NULL), newest->moment), age));
 	return STATUS_OK;
 }
 

@@ -23,7 +23,7 @@ static const struct backup *last_good(const struct backup_list *list, size_t sto
 
 static double age_of(const struct backup *backup)
 {
-	return difftime(time(NULL), timestamp_moment(backup->timestamp));
+	return difftime(time(NULL), backup->moment);
 }
 
 static void print_backup(const struct backup *backup)

@@ -177,18 +177,18 @@ enum status survey_wait(struct session *session, unsigned seconds, bool quiet, s
 		char time[UNITS_SIZE];
 		if (status != STATUS_OK || !pending.any) {
 			if (begun) {
-				display_end(&display, status == STATUS_OK ? MARK_DONE : MARK_FAILED, "%s",
-							status == STATUS_OK ? units_seconds(waited, time) : "given up");
+				display_line(&display, status == STATUS_OK ? MARK_DONE : MARK_FAILED, "%s after %s",
+							 status == STATUS_OK ? "healthy" : "gave up waiting", units_seconds(waited, time));
 			}
 			return status;
 		}
 		if (waited >= seconds || (!pending.hope && waited >= SETTLE_SECONDS)) {
 			break;
 		}
-		if (!begun) {
+		if (!begun && display.terminal) {
 			display_begin(&display, "waiting");
-			begun = true;
 		}
+		begun = true;
 		if (!display.terminal && !quiet && strcmp(shown, pending.words) != 0) {
 			fprintf(stderr, "   waiting for %s\n", pending.words);
 			memcpy(shown, pending.words, sizeof shown);
@@ -199,7 +199,7 @@ enum status survey_wait(struct session *session, unsigned seconds, bool quiet, s
 		clock_sleep(WAIT_STEP_MILLISECONDS);
 	}
 	if (begun) {
-		display_end(&display, MARK_FAILED, "not healthy: %s", pending.words);
+		display_line(&display, MARK_FAILED, "not healthy: %s", pending.words);
 	}
 	(void)error_set(error, STATUS_UNAVAILABLE, "%s is not healthy: %s", pending.first, pending.first_state);
 	return error_hint(error, "./bot.sh logs %s tells why", pending.first);
