@@ -15,6 +15,8 @@ enum {
 	DU_REPLY_LIMIT = 64 << 10, /* bytes */
 };
 
+#define START_HINT "./bot.sh logs %s tells why; if it does not run, ./bot.sh restart starts it again"
+
 enum status volume_store_open_archive(const char *path, struct source **ret_tar, struct error *error)
 {
 	struct source *file = NULL;
@@ -64,9 +66,9 @@ static enum status expect_running(struct store *store, struct error *error)
 	if (status != STATUS_OK || state == CONTAINER_RUNNING) {
 		return status;
 	}
-	(void)error_set(error, STATUS_UNAVAILABLE, "%s does not start with this data: container %s ends at once",
+	(void)error_set(error, STATUS_UNAVAILABLE, "%s failed to start after the restore: container %s ends at once",
 					store->ops->title, store->container->name);
-	return error_hint(error, "see its log: docker logs %s", store->container->name);
+	return error_hint(error, START_HINT, store->container->service);
 }
 
 /* Until the server really answers and its health check, if it has one, agrees. */
@@ -87,9 +89,9 @@ static enum status start(struct volume_store *self, struct progress *progress, s
 		}
 		if (status == STATUS_OK && ready != STATUS_OK && clock_seconds() - began > READY_SECONDS) {
 			*error = failure;
-			(void)error_prefix(error, "%s does not answer %d seconds after its start", store->ops->title,
+			(void)error_prefix(error, "%s is not accessible after the restore (%d seconds)", store->ops->title,
 							   READY_SECONDS);
-			return error_hint(error, "see its log: ./bot.sh logs %s", store->ops->service);
+			return error_hint(error, START_HINT, store->container->service);
 		}
 		status = status == STATUS_OK ? interrupt_check(error) : status;
 	}
