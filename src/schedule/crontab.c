@@ -74,12 +74,12 @@ static enum status find_block(const char *text, const char *folder, struct block
 	return error_set(error, STATUS_NOT_FOUND, "your crontab has no backups of %s", folder);
 }
 
-/* In a crontab, the first "%" of a command would end it. */
+/* In a crontab, the first "%" of a command would end it, and a backslash in front of "%" or of another is read. */
 static enum status append_escaped(struct buffer *text, const char *command, struct error *error)
 {
 	enum status status = STATUS_OK;
 	for (; status == STATUS_OK && *command != '\0'; command++) {
-		if (*command == '%' || *command == '\\') {
+		if (*command == '%' || (*command == '\\' && (command[1] == '%' || command[1] == '\\'))) {
 			status = buffer_append_text(text, "\\", error);
 		}
 		if (status == STATUS_OK) {

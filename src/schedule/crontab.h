@@ -10,7 +10,8 @@
  *
  * Facts: crontab(1) and crontab(5) of Debian's cron 3.0pl1: "crontab -l" fails with "no crontab for USER" if there is
  * none, "crontab -" refuses a text whose last line has no newline, and in a command "\%" stands for "%" and "\\" for
- * "\".
+ * "\". Cronie (Fedora, Arch) leaves "\\" as it is (its do_command.c, child_process), so a backslash that can stand
+ * alone does.
  */
 #ifndef WHISPERBACKUP_SCHEDULE_CRONTAB_H
 #define WHISPERBACKUP_SCHEDULE_CRONTAB_H
