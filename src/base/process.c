@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdint.h>
@@ -12,7 +13,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { BLOCK_SIZE = 4096, EXIT_NOT_FOUND = 127, EXIT_CANNOT_START = 126 };
+enum { BLOCK_SIZE = 4096, EXIT_CANNOT_START = 126 };
 
 static int exit_code_of(int result)
 {
@@ -28,24 +29,26 @@ static void reset_signals(void)
 	signal(SIGPIPE, SIG_DFL);
 }
 
-/* In the child: never returns. */
-_Noreturn static void become(const char *const *arguments, int input, int output, int errors)
+/* In the child: never returns. If the program cannot be started, errno goes to `report`. */
+_Noreturn static void become(const char *const *arguments, int input, int output, int errors, int report)
 {
 	reset_signals();
 	setenv("LC_ALL", "C", 1); /* its messages are read */
-	if (dup2(input, STDIN_FILENO) < 0 || dup2(output, STDOUT_FILENO) < 0 || dup2(errors, STDERR_FILENO) < 0) {
-		_exit(EXIT_CANNOT_START);
+	if (dup2(input, STDIN_FILENO) >= 0 && dup2(output, STDOUT_FILENO) >= 0 && dup2(errors, STDERR_FILENO) >= 0) {
+		/* execvp does not change them (POSIX: the type is an accident of history). */
+		char *const *words = (char *const *)(uintptr_t)arguments;
+		execvp(arguments[0], words);
 	}
-	/* execvp does not change them (POSIX: the type is an accident of history). */
-	char *const *words = (char *const *)(uintptr_t)arguments;
-	execvp(arguments[0], words);
-	_exit(errno == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_START);
+	int reason = errno;
+	(void)!write(report, &reason, sizeof reason);
+	_exit(EXIT_CANNOT_START);
 }
 
 struct streams {
 	int input[2];
 	int output[2];
 	int errors[2];
+	int report[2]; /* closed by the start of the program; before that, the child's errno */
 };
 
 static void close_both(int pair[2])
@@ -63,6 +66,7 @@ static void streams_close(struct streams *streams)
 	close_both(streams->input);
 	close_both(streams->output);
 	close_both(streams->errors);
+	close_both(streams->report);
 }
 
 static void close_one(int *fd)
@@ -71,13 +75,26 @@ static void close_one(int *fd)
 	*fd = -1;
 }
 
-/* Feeds and reads until the program has closed its ends. */
+/* Why the child could not become the program; 0 if it did. */
+static int start_failure(struct streams *streams)
+{
+	int reason = 0;
+	ssize_t length = 0;
+	close_one(&streams->report[1]);
+	do {
+		length = read(streams->report[0], &reason, sizeof reason);
+	} while (length < 0 && errno == EINTR);
+	close_one(&streams->report[0]);
+	return length == (ssize_t)sizeof reason ? reason : 0;
+}
+
+/* Feeds and reads until all is said and the program has closed its ends. */
 static enum status talk(struct streams *streams, const char *input, struct buffer *output, struct buffer *errors,
 						struct error *error)
 {
 	char block[BLOCK_SIZE];
 	size_t left = strlen(input);
-	while (streams->output[0] >= 0 || streams->errors[0] >= 0) {
+	while (left > 0 || streams->output[0] >= 0 || streams->errors[0] >= 0) {
 		if (left == 0 && streams->input[1] >= 0) {
 			close_one(&streams->input[1]);
 		}
@@ -105,7 +122,8 @@ static enum status talk(struct streams *streams, const char *input, struct buffe
 			}
 		}
 		if (waiting[2].revents != 0) {
-			ssize_t length = write(streams->input[1], input, left);
+			/* More than PIPE_BUF could wait for a program that waits for us to read (pipe(7), poll(2)). */
+			ssize_t length = write(streams->input[1], input, left < PIPE_BUF ? left : PIPE_BUF);
 			if (length >= 0) {
 				input += length;
 				left -= (size_t)length;
@@ -135,9 +153,9 @@ static enum status wait_for(pid_t process, int options, bool *ret_ended, int *re
 enum status process_run(const char *const *arguments, const char *input, struct buffer *output, struct buffer *errors,
 						int *ret_exit_code, struct error *error)
 {
-	CLEANUP(streams_close) struct streams streams = {{-1, -1}, {-1, -1}, {-1, -1}};
+	CLEANUP(streams_close) struct streams streams = {{-1, -1}, {-1, -1}, {-1, -1}, {-1, -1}};
 	if (pipe2(streams.input, O_CLOEXEC) != 0 || pipe2(streams.output, O_CLOEXEC) != 0 ||
-		pipe2(streams.errors, O_CLOEXEC) != 0) {
+		pipe2(streams.errors, O_CLOEXEC) != 0 || pipe2(streams.report, O_CLOEXEC) != 0) {
 		return error_set_errno(error, "cannot run %s", arguments[0]);
 	}
 	pid_t child = fork();
@@ -145,19 +163,24 @@ enum status process_run(const char *const *arguments, const char *input, struct 
 		return error_set_errno(error, "cannot run %s", arguments[0]);
 	}
 	if (child == 0) {
-		become(arguments, streams.input[0], streams.output[1], streams.errors[1]);
+		become(arguments, streams.input[0], streams.output[1], streams.errors[1], streams.report[1]);
 	}
 	close_one(&streams.input[0]);
 	close_one(&streams.output[1]);
 	close_one(&streams.errors[1]);
+	int reason = start_failure(&streams);
 	enum status status = talk(&streams, input != NULL ? input : "", output, errors, error);
 	streams_close(&streams); /* it may be waiting for us */
 	bool ended = false;
 	struct error waiting;
 	enum status waited = wait_for(child, 0, &ended, ret_exit_code, status == STATUS_OK ? error : &waiting);
 	status = status == STATUS_OK ? waited : status;
-	if (status == STATUS_OK && *ret_exit_code == EXIT_NOT_FOUND && errors->length == 0) {
-		status = error_set(error, STATUS_NOT_FOUND, "there is no program %s", arguments[0]);
+	if (status == STATUS_OK && reason == ENOENT) {
+		return error_set(error, STATUS_NOT_FOUND, "there is no program %s", arguments[0]);
+	}
+	if (status == STATUS_OK && reason != 0) {
+		errno = reason;
+		return error_set_errno(error, "cannot run %s", arguments[0]);
 	}
 	return status;
 }
@@ -175,6 +198,9 @@ enum status process_start_shell(const char *command, const char *folder, const c
 		if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0 || dup2(nothing, STDOUT_FILENO) < 0 ||
 			dup2(nothing, STDERR_FILENO) < 0 || chdir(folder) != 0) {
 			_exit(EXIT_CANNOT_START);
+		}
+		if (nothing > STDERR_FILENO) {
+			close(nothing);
 		}
 		char *const *variables = (char *const *)(uintptr_t)environment;
 		execle("/bin/sh", "sh", "-c", command, (char *)NULL, variables);

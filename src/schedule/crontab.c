@@ -2,6 +2,7 @@
 
 #include "base/buffer.h"
 
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -74,12 +75,12 @@ static enum status find_block(const char *text, const char *folder, struct block
 	return error_set(error, STATUS_NOT_FOUND, "your crontab has no backups of %s", folder);
 }
 
-/* In a crontab, the first "%" of a command would end it. */
+/* In a crontab, the first "%" of a command would end it, and a backslash in front of "%" or of another is read. */
 static enum status append_escaped(struct buffer *text, const char *command, struct error *error)
 {
 	enum status status = STATUS_OK;
 	for (; status == STATUS_OK && *command != '\0'; command++) {
-		if (*command == '%' || *command == '\\') {
+		if (*command == '%' || (*command == '\\' && (command[1] == '%' || command[1] == '\\'))) {
 			status = buffer_append_text(text, "\\", error);
 		}
 		if (status == STATUS_OK) {
@@ -111,6 +112,11 @@ enum status crontab_put(const char *text, const char *project_folder, const char
 {
 	struct block block = {0};
 	struct buffer result = BUFFER_INIT(TEXT_LIMIT);
+	if (strpbrk(project_folder, "\r\n") != NULL || strpbrk(schedule, "\r\n") != NULL ||
+		strpbrk(command, "\r\n") != NULL) {
+		(void)error_set(error, STATUS_USAGE, "a path or setting with a line break in it cannot be scheduled");
+		return error_hint(error, "rename the folder");
+	}
 	enum status status = find_block(text, project_folder, &block, error);
 	if (status == STATUS_NOT_FOUND) {
 		size_t length = text != NULL ? strlen(text) : 0;
@@ -209,13 +215,14 @@ enum status crontab_find(const char *text, const char *project_folder, struct jo
 		return status;
 	}
 	for (const char *line = next_line(block.begin); status == STATUS_OK && line < block.end; line = next_line(line)) {
-		if (*line != '#' && *line != '\n' && job.command == NULL) {
-			status = read_entry(line, &job, error);
+		const char *entry = line + strspn(line, " \t");
+		if ((isdigit((unsigned char)*entry) || *entry == '*') && job.command == NULL) {
+			status = read_entry(entry, &job, error);
 		} else if (job.installed == 0) {
 			job.installed = read_installed(line);
 		}
 	}
-	if (status == STATUS_OK && job.command == NULL) {
+	if (status == STATUS_OK && (job.command == NULL || job.command[0] == '\0')) {
 		status = error_set(error, STATUS_FAILED, "the block of %s in your crontab holds no entry", project_folder);
 		(void)error_hint(error, "install it again: schedule install");
 	}

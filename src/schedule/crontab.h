@@ -10,7 +10,8 @@
  *
  * Facts: crontab(1) and crontab(5) of Debian's cron 3.0pl1: "crontab -l" fails with "no crontab for USER" if there is
  * none, "crontab -" refuses a text whose last line has no newline, and in a command "\%" stands for "%" and "\\" for
- * "\".
+ * "\". Cronie (Fedora, Arch) leaves "\\" as it is (its do_command.c, child_process), so a backslash that can stand
+ * alone does.
  */
 #ifndef WHISPERBACKUP_SCHEDULE_CRONTAB_H
 #define WHISPERBACKUP_SCHEDULE_CRONTAB_H
@@ -22,7 +23,8 @@
 
 /*
  * The text with the block of `project_folder` put in, in the place of the one that is there, else at the end. `text` is
- * NULL if there is no crontab. Owned by the caller. STATUS_FAILED if a block of ours has lost its end.
+ * NULL if there is no crontab. Owned by the caller. STATUS_FAILED if a block of ours has lost its end,
+ * STATUS_USAGE if a part has a line break in it.
  */
 enum status crontab_put(const char *text, const char *project_folder, const char *schedule, const char *command,
 						time_t now, char **ret_text, struct error *error) MUST_CHECK;
@@ -40,7 +42,8 @@ enum status crontab_find(const char *text, const char *project_folder, struct jo
 /* --- the user's crontab ----------------------------------------------------------------------------------------------
  */
 
-/* Its text; NULL if there is none. Owned by the caller. STATUS_UNAVAILABLE if there is no crontab program. */
+/* Its text; NULL if there is none. Owned by the caller. STATUS_UNAVAILABLE if there is no crontab program;
+ * STATUS_FAILED if it is too long, or no text, to be kept byte for byte. */
 enum status crontab_read(char **ret_text, struct error *error) MUST_CHECK;
 
 /*

@@ -17,16 +17,28 @@ static enum status not_there(struct error *error)
 	return error_hint(error, "install cron (Debian, Ubuntu: sudo apt-get install cron), or use --systemd");
 }
 
-static enum status refused(const char *what, struct buffer *errors, struct error *error)
+static enum status refused(const char *what, int exit_code, struct buffer *errors, struct error *error)
 {
 	buffer_trim(errors);
-	return error_set(error, STATUS_FAILED, "crontab %s: %s", what, buffer_text(errors));
+	return errors->length > 0 ? error_set(error, STATUS_FAILED, "crontab %s: %s", what, buffer_text(errors))
+							  : error_set(error, STATUS_FAILED, "crontab %s: exit code %d", what, exit_code);
+}
+
+/* What could not be written back whole must not be read: the rest would be lost. */
+static enum status check_whole(const struct buffer *text, struct error *error)
+{
+	if (text->length > TEXT_LIMIT) {
+		return error_set(error, STATUS_FAILED, "your crontab has more than %d bytes, and is left alone", TEXT_LIMIT);
+	}
+	return strlen(buffer_text(text)) == text->length
+			   ? STATUS_OK
+			   : error_set(error, STATUS_FAILED, "your crontab has a NUL byte in it, and is left alone");
 }
 
 enum status crontab_read(char **ret_text, struct error *error)
 {
 	static const char *const arguments[] = {"crontab", "-l", NULL};
-	struct buffer text = BUFFER_INIT(TEXT_LIMIT);
+	struct buffer text = BUFFER_INIT(TEXT_LIMIT + 1);
 	CLEANUP(buffer_free) struct buffer errors = BUFFER_INIT(ERRORS_LIMIT);
 	int exit_code = 0;
 	*ret_text = NULL;
@@ -34,10 +46,13 @@ enum status crontab_read(char **ret_text, struct error *error)
 	if (status == STATUS_NOT_FOUND) {
 		status = not_there(error);
 	} else if (status == STATUS_OK && exit_code != 0 && strstr(buffer_text(&errors), "no crontab for") == NULL) {
-		status = refused("does not show your crontab", &errors, error);
+		status = refused("does not show your crontab", exit_code, &errors, error);
 	} else if (status == STATUS_OK && exit_code == 0) {
-		*ret_text = text.data != NULL ? MOVE(text.data) : strdup("");
-		return *ret_text != NULL ? STATUS_OK : error_memory(error);
+		status = check_whole(&text, error);
+		if (status == STATUS_OK) {
+			*ret_text = text.data != NULL ? MOVE(text.data) : strdup("");
+			status = *ret_text != NULL ? STATUS_OK : error_memory(error);
+		}
 	}
 	buffer_free(&text);
 	return status;
@@ -54,7 +69,7 @@ static enum status run(const char *const *arguments, const char *input, bool *re
 	}
 	*ret_newline_missing = strstr(buffer_text(&errors), "newline") != NULL;
 	if (status == STATUS_OK && exit_code != 0) {
-		return refused("does not take the change, and nothing was changed", &errors, error);
+		return refused("does not take the change, and nothing was changed", exit_code, &errors, error);
 	}
 	return status;
 }

@@ -17,7 +17,22 @@ void job_free(struct job *job)
 	*job = (struct job){0};
 }
 
-/* In single quotes; one that is part of the text stands between double quotes. */
+/*
+ * What a character becomes between single quotes; NULL for itself. csh reads "!" there, and fish "\\" and "\'" (tried
+ * with tcsh 6.24 and fish 3.6), so these stand between two quoted parts. A backslash that fish leaves alone stays
+ * single: crontab.h tells why.
+ */
+static const char *instead(const char *at)
+{
+	if (*at == '\'') {
+		return QUOTED_QUOTE;
+	}
+	if (*at == '!') {
+		return "'\\!'";
+	}
+	return *at == '\\' && (at[1] == '\0' || strchr("\\'!%", at[1]) != NULL) ? "'\\\\'" : NULL;
+}
+
 static enum status quote(struct buffer *text, const char *word, struct error *error)
 {
 	enum status status = buffer_append_text(text, "'", error);
@@ -26,7 +41,8 @@ static enum status quote(struct buffer *text, const char *word, struct error *er
 			(void)error_set(error, STATUS_USAGE, "a path or setting with a line break in it cannot be scheduled");
 			return error_hint(error, "rename the folder");
 		}
-		status = *word == '\'' ? buffer_append_text(text, QUOTED_QUOTE, error) : buffer_append(text, word, 1, error);
+		const char *other = instead(word);
+		status = other != NULL ? buffer_append_text(text, other, error) : buffer_append(text, word, 1, error);
 	}
 	return status == STATUS_OK ? buffer_append_text(text, "'", error) : status;
 }
@@ -34,6 +50,11 @@ static enum status quote(struct buffer *text, const char *word, struct error *er
 enum status job_command(const struct job_request *request, char **ret_command, struct error *error)
 {
 	struct buffer text = BUFFER_INIT(COMMAND_LIMIT);
+	if (request->variables[0] != NULL && strchr(request->program, '=') != NULL) {
+		(void)error_set(error, STATUS_USAGE, "%s cannot be scheduled with settings: env would take it for one of them",
+						request->program);
+		return error_hint(error, "rename the folder with the \"=\", or write the settings into .env");
+	}
 	enum status status = buffer_append_text(&text, "cd ", error);
 	if (status == STATUS_OK) {
 		status = quote(&text, request->project_folder, error);
@@ -76,6 +97,9 @@ static char *unquote(const char **quoted)
 		} else if (strncmp(at, QUOTED_QUOTE, strlen(QUOTED_QUOTE)) == 0) {
 			text[length++] = '\'';
 			at += strlen(QUOTED_QUOTE);
+		} else if (at[1] == '\\' && (at[2] == '!' || at[2] == '\\') && at[3] == '\'') {
+			text[length++] = at[2];
+			at += 4;
 		} else {
 			at++;
 			break;

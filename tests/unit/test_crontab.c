@@ -1,0 +1,380 @@
+/* schedule/crontab: our block in the text of a crontab, put in, read and taken out again. */
+#include "support.h"
+
+#include "schedule/crontab.h"
+
+#include <dirent.h>
+
+#define CORPUS TESTS_FOLDER "/fuzz/corpus/crontab"
+
+#define BEGIN "# BEGIN whisperbackup /p\n"
+#define END   "# END whisperbackup /p\n"
+#define ENTRY "0 2 * * * run\n"
+#define NOTE  "# installed 2026-11-23T02:00:00Z by \"schedule install\"; removed by \"schedule uninstall\"\n"
+#define BLOCK BEGIN NOTE ENTRY END
+
+enum { MOMENT = 1795399200, RANDOM_TEXTS = 500 }; /* 2026-11-23T02:00:00Z */
+
+static char *put(const char *text, const char *folder, const char *schedule, const char *command)
+{
+	struct error error;
+	char *result = NULL;
+	assert_ok(crontab_put(text, folder, schedule, command, MOMENT, &result, &error), &error);
+	return result;
+}
+
+static char *take(const char *text, const char *folder)
+{
+	struct error error;
+	char *result = NULL;
+	assert_ok(crontab_take(text, folder, &result, &error), &error);
+	return result;
+}
+
+static void assert_same(const char *text, const char *expected)
+{
+	if (text == NULL || expected == NULL) {
+		assert_ptr_equal(text, expected);
+	} else {
+		assert_string_equal(text, expected);
+	}
+}
+
+static void assert_put(const char *text, const char *expected)
+{
+	char *result = put(text, "/p", "0 2 * * *", "run");
+	assert_string_equal(result, expected);
+	free(result);
+}
+
+static void assert_take(const char *text, const char *expected)
+{
+	char *result = take(text, "/p");
+	assert_same(result, expected);
+	free(result);
+}
+
+/* --- put and take
+ * ------------------------------------------------------------------------------------------------------ */
+
+static void the_block_goes_to_the_end(void **state)
+{
+	(void)state;
+	assert_put("MAILTO=me\n", "MAILTO=me\n" BLOCK);
+	assert_put("", BLOCK);
+}
+
+static void the_block_notes_what_there_was_before(void **state)
+{
+	(void)state;
+	assert_put(NULL, BEGIN NOTE "# before it there was no crontab\n" ENTRY END);
+	assert_put("x", "x\n" BEGIN NOTE "# the line before it had no newline\n" ENTRY END);
+}
+
+static void a_new_block_takes_the_place_of_the_earlier_one_and_its_notes(void **state)
+{
+	(void)state;
+	assert_put("a\n" BEGIN "# the line before it had no newline\n1 1 * * * old\n" END "b",
+			   "a\n" BEGIN NOTE "# the line before it had no newline\n" ENTRY END "b");
+}
+
+static void take_gives_back_what_there_was_before(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {NULL, "", "\n", "x", "x\n", "x\n\n", "x\r\n", "x\r", "# END whisperbackup /p"};
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		char *longer = put(texts[i], "/p", "0 2 * * *", "run");
+		char *again = put(longer, "/p", "1 1 * * *", "other");
+		assert_take(longer, texts[i]);
+		assert_take(again, texts[i]);
+		free(longer);
+		free(again);
+	}
+}
+
+static void what_has_come_behind_the_block_stays(void **state)
+{
+	(void)state;
+	assert_take("a\n" BEGIN "# the line before it had no newline\n" ENTRY END "b\n", "a\nb\n");
+	assert_take(BEGIN "# before it there was no crontab\n" ENTRY END "b\n", "b\n");
+}
+
+static void only_the_very_folder_is_meant(void **state)
+{
+	(void)state;
+	struct error error;
+	char *result = NULL;
+	static const char *const folders[] = {"/", "/p/", "/P", "/pq", "", "/p /q"};
+	for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+		assert_status(STATUS_NOT_FOUND, crontab_take(BLOCK, folders[i], &result, &error), &error);
+		assert_null(result);
+	}
+}
+
+static void projects_do_not_touch_each_others_blocks(void **state)
+{
+	(void)state;
+	char *one = put("x\n", "/one", "0 1 * * *", "run one");
+	char *both = put(one, "/two", "0 2 * * *", "run two");
+	char *second = take(both, "/one");
+	char *none = take(second, "/two");
+	assert_non_null(strstr(second, "run two"));
+	assert_null(strstr(second, "run one"));
+	assert_string_equal(none, "x\n");
+	free(one);
+	free(both);
+	free(second);
+	free(none);
+}
+
+static void a_block_that_has_lost_its_end_is_not_touched(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {
+		BEGIN ENTRY,
+		"# BEGIN whisperbackup /p",
+		BEGIN ENTRY "# BEGIN whisperbackup /q\n# END whisperbackup /q\n" END,
+		BEGIN ENTRY "# END whisperbackup /q\n",
+		BEGIN ENTRY BLOCK,
+	};
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		struct error error;
+		struct job job = {0};
+		char *result = NULL;
+		assert_status(STATUS_FAILED, crontab_put(texts[i], "/p", "0 2 * * *", "x", MOMENT, &result, &error), &error);
+		assert_status(STATUS_FAILED, crontab_take(texts[i], "/p", &result, &error), &error);
+		assert_status(STATUS_FAILED, crontab_find(texts[i], "/p", &job, &error), &error);
+		assert_null(result);
+		assert_string_equal(error.hint, "remove what is left of that block by hand: crontab -e");
+	}
+}
+
+/* What comes behind it would be a line of the crontab. */
+static void a_line_break_in_any_part_is_refused(void **state)
+{
+	(void)state;
+	struct error error;
+	char *result = NULL;
+	assert_status(STATUS_USAGE, crontab_put("", "/p\n* * * * * x", "0 2 * * *", "run", 0, &result, &error), &error);
+	assert_status(STATUS_USAGE, crontab_put("", "/p", "0 2 * * *\n", "run", 0, &result, &error), &error);
+	assert_status(STATUS_USAGE, crontab_put("", "/p", "0 2 * * *", "run\nx", 0, &result, &error), &error);
+	assert_null(result);
+}
+
+static void a_crontab_that_would_grow_too_long_is_refused(void **state)
+{
+	(void)state;
+	enum { LENGTH = 4 << 20 };
+	struct error error;
+	char *result = NULL;
+	char *text = malloc(LENGTH + 1);
+	assert_non_null(text);
+	memset(text, '\n', LENGTH);
+	text[LENGTH] = '\0';
+	assert_status(STATUS_FAILED, crontab_put(text, "/p", "0 2 * * *", "run", 0, &result, &error), &error);
+	assert_null(result);
+	free(text);
+}
+
+/* --- find
+ * -------------------------------------------------------------------------------------------------------------- */
+
+static void assert_found(const char *text, const char *schedule, const char *command, time_t installed)
+{
+	struct error error;
+	struct job job = {0};
+	assert_ok(crontab_find(text, "/p", &job, &error), &error);
+	assert_string_equal(job.schedule, schedule);
+	assert_string_equal(job.command, command);
+	assert_int_equal(job.installed, installed);
+	assert_false(job.persistent);
+	job_free(&job);
+}
+
+static void what_was_put_in_is_found(void **state)
+{
+	(void)state;
+	char *text = put("x\n", "/p", "*/5 0 1,2 * 1-5", "run 100% \\ \\\\ \\% %% 'é'");
+	assert_found(text, "*/5 0 1,2 * 1-5", "run 100% \\ \\\\ \\% %% 'é'", MOMENT);
+	free(text);
+}
+
+static void what_somebody_wrote_into_the_block_is_read_past(void **state)
+{
+	(void)state;
+	assert_found(BEGIN "\n  # hello\nSHELL=/bin/csh\n" ENTRY "1 1 * * * other\n" END, "0 2 * * *", "run", 0);
+	assert_found(BEGIN " \t0  2 *\t* *  \t run it\n" END, "0  2 *\t* *", "run it", 0);
+}
+
+static void a_block_without_an_entry_is_told(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {BEGIN END, BEGIN NOTE END, BEGIN "0 2 * * *\n" END, BEGIN "0 2\n" END,
+										BEGIN "@daily x\n" END};
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		struct error error;
+		struct job job = {0};
+		assert_status(STATUS_FAILED, crontab_find(texts[i], "/p", &job, &error), &error);
+		assert_string_equal(error.message, "the block of /p in your crontab holds no entry");
+		assert_null(job.schedule);
+		assert_null(job.command);
+	}
+}
+
+static void without_a_crontab_nothing_is_found(void **state)
+{
+	(void)state;
+	struct error error;
+	struct job job = {0};
+	char *result = NULL;
+	assert_status(STATUS_NOT_FOUND, crontab_find(NULL, "/p", &job, &error), &error);
+	assert_status(STATUS_NOT_FOUND, crontab_take(NULL, "/p", &result, &error), &error);
+}
+
+/* --- what cron makes of it
+ * --------------------------------------------------------------------------------------------- */
+
+/* The command that a daemon runs: Debian's takes "\\" for "\", Cronie leaves it; both end at a "%". */
+static void as_cron_reads(const char *line, bool cronie, char *command)
+{
+	for (; *line != '\n' && *line != '%'; line++) {
+		if (*line == '\\' && (line[1] == '%' || (line[1] == '\\' && !cronie))) {
+			line++;
+		} else if (*line == '\\' && line[1] == '\\') {
+			*command++ = *line++;
+		}
+		*command++ = *line;
+	}
+	*command = '\0';
+}
+
+static void assert_read_by_cron(const char *command, bool cronie)
+{
+	char seen[256];
+	char *text = put("", "/p", "0 2 * * *", command);
+	const char *entry = strstr(text, "\n0 2 * * * ");
+	assert_non_null(entry);
+	as_cron_reads(entry + strlen("\n0 2 * * * "), cronie, seen);
+	assert_string_equal(seen, command);
+	free(text);
+}
+
+static void cron_runs_the_command_that_was_put_in(void **state)
+{
+	(void)state;
+	assert_read_by_cron("100% %% \\ \\\\ \\% \\\\% x\\", false);
+	assert_read_by_cron("cd '/100%' && '/a\\b' \\!x", false);
+	assert_read_by_cron("cd '/100%' && '/a\\b' \\!x", true);
+}
+
+/* --- the corpus, and random texts
+ * ---------------------------------------------------------------------------------------- */
+
+/* Whatever the text is: what can be put in can be found, putting it in twice changes nothing, and it goes without
+ * trace. */
+static void check(const char *name, const char *text)
+{
+	struct error error;
+	struct job job = {0};
+	char *before = NULL;
+	char *longer = NULL;
+	enum status found = crontab_take(text, "/p", &before, &error);
+	enum status status = crontab_put(text, "/p", "0 2 * * *", "run 100%", MOMENT, &longer, &error);
+	if (found == STATUS_FAILED ? status != STATUS_FAILED : status != STATUS_OK) {
+		fail_msg("%s: take says %d, put %d: %s", name, (int)found, (int)status, error.message);
+	}
+	if (crontab_find(text, "/p", &job, &error) == STATUS_OK) {
+		job_free(&job);
+	}
+	if (status == STATUS_OK) {
+		char *again = put(longer, "/p", "0 2 * * *", "run 100%");
+		char *after = take(longer, "/p");
+		const char *expected = found == STATUS_OK ? before : text;
+		if (strcmp(again, longer) != 0 || (after == NULL) != (expected == NULL) ||
+			(after != NULL && strcmp(after, expected) != 0)) {
+			fail_msg("%s: \"%s\" became \"%s\", and then \"%s\"", name, text, longer, after);
+		}
+		assert_found(longer, "0 2 * * *", "run 100%", MOMENT);
+		free(again);
+		free(after);
+	}
+	free(before);
+	free(longer);
+}
+
+static void every_text_of_the_corpus_keeps_its_lines(void **state)
+{
+	(void)state;
+	DIR *directory = opendir(CORPUS);
+	assert_non_null(directory);
+	size_t count = 0;
+	for (struct dirent *entry = NULL; (entry = readdir(directory)) != NULL;) {
+		if (entry->d_name[0] != '.') {
+			char *text = read_file(at(CORPUS, entry->d_name), NULL);
+			check(entry->d_name, text);
+			free(text);
+			count++;
+		}
+	}
+	closedir(directory);
+	assert_true(count > 30);
+}
+
+static void every_random_text_keeps_its_lines(void **state)
+{
+	(void)state;
+	static const char *const lines[] = {"",
+										"# comment",
+										"MAILTO=me",
+										"0 2 * * * echo 100\\%",
+										"\r",
+										" \t",
+										"é\xff\x01",
+										"# END whisperbackup /p",
+										" # BEGIN whisperbackup /p",
+										"# BEGIN whisperbackup /p ",
+										"# BEGIN whisperbackup /q",
+										"# END whisperbackup /q",
+										"# BEGIN whisperbackup ",
+										"# before it there was no crontab",
+										"# the line before it had no newline",
+										"# installed 2020-01-01T00:00:00Z",
+										"# BEGIN whisperbackup /p"};
+	enum { LINES = sizeof lines / sizeof *lines };
+	for (uint64_t seed = 0; seed < RANDOM_TEXTS; seed++) {
+		unsigned char random[13];
+		char text[1024];
+		size_t length = 0;
+		fill_random(random, sizeof random, seed);
+		text[0] = '\0';
+		for (size_t i = 1; i <= random[0] % 12U; i++) {
+			length += (size_t)snprintf(text + length, sizeof text - length, "%s\n", lines[random[i] % LINES]);
+		}
+		text[length > 0 && random[12] % 3 == 0 ? length - 1 : length] = '\0';
+		check("random", text);
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_block_goes_to_the_end),
+		cmocka_unit_test(the_block_notes_what_there_was_before),
+		cmocka_unit_test(a_new_block_takes_the_place_of_the_earlier_one_and_its_notes),
+		cmocka_unit_test(take_gives_back_what_there_was_before),
+		cmocka_unit_test(what_has_come_behind_the_block_stays),
+		cmocka_unit_test(only_the_very_folder_is_meant),
+		cmocka_unit_test(projects_do_not_touch_each_others_blocks),
+		cmocka_unit_test(a_block_that_has_lost_its_end_is_not_touched),
+		cmocka_unit_test(a_line_break_in_any_part_is_refused),
+		cmocka_unit_test(a_crontab_that_would_grow_too_long_is_refused),
+		cmocka_unit_test(what_was_put_in_is_found),
+		cmocka_unit_test(what_somebody_wrote_into_the_block_is_read_past),
+		cmocka_unit_test(a_block_without_an_entry_is_told),
+		cmocka_unit_test(without_a_crontab_nothing_is_found),
+		cmocka_unit_test(cron_runs_the_command_that_was_put_in),
+		cmocka_unit_test(every_text_of_the_corpus_keeps_its_lines),
+		cmocka_unit_test(every_random_text_keeps_its_lines),
+	};
+	return cmocka_run_group_tests_name("crontab", tests, NULL, NULL);
+}

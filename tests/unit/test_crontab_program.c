@@ -1,0 +1,258 @@
+/* schedule/crontab_program: the crontab program, here one of our own making, and what it may do wrong. */
+#include "support.h"
+
+#include "schedule/crontab.h"
+
+#include <signal.h>
+
+static char *path_before;
+
+static int world_setup(void **state)
+{
+	signal(SIGPIPE, SIG_IGN); /* as main does it (interrupt_install) */
+	path_before = strdup(getenv("PATH"));
+	return path_before == NULL || scratch_setup(state) != 0 ? -1 : 0;
+}
+
+static int world_teardown(void **state)
+{
+	int result = setenv("PATH", path_before, 1);
+	free(path_before);
+	return scratch_teardown(state) != 0 ? -1 : result;
+}
+
+#define world_test(function) cmocka_unit_test_setup_teardown(function, world_setup, world_teardown)
+
+/* A crontab that keeps its text in SCRATCH/crontab; `script` runs first, and may end it. */
+static void have_crontab(const char *scratch, const char *script)
+{
+	char *text = NULL;
+	char *path = NULL;
+	assert_true(asprintf(&text,
+						 "#!/bin/sh\nfile='%s/crontab'\n%s\n"
+						 "case $1 in\n"
+						 "-l) [ -e \"$file\" ] || { echo 'no crontab for me' >&2; exit 1; }; cat \"$file\" ;;\n"
+						 "-r) rm \"$file\" ;;\n"
+						 "-) cat > \"$file\" ;;\n"
+						 "*) exit 2 ;;\n"
+						 "esac\n",
+						 scratch, script) > 0);
+	assert_true(asprintf(&path, "%s/bin:%s", scratch, path_before) > 0);
+	make_folder(at(scratch, "bin"));
+	write_file(at(scratch, "bin/crontab"), text);
+	assert_int_equal(chmod(at(scratch, "bin/crontab"), 0755), 0);
+	assert_int_equal(setenv("PATH", path, 1), 0);
+	free(text);
+	free(path);
+}
+
+static void assert_read(const char *expected)
+{
+	struct error error;
+	char *text = NULL;
+	assert_ok(crontab_read(&text, &error), &error);
+	if (expected == NULL) {
+		assert_null(text);
+	} else {
+		assert_non_null(text);
+		assert_string_equal(text, expected);
+	}
+	free(text);
+}
+
+static void assert_read_fails(enum status status, const char *message)
+{
+	struct error error;
+	char *text = NULL;
+	assert_status(status, crontab_read(&text, &error), &error);
+	assert_null(text);
+	assert_string_equal(error.message, message);
+}
+
+static void assert_write_fails(enum status status, const char *text, const char *message)
+{
+	struct error error;
+	assert_status(status, crontab_write(text, NULL, &error), &error);
+	assert_string_equal(error.message, message);
+}
+
+/* --- reading
+ * ----------------------------------------------------------------------------------------------------------- */
+
+static void the_text_is_read_byte_for_byte(void **state)
+{
+	have_crontab(*state, "");
+	write_file(at(*state, "crontab"), "a\r\n\n é\xff\n last");
+	assert_read("a\r\n\n é\xff\n last");
+}
+
+static void no_crontab_is_another_thing_than_an_empty_one(void **state)
+{
+	have_crontab(*state, "");
+	assert_read(NULL);
+	write_file(at(*state, "crontab"), "");
+	assert_read("");
+}
+
+static void a_user_who_may_not_is_told_what_crontab_says(void **state)
+{
+	have_crontab(*state, "echo 'You (me) are not allowed to use this program (crontab)' >&2; exit 1");
+	assert_read_fails(STATUS_FAILED,
+					  "crontab does not show your crontab: You (me) are not allowed to use this program (crontab)");
+}
+
+static void a_crontab_that_fails_without_a_word_is_told_with_its_exit_code(void **state)
+{
+	have_crontab(*state, "exit 7");
+	assert_read_fails(STATUS_FAILED, "crontab does not show your crontab: exit code 7");
+}
+
+static void what_it_shows_before_it_fails_is_no_crontab(void **state)
+{
+	have_crontab(*state, "echo '0 2 * * * half'; kill -KILL $$");
+	assert_read_fails(STATUS_FAILED, "crontab does not show your crontab: exit code 137");
+}
+
+static void a_missing_program_is_unavailable_and_the_hint_says_where_to_get_it(void **state)
+{
+	struct error error;
+	char *text = NULL;
+	assert_int_equal(setenv("PATH", *state, 1), 0);
+	assert_status(STATUS_UNAVAILABLE, crontab_read(&text, &error), &error);
+	assert_string_equal(error.message, "there is no crontab program on this machine");
+	assert_non_null(strstr(error.hint, "apt-get install cron"));
+	assert_status(STATUS_UNAVAILABLE, crontab_write("x\n", NULL, &error), &error);
+}
+
+/* Half of a crontab must never be taken for the whole: it would be written back. */
+static void a_crontab_that_is_too_long_to_be_read_whole_is_refused(void **state)
+{
+	have_crontab(*state, "[ $1 != -l ] || { head -c 5000000 /dev/zero | tr '\\0' '\\n'; exit 0; }");
+	assert_read_fails(STATUS_FAILED, "your crontab has more than 4194304 bytes, and is left alone");
+}
+
+static void a_crontab_with_a_nul_byte_is_refused(void **state)
+{
+	have_crontab(*state, "[ $1 != -l ] || { printf 'a\\n\\0b\\n'; exit 0; }");
+	assert_read_fails(STATUS_FAILED, "your crontab has a NUL byte in it, and is left alone");
+}
+
+/* --- writing
+ * ----------------------------------------------------------------------------------------------------------- */
+
+static void the_text_is_written_byte_for_byte(void **state)
+{
+	struct error error;
+	bool added = true;
+	have_crontab(*state, "");
+	assert_ok(crontab_write("a\n\xff% \\\n", &added, &error), &error);
+	assert_file_is(at(*state, "crontab"), "a\n\xff% \\\n");
+	assert_false(added);
+}
+
+static void an_empty_text_is_an_empty_crontab_and_null_is_none(void **state)
+{
+	struct error error;
+	have_crontab(*state, "");
+	assert_ok(crontab_write("", NULL, &error), &error);
+	assert_file_is(at(*state, "crontab"), "");
+	assert_ok(crontab_write(NULL, NULL, &error), &error);
+	assert_false(exists(at(*state, "crontab")));
+}
+
+static void a_large_crontab_goes_through(void **state)
+{
+	enum { LENGTH = 1 << 20 };
+	struct error error;
+	char *text = malloc(LENGTH + 1);
+	assert_non_null(text);
+	memset(text, '#', LENGTH);
+	text[LENGTH - 1] = '\n';
+	text[LENGTH] = '\0';
+	have_crontab(*state, "");
+	assert_ok(crontab_write(text, NULL, &error), &error);
+	assert_file_is(at(*state, "crontab"), text);
+	free(text);
+}
+
+/* Debian's: "new crontab file is missing newline before EOF, can't install." */
+#define REFUSES_NEWLINE                                                                                                \
+	"[ \"$1\" != - ] || { cat > \"$file.new\"; [ -z \"$(tail -c 1 \"$file.new\")\" ] ||"                               \
+	" { echo 'new crontab file is missing newline before EOF, can'\\''t install.' >&2; exit 1; };"                     \
+	" mv \"$file.new\" \"$file\"; exit 0; }"
+
+static void a_newline_that_is_insisted_on_is_added_and_told(void **state)
+{
+	struct error error;
+	bool added = false;
+	have_crontab(*state, REFUSES_NEWLINE);
+	assert_ok(crontab_write("a\nb", &added, &error), &error);
+	assert_file_is(at(*state, "crontab"), "a\nb\n");
+	assert_true(added);
+}
+
+static void a_crontab_that_takes_it_without_a_newline_gets_none(void **state)
+{
+	struct error error;
+	bool added = true;
+	have_crontab(*state, "");
+	assert_ok(crontab_write("a\nb", &added, &error), &error);
+	assert_file_is(at(*state, "crontab"), "a\nb");
+	assert_false(added);
+}
+
+static void a_complaint_about_a_newline_that_is_there_is_not_tried_again(void **state)
+{
+	have_crontab(*state, "[ \"$1\" != - ] || { echo x >> \"$file.tries\"; echo 'newline?' >&2; exit 1; }");
+	assert_write_fails(STATUS_FAILED, "a\n", "crontab does not take the change, and nothing was changed: newline?");
+	assert_file_is(at(*state, "crontab.tries"), "x\n");
+}
+
+static void a_refusal_is_passed_on(void **state)
+{
+	have_crontab(*state, "[ \"$1\" = -l ] || { echo '\"-\":0: bad minute' >&2; exit 1; }");
+	assert_write_fails(STATUS_FAILED, "a\n",
+					   "crontab does not take the change, and nothing was changed: \"-\":0: bad minute");
+	assert_write_fails(STATUS_FAILED, NULL,
+					   "crontab does not take the change, and nothing was changed: \"-\":0: bad minute");
+}
+
+static void a_text_that_is_changed_behind_our_back_is_noticed(void **state)
+{
+	static const char *const message =
+		"your crontab is not what was written: something else changes it at the same time";
+	have_crontab(*state, "[ \"$1\" != -l ] || echo '# mine' >> \"$file\"");
+	assert_write_fails(STATUS_FAILED, "a\n", message);
+	assert_write_fails(STATUS_FAILED, NULL, message);
+}
+
+static void a_crontab_that_only_says_it_has_written_is_noticed(void **state)
+{
+	have_crontab(*state, "[ \"$1\" = -l ] || { cat > /dev/null; exit 0; }");
+	assert_write_fails(STATUS_FAILED, "a\n",
+					   "your crontab is not what was written: something else changes it at the same time");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		world_test(the_text_is_read_byte_for_byte),
+		world_test(no_crontab_is_another_thing_than_an_empty_one),
+		world_test(a_user_who_may_not_is_told_what_crontab_says),
+		world_test(a_crontab_that_fails_without_a_word_is_told_with_its_exit_code),
+		world_test(what_it_shows_before_it_fails_is_no_crontab),
+		world_test(a_missing_program_is_unavailable_and_the_hint_says_where_to_get_it),
+		world_test(a_crontab_that_is_too_long_to_be_read_whole_is_refused),
+		world_test(a_crontab_with_a_nul_byte_is_refused),
+		world_test(the_text_is_written_byte_for_byte),
+		world_test(an_empty_text_is_an_empty_crontab_and_null_is_none),
+		world_test(a_large_crontab_goes_through),
+		world_test(a_newline_that_is_insisted_on_is_added_and_told),
+		world_test(a_crontab_that_takes_it_without_a_newline_gets_none),
+		world_test(a_complaint_about_a_newline_that_is_there_is_not_tried_again),
+		world_test(a_refusal_is_passed_on),
+		world_test(a_text_that_is_changed_behind_our_back_is_noticed),
+		world_test(a_crontab_that_only_says_it_has_written_is_noticed),
+	};
+	return cmocka_run_group_tests_name("crontab_program", tests, NULL, NULL);
+}

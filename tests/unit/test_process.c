@@ -1,0 +1,386 @@
+/* base/process: programs on this machine: what goes in, what comes out, how they end. */
+#include "support.h"
+
+#include "base/process.h"
+
+#include <dirent.h>
+#include <signal.h>
+
+/* Sets $open to the descriptors that a shell has; "*" and "$(...)" would open further ones. */
+#define LOOK_FOR_OPEN_ONES                                                                                             \
+	"open=; for i in 0 1 2 3 4 5 6 7 8 9; do [ ! -e /proc/$$/fd/$i ] || open=\"$open $i\"; done; "
+
+enum { PATIENCE_SECONDS = 100, BIG = 1 << 20 };
+
+struct result {
+	enum status status;
+	int exit_code;
+	struct buffer output;
+	struct buffer errors;
+	struct error error;
+};
+
+static struct result run(const char *const *arguments, const char *input)
+{
+	struct result result = {.exit_code = -1, .output = BUFFER_INIT(4 * BIG), .errors = BUFFER_INIT(4 * BIG)};
+	result.status = process_run(arguments, input, &result.output, &result.errors, &result.exit_code, &result.error);
+	return result;
+}
+
+/* `sh -c SCRIPT`, which has to be run, however it ends. */
+static struct result run_shell(const char *script, const char *input)
+{
+	const char *const arguments[] = {"sh", "-c", script, NULL};
+	struct result result = run(arguments, input);
+	assert_ok(result.status, &result.error);
+	return result;
+}
+
+static void result_free(struct result *result)
+{
+	buffer_free(&result->output);
+	buffer_free(&result->errors);
+}
+
+static void assert_exit_code(const char *script, int expected)
+{
+	struct result result = run_shell(script, NULL);
+	assert_int_equal(result.exit_code, expected);
+	result_free(&result);
+}
+
+static void assert_output(const char *script, const char *input, const char *expected)
+{
+	struct result result = run_shell(script, input);
+	assert_string_equal(buffer_text(&result.output), expected);
+	assert_int_equal(result.exit_code, 0);
+	result_free(&result);
+}
+
+static char *big_text(void)
+{
+	char *text = malloc(BIG + 1);
+	assert_non_null(text);
+	for (size_t i = 0; i < BIG; i++) {
+		text[i] = (char)('a' + i % 25);
+	}
+	text[BIG] = '\0';
+	return text;
+}
+
+static int descriptors(void)
+{
+	int count = 0;
+	DIR *folder = opendir("/proc/self/fd");
+	assert_non_null(folder);
+	while (readdir(folder) != NULL) {
+		count++;
+	}
+	closedir(folder);
+	return count;
+}
+
+/* --- process_run ----------------------------------------------------------------------------------------------------
+ */
+
+static void output_and_errors_are_kept_apart(void **state)
+{
+	(void)state;
+	struct result result = run_shell("echo out; echo err >&2; printf end", NULL);
+	assert_string_equal(buffer_text(&result.output), "out\nend");
+	assert_string_equal(buffer_text(&result.errors), "err\n");
+	result_free(&result);
+}
+
+static void the_exit_code_is_the_programs(void **state)
+{
+	(void)state;
+	assert_exit_code("exit 0", 0);
+	assert_exit_code("exit 1", 1);
+	assert_exit_code("exit 126", 126);
+	assert_exit_code("exit 255", 255);
+}
+
+/* A shell whose last command was missing says it so; the shell itself was there. */
+static void a_program_that_ends_with_127_is_not_a_missing_one(void **state)
+{
+	(void)state;
+	assert_exit_code("exit 127", 127);
+}
+
+static void a_signal_is_128_and_its_number(void **state)
+{
+	(void)state;
+	assert_exit_code("kill -KILL $$", 128 + SIGKILL);
+	assert_exit_code("kill -TERM $$", 128 + SIGTERM);
+}
+
+static void a_missing_program_is_named(void **state)
+{
+	(void)state;
+	const char *const arguments[] = {"whisperbackup-no-such-program", "x", NULL};
+	struct result result = run(arguments, NULL);
+	assert_int_equal(result.status, STATUS_NOT_FOUND);
+	assert_string_equal(result.error.message, "there is no program whisperbackup-no-such-program");
+	result_free(&result);
+}
+
+static void a_file_that_is_no_program_is_told_with_the_reason(void **state)
+{
+	write_file(at(*state, "file"), "x");
+	const char *const arguments[] = {at(*state, "file"), NULL};
+	struct result result = run(arguments, NULL);
+	assert_int_equal(result.status, STATUS_FAILED);
+	assert_non_null(strstr(result.error.message, "/file: Permission denied"));
+	result_free(&result);
+}
+
+static void arguments_arrive_as_they_are(void **state)
+{
+	(void)state;
+	const char *const arguments[] = {"printf", "[%s]", "a b", "", "'\"$x%\\", "é", NULL};
+	struct result result = run(arguments, NULL);
+	assert_string_equal(buffer_text(&result.output), "[a b][]['\"$x%\\][é]");
+	result_free(&result);
+}
+
+static void without_input_the_program_finds_an_end(void **state)
+{
+	(void)state;
+	assert_output("cat; echo end", NULL, "end\n");
+	assert_output("cat; echo end", "", "end\n");
+}
+
+static void messages_are_in_the_c_locale(void **state)
+{
+	(void)state;
+	assert_output("echo $LC_ALL", NULL, "C\n");
+}
+
+static void much_output_on_both_streams_comes_whole(void **state)
+{
+	(void)state;
+	struct result result =
+		run_shell("head -c 1000000 /dev/zero | tr '\\0' o; head -c 1000000 /dev/zero | tr '\\0' e >&2;"
+				  "head -c 1000000 /dev/zero | tr '\\0' p",
+				  NULL);
+	assert_int_equal(result.output.length, 2000000);
+	assert_int_equal(result.errors.length, 1000000);
+	assert_int_equal(result.output.data[1999999], 'p');
+	result_free(&result);
+}
+
+static void output_beyond_the_limit_is_forgotten_and_does_not_stop_the_program(void **state)
+{
+	(void)state;
+	const char *const arguments[] = {"sh", "-c", "head -c 1000000 /dev/zero | tr '\\0' o; exit 3", NULL};
+	struct buffer output = BUFFER_INIT(10);
+	struct buffer errors = BUFFER_INIT(10);
+	struct error error;
+	int exit_code = 0;
+	assert_ok(process_run(arguments, NULL, &output, &errors, &exit_code, &error), &error);
+	assert_string_equal(buffer_text(&output), "oooooooooo");
+	assert_int_equal(exit_code, 3);
+	buffer_free(&output);
+	buffer_free(&errors);
+}
+
+/* More than the pipes hold, in both directions at the same time. */
+static void much_input_that_comes_back_as_output_does_not_get_stuck(void **state)
+{
+	(void)state;
+	char *text = big_text();
+	alarm(PATIENCE_SECONDS);
+	assert_output("cat", text, text);
+	alarm(0);
+	free(text);
+}
+
+static void input_that_is_not_read_is_no_failure(void **state)
+{
+	(void)state;
+	char *text = big_text();
+	struct result result = run_shell("echo enough; exit 4", text);
+	assert_string_equal(buffer_text(&result.output), "enough\n");
+	assert_int_equal(result.exit_code, 4);
+	result_free(&result);
+	free(text);
+}
+
+static void input_is_given_whole_to_a_program_that_has_closed_its_outputs(void **state)
+{
+	char *script = NULL;
+	char *text = big_text();
+	assert_true(asprintf(&script, "exec >&- 2>&-; cat > '%s/input'", (char *)*state) > 0);
+	struct result result = run_shell(script, text);
+	assert_int_equal(result.exit_code, 0);
+	assert_file_is(at(*state, "input"), text);
+	result_free(&result);
+	free(script);
+	free(text);
+}
+
+static void a_program_that_closes_its_outputs_is_waited_for(void **state)
+{
+	char *script = NULL;
+	assert_true(asprintf(&script, "exec >&- 2>&-; sleep 0.1; touch '%s/done'; exit 5", (char *)*state) > 0);
+	struct result result = run_shell(script, NULL);
+	assert_int_equal(result.exit_code, 5);
+	assert_true(exists(at(*state, "done")));
+	result_free(&result);
+	free(script);
+}
+
+static void a_program_gets_three_descriptors_and_no_more(void **state)
+{
+	(void)state;
+	int other = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	assert_true(other > 2);
+	assert_output(LOOK_FOR_OPEN_ONES "echo $open", NULL, "0 1 2\n");
+	close(other);
+}
+
+static void what_is_blocked_and_ignored_here_is_not_inherited(void **state)
+{
+	(void)state;
+	sigset_t term;
+	sigset_t before;
+	sigemptyset(&term);
+	sigaddset(&term, SIGTERM);
+	assert_int_equal(sigprocmask(SIG_BLOCK, &term, &before), 0);
+	assert_output("grep -E '^Sig(Blk|Ign)' /proc/self/status", NULL,
+				  "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
+	assert_int_equal(sigprocmask(SIG_SETMASK, &before, NULL), 0);
+}
+
+static void nothing_is_left_open_and_no_child_unburied(void **state)
+{
+	(void)state;
+	const char *const missing[] = {"whisperbackup-no-such-program", NULL};
+	int before = descriptors();
+	struct result result = run_shell("echo x", "input");
+	result_free(&result);
+	result = run_shell("kill -KILL $$", NULL);
+	result_free(&result);
+	result = run(missing, NULL);
+	result_free(&result);
+	assert_int_equal(descriptors(), before);
+	assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+	assert_int_equal(errno, ECHILD);
+}
+
+/* --- process_start_shell
+ * ---------------------------------------------------------------------------------------------- */
+
+static const char *const little[] = {"PATH=/usr/bin:/bin", "NAME=value", NULL};
+
+/* Starts it and waits for its end. */
+static int start(const char *command, const char *folder)
+{
+	struct error error;
+	pid_t process = 0;
+	bool ended = false;
+	int exit_code = -1;
+	assert_ok(process_start_shell(command, folder, little, &process, &error), &error);
+	siginfo_t ignored;
+	assert_int_equal(waitid(P_PID, (id_t)process, &ignored, WEXITED | WNOWAIT), 0);
+	assert_ok(process_ended(process, &ended, &exit_code, &error), &error);
+	assert_true(ended);
+	return exit_code;
+}
+
+static void a_started_command_has_its_folder_and_nothing_but_its_environment(void **state)
+{
+	assert_int_equal(setenv("WHISPERBACKUP_TEST_SECRET", "x", 1), 0);
+	assert_int_equal(start("env | grep -v -e ^PWD= -e ^_= -e ^SHLVL= -e ^OLDPWD= | sort > environment", *state), 0);
+	assert_file_is(at(*state, "environment"), "NAME=value\nPATH=/usr/bin:/bin\n");
+	assert_int_equal(unsetenv("WHISPERBACKUP_TEST_SECRET"), 0);
+}
+
+static void a_started_command_has_no_input_and_says_nothing_here(void **state)
+{
+	assert_int_equal(start("cat; for i in 0 1 2; do [ /proc/$$/fd/$i -ef /dev/null ] || exit 1; done", *state), 0);
+}
+
+static void a_started_command_gets_three_descriptors_and_no_more(void **state)
+{
+	assert_int_equal(start(LOOK_FOR_OPEN_ONES "echo $open > open", *state), 0);
+	assert_file_is(at(*state, "open"), "0 1 2\n");
+}
+
+static void the_end_of_a_started_command_is_told_with_its_exit_code(void **state)
+{
+	assert_int_equal(start("exit 3", *state), 3);
+	assert_int_equal(start("kill -KILL $$", *state), 128 + SIGKILL);
+	assert_int_equal(start("whisperbackup-no-such-program", *state), 127);
+}
+
+static void a_started_command_that_is_at_work_has_not_ended(void **state)
+{
+	struct error error;
+	pid_t process = 0;
+	bool ended = true;
+	int exit_code = -1;
+	assert_ok(process_start_shell("kill -STOP $$", *state, little, &process, &error), &error);
+	assert_ok(process_ended(process, &ended, &exit_code, &error), &error);
+	assert_false(ended);
+	assert_int_equal(kill(process, SIGKILL), 0);
+	assert_int_equal(waitpid(process, NULL, 0), process);
+}
+
+static void a_folder_that_is_missing_is_an_exit_code(void **state)
+{
+	assert_int_equal(start("true", at(*state, "nothing")), 126);
+}
+
+static void asking_for_a_process_that_is_none_of_ours_is_a_failure(void **state)
+{
+	(void)state;
+	struct error error;
+	bool ended = false;
+	int exit_code = 0;
+	assert_status(STATUS_FAILED, process_ended(getpid(), &ended, &exit_code, &error), &error);
+}
+
+/* As main does it (interrupt_install); and of what this program was given, its children shall see nothing. */
+static int prepare(void **state)
+{
+	(void)state;
+	signal(SIGPIPE, SIG_IGN);
+	for (int fd = 3; fd < 256; fd++) {
+		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+	}
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(output_and_errors_are_kept_apart),
+		cmocka_unit_test(the_exit_code_is_the_programs),
+		cmocka_unit_test(a_program_that_ends_with_127_is_not_a_missing_one),
+		cmocka_unit_test(a_signal_is_128_and_its_number),
+		cmocka_unit_test(a_missing_program_is_named),
+		scratch_test(a_file_that_is_no_program_is_told_with_the_reason),
+		cmocka_unit_test(arguments_arrive_as_they_are),
+		cmocka_unit_test(without_input_the_program_finds_an_end),
+		cmocka_unit_test(messages_are_in_the_c_locale),
+		cmocka_unit_test(much_output_on_both_streams_comes_whole),
+		cmocka_unit_test(output_beyond_the_limit_is_forgotten_and_does_not_stop_the_program),
+		cmocka_unit_test(much_input_that_comes_back_as_output_does_not_get_stuck),
+		cmocka_unit_test(input_that_is_not_read_is_no_failure),
+		scratch_test(input_is_given_whole_to_a_program_that_has_closed_its_outputs),
+		scratch_test(a_program_that_closes_its_outputs_is_waited_for),
+		cmocka_unit_test(a_program_gets_three_descriptors_and_no_more),
+		cmocka_unit_test(what_is_blocked_and_ignored_here_is_not_inherited),
+		cmocka_unit_test(nothing_is_left_open_and_no_child_unburied),
+		scratch_test(a_started_command_has_its_folder_and_nothing_but_its_environment),
+		scratch_test(a_started_command_has_no_input_and_says_nothing_here),
+		scratch_test(a_started_command_gets_three_descriptors_and_no_more),
+		scratch_test(the_end_of_a_started_command_is_told_with_its_exit_code),
+		scratch_test(a_started_command_that_is_at_work_has_not_ended),
+		scratch_test(a_folder_that_is_missing_is_an_exit_code),
+		cmocka_unit_test(asking_for_a_process_that_is_none_of_ours_is_a_failure),
+	};
+	return cmocka_run_group_tests_name("process", tests, prepare, NULL);
+}
