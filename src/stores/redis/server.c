@@ -112,10 +112,9 @@ enum status redis_ready(struct store *store, struct error *error)
 		(void)error_set(error, STATUS_UNAVAILABLE, "Redis is still loading its data");
 		return error_hint(error, "wait a little, then try again");
 	}
-	if (status == STATUS_OK && strncmp(buffer_text(&reply), "MISCONF", 7) == 0) {
-		return cannot_save(self, "could not save its data the last time it tried", error);
-	}
-	if (status == STATUS_OK && strcmp(buffer_text(&reply), "PONG") != 0) {
+	/* MISCONF: its last save failed. It answers all the same, and the next save may well succeed. */
+	bool answers = strcmp(buffer_text(&reply), "PONG") == 0 || strncmp(buffer_text(&reply), "MISCONF", 7) == 0;
+	if (status == STATUS_OK && !answers) {
 		status = error_set(error, STATUS_UNAVAILABLE, "Redis answers: %s", buffer_text(&reply));
 	}
 	return status;

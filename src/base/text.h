@@ -1,0 +1,21 @@
+/*
+ * text.h - text that may have come from anywhere, made fit to be shown and to be put into JSON.
+ */
+#ifndef WHISPERBACKUP_BASE_TEXT_H
+#define WHISPERBACKUP_BASE_TEXT_H
+
+#include <stdbool.h>
+
+/* Well-formed UTF-8 (RFC 3629). */
+bool text_is_utf8(const char *text);
+
+/*
+ * In place: every byte that is not part of well-formed UTF-8, and every control character but newline and tab, becomes
+ * '?'; a character that was cut off at the end is dropped. Terminals then take none of it for a command.
+ */
+void text_make_plain(char *text);
+
+/* True if there is a control character in it, such as a newline. */
+bool text_has_controls(const char *text);
+
+#endif
