@@ -6,10 +6,12 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <locale.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static enum status run(char *const *words, const struct command **ret_command, bool *ret_json,
 					   enum exit_code *ret_exit_code, struct error *error)
@@ -41,9 +43,21 @@ static enum status run(char *const *words, const struct command **ret_command, b
 	return command->run(&invocation, ret_exit_code, error);
 }
 
+/* A descriptor below 3 that is closed would be the next file's, and what is printed would end up there. */
+static void open_standard_streams(void)
+{
+	for (int fd = open("/dev/null", O_RDWR); fd >= 0; fd = open("/dev/null", O_RDWR)) {
+		if (fd > STDERR_FILENO) {
+			close(fd);
+			return;
+		}
+	}
+}
+
 int main(int count, char **words)
 {
 	(void)count;
+	open_standard_streams();
 	umask(077); /* dumps hold secrets */
 	/* File names are UTF-8 to libarchive, also under cron, which sets no locale. */
 	if (setlocale(LC_CTYPE, "C.UTF-8") == NULL) {
@@ -64,6 +78,7 @@ int main(int count, char **words)
 	enum status status = run(words[0] != NULL ? words + 1 : words, &command, &json, &exit_code, &error);
 	if (status != STATUS_OK) {
 		exit_code = command_exit_code(status);
+		(void)fflush(stdout);
 		display.line_open = display.terminal; /* the command's own may have been in the middle of one */
 		display_error(&display, &error);
 		if (json) {

@@ -1,5 +1,7 @@
 #include "base/error.h"
 
+#include "base/text.h"
+
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -11,6 +13,7 @@ static void fill(struct error *error, enum status status, const char *format, va
 	error->status = status;
 	error->hint[0] = '\0';
 	vsnprintf(error->message, sizeof error->message, format, arguments);
+	text_make_plain(error->message);
 }
 
 enum status error_set(struct error *error, enum status status, const char *format, ...)
@@ -44,6 +47,7 @@ enum status error_hint(struct error *error, const char *format, ...)
 	va_list arguments;
 	va_start(arguments, format);
 	vsnprintf(error->hint, sizeof error->hint, format, arguments);
+	text_make_plain(error->hint);
 	va_end(arguments);
 	return error->status;
 }
@@ -60,6 +64,7 @@ enum status error_prefix(struct error *error, const char *format, ...)
 		snprintf(text + used, sizeof text - used, ": %s", error->message);
 	}
 	memcpy(error->message, text, sizeof text);
+	text_make_plain(error->message);
 	return error->status;
 }
 

@@ -33,7 +33,7 @@ enum { ERROR_MESSAGE_SIZE = 2048, ERROR_HINT_SIZE = 512 };
 
 struct error {
 	enum status status;
-	char message[ERROR_MESSAGE_SIZE]; /* what happened, one sentence without its full stop */
+	char message[ERROR_MESSAGE_SIZE]; /* what happened, one sentence without its full stop; plain (text_make_plain) */
 	char hint[ERROR_HINT_SIZE];       /* what to do next, or empty */
 };
 

@@ -40,7 +40,7 @@ enum status files_disk_usage(const char *path, uint64_t *ret_bytes, struct error
 	}
 	uint64_t bytes = 0;
 	enum status status = STATUS_OK;
-	for (FTSENT *entry; status == STATUS_OK && (entry = fts_read(walk)) != NULL;) {
+	for (FTSENT *entry; status == STATUS_OK && (errno = 0, entry = fts_read(walk)) != NULL;) {
 		switch (entry->fts_info) {
 		case FTS_DNR:
 		case FTS_ERR:
@@ -55,6 +55,9 @@ enum status files_disk_usage(const char *path, uint64_t *ret_bytes, struct error
 		default:
 			bytes += (uint64_t)entry->fts_statp->st_blocks * BLOCK_SIZE;
 		}
+	}
+	if (status == STATUS_OK && errno != 0) {
+		status = error_set_errno(error, "cannot read the folder %s", path);
 	}
 	fts_close(walk);
 	*ret_bytes = bytes;

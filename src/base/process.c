@@ -29,12 +29,18 @@ static void reset_signals(void)
 	signal(SIGPIPE, SIG_DFL);
 }
 
+/* dup2 of a descriptor to itself would leave it to be closed by exec. */
+static bool move_to(int from, int to)
+{
+	return from == to ? fcntl(to, F_SETFD, 0) == 0 : dup2(from, to) >= 0;
+}
+
 /* In the child: never returns. If the program cannot be started, errno goes to `report`. */
 _Noreturn static void become(const char *const *arguments, int input, int output, int errors, int report)
 {
 	reset_signals();
 	setenv("LC_ALL", "C", 1); /* its messages are read */
-	if (dup2(input, STDIN_FILENO) >= 0 && dup2(output, STDOUT_FILENO) >= 0 && dup2(errors, STDERR_FILENO) >= 0) {
+	if (move_to(input, STDIN_FILENO) && move_to(output, STDOUT_FILENO) && move_to(errors, STDERR_FILENO)) {
 		/* execvp does not change them (POSIX: the type is an accident of history). */
 		char *const *words = (char *const *)(uintptr_t)arguments;
 		execvp(arguments[0], words);
@@ -194,9 +200,9 @@ enum status process_start_shell(const char *command, const char *folder, const c
 	}
 	if (child == 0) {
 		reset_signals();
-		int nothing = open("/dev/null", O_RDWR);
-		if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0 || dup2(nothing, STDOUT_FILENO) < 0 ||
-			dup2(nothing, STDERR_FILENO) < 0 || chdir(folder) != 0) {
+		setpgid(0, 0);
+		int nothing = open("/dev/null", O_RDONLY);
+		if (nothing < 0 || dup2(nothing, STDIN_FILENO) < 0 || chdir(folder) != 0) {
 			_exit(EXIT_CANNOT_START);
 		}
 		if (nothing > STDERR_FILENO) {
@@ -206,6 +212,7 @@ enum status process_start_shell(const char *command, const char *folder, const c
 		execle("/bin/sh", "sh", "-c", command, (char *)NULL, variables);
 		_exit(EXIT_CANNOT_START);
 	}
+	setpgid(child, child); /* whichever of the two is first */
 	*ret_process = child;
 	return STATUS_OK;
 }

@@ -21,7 +21,8 @@ enum status process_run(const char *const *arguments, const char *input, struct 
 
 /*
  * Starts `/bin/sh -c COMMAND` in `folder` with nothing but `environment` ("NAME=VALUE", NULL-terminated), without
- * standard input, its output to /dev/null; process_ended looks whether it has ended.
+ * standard input, in a process group of its own: kill(-PROCESS, SIGNAL) reaches all of it. process_ended looks whether
+ * it has ended.
  */
 enum status process_start_shell(const char *command, const char *folder, const char *const *environment,
 								pid_t *ret_process, struct error *error) MUST_CHECK;

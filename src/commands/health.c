@@ -18,26 +18,20 @@ static void print_finding(const struct session *session, size_t index, const str
 	printf(" %s\n   hint: %s\n", finding->problem.message, finding->problem.hint);
 }
 
+static json_t *text_or_null(const char *text)
+{
+	return text != NULL && text[0] != '\0' ? json_string(text) : json_null();
+}
+
 static json_t *finding_json(const struct session *session, size_t index, const struct finding *finding)
 {
-	char endpoint[SURVEY_ENDPOINT_SIZE];
-	json_t *object = json_pack("{s:s, s:b}", "name", store_table[index]->name, "healthy", finding->well);
-	if (object == NULL) {
-		return NULL;
-	}
-	if (finding->version[0] != '\0') {
-		(void)json_object_set_new(object, "version", json_string(finding->version));
-	}
-	if (finding->well) {
-		(void)json_object_set_new(
-			object, "endpoint",
-			json_string(survey_endpoint(session->of_store[index], finding->examination.port, endpoint)));
-		(void)json_object_set_new(object, "answer", json_string(finding->examination.answer));
-	} else {
-		(void)json_object_set_new(object, "problem", json_string(finding->problem.message));
-		(void)json_object_set_new(object, "hint", json_string(finding->problem.hint));
-	}
-	return object;
+	unsigned port = finding->examination.port;
+	const char *published = finding->well ? container_published(session->of_store[index], port) : NULL;
+	return json_pack("{s:s, s:b, s:b, s:o, s:o, s:o, s:o, s:o, s:o}", "name", store_table[index]->name, "present",
+					 finding->present, "healthy", finding->well, "version", text_or_null(finding->version), "endpoint",
+					 text_or_null(published), "port", finding->well ? json_integer(port) : json_null(), "answer",
+					 text_or_null(finding->well ? finding->examination.answer : NULL), "problem",
+					 text_or_null(finding->problem.message), "hint", text_or_null(finding->problem.hint));
 }
 
 static enum status run(const struct invocation *invocation, enum exit_code *ret_exit_code, struct error *error)
@@ -55,7 +49,7 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 		if (!session.chosen[i]) {
 			continue;
 		}
-		status = survey_store(&session, i, &finding, error);
+		status = survey_store(&session, i, false, &finding, error);
 		if (status != STATUS_OK) {
 			break;
 		}

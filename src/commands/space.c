@@ -9,15 +9,19 @@
 /* What is added to the size of the last backup: data grows. */
 static const double GROWTH = 1.1;
 
+enum { PATIENCE_SECONDS = 20 }; /* for each question; a guess is not worth more */
+
 static uint64_t size_of_data(const struct session *session, size_t store)
 {
 	CLEANUP(cleanup_store) struct store *opened = NULL;
 	struct error ignored; /* the backup itself will say it */
 	uint64_t bytes = 0;
+	session->runtime->patience_seconds = PATIENCE_SECONDS;
 	enum status status = store_table[store]->open(session->runtime, session->of_store[store], &opened, &ignored);
 	if (status == STATUS_OK) {
 		status = opened->ops->size(opened, &bytes, &ignored);
 	}
+	session->runtime->patience_seconds = 0;
 	return status == STATUS_OK ? bytes : 0;
 }
 

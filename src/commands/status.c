@@ -49,7 +49,7 @@ static void print_store(const struct session *session, size_t index, const struc
 		printf(", version %s", finding->version);
 	}
 	if (finding->well) {
-		printf(", data %s", units_bytes(finding->data_bytes, size));
+		printf(", data %s", finding->size_known ? units_bytes(finding->data_bytes, size) : "of unknown size");
 	}
 	putchar('\n');
 	if (finding->present && !finding->well) {
@@ -70,22 +70,14 @@ static json_t *store_json(const struct session *session, size_t index, const str
 {
 	const struct container *container = session->of_store[index];
 	char state[SURVEY_STATE_SIZE];
-	json_t *object = json_pack("{s:s, s:b, s:b, s:s, s:o}", "name", store_table[index]->name, "running",
-							   container != NULL && container->state == CONTAINER_RUNNING, "healthy", finding->well,
-							   "state", container != NULL ? survey_state(container, state) : "no container",
-							   "last_good_backup", backup_or_null(backup));
-	if (object == NULL) {
-		return NULL;
-	}
-	if (finding->version[0] != '\0') {
-		(void)json_object_set_new(object, "version", json_string(finding->version));
-	}
-	if (finding->well) {
-		(void)json_object_set_new(object, "data_bytes", json_integer((json_int_t)finding->data_bytes));
-	} else {
-		(void)json_object_set_new(object, "problem", json_string(finding->problem.message));
-	}
-	return object;
+	bool running = container != NULL && container->state == CONTAINER_RUNNING;
+	return json_pack("{s:s, s:b, s:b, s:b, s:s, s:o, s:o, s:o, s:o}", "name", store_table[index]->name, "present",
+					 finding->present, "running", running, "healthy", finding->well, "state",
+					 container != NULL ? survey_state(container, state) : "no container", "version",
+					 finding->version[0] != '\0' ? json_string(finding->version) : json_null(), "data_bytes",
+					 finding->size_known ? json_integer((json_int_t)finding->data_bytes) : json_null(), "problem",
+					 finding->well ? json_null() : json_string(finding->problem.message), "last_good_backup",
+					 backup_or_null(backup));
 }
 
 static bool is_store(const struct session *session, const struct container *container)
@@ -127,7 +119,7 @@ static enum status show_stores(const struct session *session, const struct backu
 	*ret_all_well = true;
 	for (size_t i = 0; i < STORE_COUNT; i++) {
 		struct finding finding;
-		enum status status = survey_store(session, i, &finding, error);
+		enum status status = survey_store(session, i, true, &finding, error);
 		if (status != STATUS_OK) {
 			return status;
 		}

@@ -14,7 +14,8 @@ enum {
 	PATIENCE_SECONDS = 60, /* for a server to say something; cypher-shell alone takes 3 s to start, more under load */
 };
 
-static enum status examine(const struct session *session, size_t index, struct finding *finding, struct error *error)
+static enum status examine(const struct session *session, size_t index, bool with_size, struct finding *finding,
+						   struct error *error)
 {
 	const struct store_ops *ops = store_table[index];
 	CLEANUP(cleanup_store) struct store *store = NULL;
@@ -23,13 +24,16 @@ static enum status examine(const struct session *session, size_t index, struct f
 		memcpy(finding->version, store->version, sizeof finding->version);
 		status = ops->examine(store, &finding->examination, error);
 	}
-	if (status == STATUS_OK) {
-		status = ops->size(store, &finding->data_bytes, error);
+	if (status == STATUS_OK && with_size) { /* a size that cannot be told is no sickness */
+		struct error ignored;
+		finding->size_known = ops->size(store, &finding->data_bytes, &ignored) == STATUS_OK;
 	}
 	return status;
 }
 
-enum status survey_store(const struct session *session, size_t store, struct finding *ret_finding, struct error *error)
+/* `patience` in seconds. */
+static enum status ask(const struct session *session, size_t store, bool with_size, unsigned patience,
+					   struct finding *ret_finding, struct error *error)
 {
 	const struct container *container = session->of_store[store];
 	const char *why_not = session_why_not(session, store);
@@ -44,8 +48,8 @@ enum status survey_store(const struct session *session, size_t store, struct fin
 		}
 		return STATUS_OK;
 	}
-	session->runtime->patience_seconds = PATIENCE_SECONDS;
-	enum status status = examine(session, store, ret_finding, problem);
+	session->runtime->patience_seconds = patience;
+	enum status status = examine(session, store, with_size, ret_finding, problem);
 	session->runtime->patience_seconds = 0;
 	if (status == STATUS_INTERRUPTED) {
 		return interrupt_check(error);
@@ -55,6 +59,12 @@ enum status survey_store(const struct session *session, size_t store, struct fin
 		(void)error_hint(problem, "./bot.sh logs %s tells more", container->service);
 	}
 	return STATUS_OK;
+}
+
+enum status survey_store(const struct session *session, size_t store, bool with_size, struct finding *ret_finding,
+						 struct error *error)
+{
+	return ask(session, store, with_size, PATIENCE_SECONDS, ret_finding, error);
 }
 
 const char *survey_endpoint(const struct container *container, unsigned port, char ret_endpoint[SURVEY_ENDPOINT_SIZE])
@@ -79,6 +89,10 @@ const char *survey_state(const struct container *container, char ret_state[SURVE
 		state = "restarting again and again";
 		break;
 	case CONTAINER_STOPPED:
+		if (container->created_only) {
+			state = "never started";
+			break;
+		}
 		if (container->exit_code != 0) {
 			snprintf(ret_state, SURVEY_STATE_SIZE, "ended with exit code %d", container->exit_code);
 			return ret_state;
@@ -104,13 +118,13 @@ bool survey_is_well(const struct session *session, const struct container *conta
 				return false;
 			}
 		}
-		return container->exit_code == 0;
+		return container->exit_code == 0 && !container->created_only && !container->kept_running;
 	}
 	return container->state == CONTAINER_RUNNING &&
 		   (container->health == HEALTH_NONE || container->health == HEALTH_HEALTHY);
 }
 
-/* What is waited for, in words: "neo4j (starting), bot (unhealthy)"; and whether there is hope. */
+/* What is waited for, in words: "neo4j (starting), bot (unhealthy)"; and whether there is hope for all of it. */
 struct pending {
 	char words[192];
 	char first[64];
@@ -119,20 +133,22 @@ struct pending {
 	bool any;
 };
 
+/* The first without hope is the one to name, else the first of all. */
 static void note_pending(struct pending *pending, const char *service, const char *state, bool hope)
 {
 	size_t used = strlen(pending->words);
-	if (!pending->any) {
+	if (!pending->any || (pending->hope && !hope)) {
 		snprintf(pending->first, sizeof pending->first, "%s", service);
 		snprintf(pending->first_state, sizeof pending->first_state, "%s", state);
 	}
 	snprintf(pending->words + used, sizeof pending->words - used, "%s%s (%s)", used > 0 ? ", " : "", service, state);
+	pending->hope = (pending->hope || !pending->any) && hope;
 	pending->any = true;
-	pending->hope = pending->hope || hope;
 }
 
-static enum status look(struct session *session, struct pending *pending, struct error *error)
+static enum status look(struct session *session, unsigned seconds_left, struct pending *pending, struct error *error)
 {
+	unsigned patience = seconds_left < 1 ? 1 : seconds_left < PATIENCE_SECONDS ? seconds_left : PATIENCE_SECONDS;
 	*pending = (struct pending){0};
 	enum status status = session_refresh(session, error);
 	for (size_t i = 0; status == STATUS_OK && i < session->containers.count; i++) {
@@ -149,7 +165,7 @@ static enum status look(struct session *session, struct pending *pending, struct
 			continue;
 		}
 		struct finding finding;
-		status = survey_store(session, s, &finding, error);
+		status = ask(session, s, false, patience, &finding, error);
 		if (status == STATUS_OK && !finding.well) {
 			note_pending(pending, container->service, "does not answer yet", true);
 		}
@@ -166,8 +182,9 @@ enum status survey_wait(struct session *session, unsigned seconds, bool quiet, s
 	double began = clock_seconds();
 	bool begun = false;
 	for (;;) {
-		enum status status = look(session, &pending, error);
 		double waited = clock_seconds() - began;
+		enum status status = look(session, waited < seconds ? (unsigned)(seconds - waited) : 0, &pending, error);
+		waited = clock_seconds() - began;
 		if (status == STATUS_OK && session->containers.count == 0) {
 			return session_nothing_runs(session, error);
 		}

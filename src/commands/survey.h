@@ -12,7 +12,8 @@ struct finding {
 	bool well;    /* it answered, and nothing is wrong with it */
 	char version[STORE_VERSION_SIZE];
 	struct examination examination;
-	uint64_t data_bytes;
+	bool size_known;
+	uint64_t data_bytes;  /* if it is known */
 	struct error problem; /* unless it is well */
 };
 
@@ -20,14 +21,14 @@ struct finding {
  * Asks one store for real. Only what keeps us from asking any of them is a failure; that the store is not well is what
  * the finding says.
  */
-enum status survey_store(const struct session *session, size_t store, struct finding *ret_finding,
+enum status survey_store(const struct session *session, size_t store, bool with_size, struct finding *ret_finding,
 						 struct error *error) MUST_CHECK;
 
 /* Where programs reach it: "127.0.0.1:5432", or "postgres:5432 in the project's network". */
 enum { SURVEY_ENDPOINT_SIZE = 160 };
 const char *survey_endpoint(const struct container *container, unsigned port, char ret_endpoint[SURVEY_ENDPOINT_SIZE]);
 
-/* "running", "healthy", "starting", "unhealthy", "paused", "restarting", "stopped", "ended with exit code 1" */
+/* "running", "healthy", "starting", "unhealthy", "paused", "stopped", "never started", "ended with exit code 1", ... */
 enum { SURVEY_STATE_SIZE = 48 };
 const char *survey_state(const struct container *container, char ret_state[SURVEY_STATE_SIZE]);
 

@@ -160,6 +160,13 @@ static bool fill_mounts(struct container *container, const json_t *mounts)
 	return true;
 }
 
+/* Docker starts it again whenever it ends; so it is not meant to (Docker: "restart policies"). */
+static bool is_kept_running(const json_t *host_configuration)
+{
+	const char *policy = text_of(json_object_get(host_configuration, "RestartPolicy"), "Name");
+	return strcmp(policy, "always") == 0 || strcmp(policy, "unless-stopped") == 0;
+}
+
 /* {"5432/tcp": [{"HostIp": "127.0.0.1", "HostPort": "15432"}, ...], "7473/tcp": null, ...}; the first of each counts.
  */
 static bool fill_ports(struct container *container, json_t *ports)
@@ -179,7 +186,10 @@ static bool fill_ports(struct container *container, json_t *ports)
 		}
 		struct port *port = &container->ports[container->port_count++];
 		port->number = number;
-		if (asprintf(&port->published, "%s:%s", text_of(binding, "HostIp"), text_of(binding, "HostPort")) < 0) {
+		const char *host = text_of(binding, "HostIp");
+		bool colons = strchr(host, ':') != NULL; /* IPv6 */
+		if (asprintf(&port->published, "%s%s%s:%s", colons ? "[" : "", host[0] != '\0' ? host : "0.0.0.0",
+					 colons ? "]" : "", text_of(binding, "HostPort")) < 0) {
 			port->published = NULL;
 			return false;
 		}
@@ -209,6 +219,8 @@ static struct container *container_of(const json_t *json)
 	container->state = state_of(state);
 	container->health = health_of(state);
 	container->exit_code = (int)json_integer_value(json_object_get(state, "ExitCode"));
+	container->created_only = strcmp(text_of(state, "Status"), "created") == 0;
+	container->kept_running = is_kept_running(json_object_get(json, "HostConfig"));
 	bool complete = container->id != NULL && container->name != NULL && container->service != NULL &&
 					container->store != NULL && container->image != NULL && container->image_digest != NULL &&
 					container->environment != NULL && container->command != NULL &&

@@ -330,12 +330,12 @@ enum status runtime_run(struct runtime *runtime, const struct exec_request *requ
 	if (status == STATUS_OK && input != NULL) {
 		status = feed(exec, input, output, &said, errors, &ended, error);
 	}
-	int patience = runtime->patience_seconds > 0 ? (int)runtime->patience_seconds * 1000 : -1;
-	while (status == STATUS_OK && !ended) {
-		double began = clock_seconds();
-		status = runtime_exec_read(exec, &said, errors, patience, &ended, error);
-		if (status == STATUS_OK && !ended && said.length == 0 && patience > 0 &&
-			clock_seconds() - began >= runtime->patience_seconds) {
+	bool patient = runtime->patience_seconds == 0;
+	for (double began = clock_seconds(); status == STATUS_OK && !ended;) {
+		double left = runtime->patience_seconds - (clock_seconds() - began);
+		int milliseconds = patient ? -1 : left > 0 ? (int)(left * 1000) : 0;
+		status = runtime_exec_read(exec, &said, errors, milliseconds, &ended, error);
+		if (status == STATUS_OK && !ended && !patient && clock_seconds() - began >= runtime->patience_seconds) {
 			status = error_set(error, STATUS_UNAVAILABLE, "%s in container %s has not answered for %u seconds",
 							   request->arguments[0], request->container->name, runtime->patience_seconds);
 		}

@@ -50,7 +50,9 @@ struct container {
 	size_t port_count;
 	enum container_state state;
 	enum container_health health;
-	int exit_code; /* of a stopped one */
+	int exit_code;     /* of a stopped one */
+	bool created_only; /* never started */
+	bool kept_running; /* it is meant to run: Docker would start it again if it ended by itself */
 };
 
 struct container_list {
@@ -109,9 +111,8 @@ struct runtime_ops {
 
 struct runtime {
 	const struct runtime_ops *ops;
-	unsigned
-		patience_seconds; /* how long a program in a container may say nothing before runtime_run gives up; 0: ever */
-	bool archives_only;   /* never reach into a volume's folder, as if it could not be read from here */
+	unsigned patience_seconds; /* how long runtime_run waits for a program in a container to end; 0: for ever */
+	bool archives_only;        /* never reach into a volume's folder, as if it could not be read from here */
 };
 
 struct exec {

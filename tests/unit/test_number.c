@@ -1,6 +1,7 @@
 /* commands/number: whole numbers on the command line. */
 #include "support.h"
 
+#include "catalog/retention.h"
 #include "commands/number.h"
 
 static void assert_number(const char *text, unsigned least, unsigned most, unsigned expected)
@@ -24,7 +25,7 @@ static void digits_are_a_number(void **state)
 	(void)state;
 	assert_number("0", 0, 10, 0);
 	assert_number("7", 0, 10, 7);
-	assert_number("36500", 0, NUMBER_DAYS_MAX, 36500);
+	assert_number("36500", 0, RETENTION_MOST, 36500);
 }
 
 static void leading_zeros_do_not_make_it_octal(void **state)
