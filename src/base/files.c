@@ -56,8 +56,13 @@ enum status files_disk_usage(const char *path, uint64_t *ret_bytes, struct error
 			bytes += (uint64_t)entry->fts_statp->st_blocks * BLOCK_SIZE;
 		}
 	}
+	if (status == STATUS_OK && errno != 0) { /* fts_read(3) sets it to 0 at the end */
+		status = error_set_errno(error, "cannot read the folder %s", path);
+	}
 	fts_close(walk);
-	*ret_bytes = bytes;
+	if (status == STATUS_OK) {
+		*ret_bytes = bytes;
+	}
 	return status;
 }
 
