@@ -7,7 +7,6 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -29,15 +28,21 @@ static void reset_signals(void)
 	signal(SIGPIPE, SIG_DFL);
 }
 
+/* For exec, which does not change them (POSIX: the type is an accident of history). */
+static char *const *unconst(const char *const *words)
+{
+	char *const *same = NULL;
+	memcpy(&same, &words, sizeof same);
+	return same;
+}
+
 /* In the child: never returns. If the program cannot be started, errno goes to `report`. */
 _Noreturn static void become(const char *const *arguments, int input, int output, int errors, int report)
 {
 	reset_signals();
 	setenv("LC_ALL", "C", 1); /* its messages are read */
 	if (dup2(input, STDIN_FILENO) >= 0 && dup2(output, STDOUT_FILENO) >= 0 && dup2(errors, STDERR_FILENO) >= 0) {
-		/* execvp does not change them (POSIX: the type is an accident of history). */
-		char *const *words = (char *const *)(uintptr_t)arguments;
-		execvp(arguments[0], words);
+		execvp(arguments[0], unconst(arguments));
 	}
 	int reason = errno;
 	(void)!write(report, &reason, sizeof reason);
@@ -202,8 +207,7 @@ enum status process_start_shell(const char *command, const char *folder, const c
 		if (nothing > STDERR_FILENO) {
 			close(nothing);
 		}
-		char *const *variables = (char *const *)(uintptr_t)environment;
-		execle("/bin/sh", "sh", "-c", command, (char *)NULL, variables);
+		execle("/bin/sh", "sh", "-c", command, (char *)NULL, unconst(environment));
 		_exit(EXIT_CANNOT_START);
 	}
 	*ret_process = child;

@@ -276,7 +276,7 @@ static time_t read_moment(const char *text)
 static enum status changed(const char *timer_path, struct error *error)
 {
 	(void)error_set(error, STATUS_FAILED, "%s or its service is not as it was written", timer_path);
-	return error_hint(error, "install it again: schedule install --systemd");
+	return error_hint(error, "remove that file by hand, then install it again: schedule install --systemd");
 }
 
 enum status systemd_find(const char *project_folder, struct job *ret_job, struct error *error)

@@ -344,7 +344,7 @@ static void units_that_are_not_as_they_were_written_are_told_and_can_be_removed(
 		if (systemd_find(PROJECT, &job, &error) != STATUS_FAILED) {
 			fail_msg("not told: %s", damages[i]);
 		}
-		assert_string_equal(error.hint, "install it again: schedule install --systemd");
+		assert_string_equal(error.hint, "remove that file by hand, then install it again: schedule install --systemd");
 		assert_ok(systemd_uninstall(PROJECT, &error), &error);
 		assert_no_units(*state);
 	}
