@@ -40,7 +40,7 @@ enum status files_disk_usage(const char *path, uint64_t *ret_bytes, struct error
 	}
 	uint64_t bytes = 0;
 	enum status status = STATUS_OK;
-	for (FTSENT *entry; status == STATUS_OK && (errno = 0, entry = fts_read(walk)) != NULL;) {
+	for (FTSENT *entry; status == STATUS_OK && (entry = fts_read(walk)) != NULL;) {
 		switch (entry->fts_info) {
 		case FTS_DNR:
 		case FTS_ERR:
@@ -56,11 +56,13 @@ enum status files_disk_usage(const char *path, uint64_t *ret_bytes, struct error
 			bytes += (uint64_t)entry->fts_statp->st_blocks * BLOCK_SIZE;
 		}
 	}
-	if (status == STATUS_OK && errno != 0) {
+	if (status == STATUS_OK && errno != 0) { /* fts_read(3) sets it to 0 at the end */
 		status = error_set_errno(error, "cannot read the folder %s", path);
 	}
 	fts_close(walk);
-	*ret_bytes = bytes;
+	if (status == STATUS_OK) {
+		*ret_bytes = bytes;
+	}
 	return status;
 }
 

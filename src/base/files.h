@@ -13,7 +13,8 @@ enum { FILES_TEXT_LIMIT = 16 << 20 }; /* bytes of a small file that is read whol
 /* Removes a file, or a folder with all it holds, never following a symbolic link. STATUS_OK if it is not there. */
 enum status files_remove(const char *path, struct error *error) MUST_CHECK;
 
-/* The space on disk that a folder takes with all it holds, in bytes; what vanishes meanwhile does not count. */
+/* The space on disk that a folder takes with all it holds, in bytes; what vanishes meanwhile does not count,
+ * and a file with several names does for each. */
 enum status files_disk_usage(const char *path, uint64_t *ret_bytes, struct error *error) MUST_CHECK;
 
 /* "FOLDER/NAME". Owned by the caller. */

@@ -7,7 +7,6 @@
 #include <limits.h>
 #include <poll.h>
 #include <signal.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -35,15 +34,21 @@ static bool move_to(int from, int to)
 	return from == to ? fcntl(to, F_SETFD, 0) == 0 : dup2(from, to) >= 0;
 }
 
+/* For exec, which does not change them (POSIX: the type is an accident of history). */
+static char *const *unconst(const char *const *words)
+{
+	char *const *same = NULL;
+	memcpy(&same, &words, sizeof same);
+	return same;
+}
+
 /* In the child: never returns. If the program cannot be started, errno goes to `report`. */
 _Noreturn static void become(const char *const *arguments, int input, int output, int errors, int report)
 {
 	reset_signals();
 	setenv("LC_ALL", "C", 1); /* its messages are read */
 	if (move_to(input, STDIN_FILENO) && move_to(output, STDOUT_FILENO) && move_to(errors, STDERR_FILENO)) {
-		/* execvp does not change them (POSIX: the type is an accident of history). */
-		char *const *words = (char *const *)(uintptr_t)arguments;
-		execvp(arguments[0], words);
+		execvp(arguments[0], unconst(arguments));
 	}
 	int reason = errno;
 	(void)!write(report, &reason, sizeof reason);
@@ -208,8 +213,7 @@ enum status process_start_shell(const char *command, const char *folder, const c
 		if (nothing > STDERR_FILENO) {
 			close(nothing);
 		}
-		char *const *variables = (char *const *)(uintptr_t)environment;
-		execle("/bin/sh", "sh", "-c", command, (char *)NULL, variables);
+		execle("/bin/sh", "sh", "-c", command, (char *)NULL, unconst(environment));
 		_exit(EXIT_CANNOT_START);
 	}
 	setpgid(child, child); /* whichever of the two is first */

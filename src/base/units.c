@@ -37,6 +37,7 @@ const char *units_age(double seconds, char ret_text[UNITS_AGE_SIZE])
 	static const double MINUTE = 60;
 	static const double HOUR = 60 * MINUTE;
 	static const double DAY = 24 * HOUR;
+	static const double MOST_DAYS = 999999;
 	if (seconds < 0) {
 		snprintf(ret_text, UNITS_AGE_SIZE, "in the future");
 	} else if (seconds < MINUTE) {
@@ -46,7 +47,8 @@ const char *units_age(double seconds, char ret_text[UNITS_AGE_SIZE])
 	} else if (seconds < 2 * DAY) {
 		snprintf(ret_text, UNITS_AGE_SIZE, "%u h ago", (unsigned)(seconds / HOUR));
 	} else {
-		snprintf(ret_text, UNITS_AGE_SIZE, "%u days ago", (unsigned)(seconds / DAY) % 1000000);
+		double days = seconds / DAY;
+		snprintf(ret_text, UNITS_AGE_SIZE, "%u days ago", days < MOST_DAYS ? (unsigned)days : (unsigned)MOST_DAYS);
 	}
 	return ret_text;
 }

@@ -224,7 +224,7 @@ enum status crontab_find(const char *text, const char *project_folder, struct jo
 	}
 	if (status == STATUS_OK && (job.command == NULL || job.command[0] == '\0')) {
 		status = error_set(error, STATUS_FAILED, "the block of %s in your crontab holds no entry", project_folder);
-		(void)error_hint(error, "install it again: schedule install");
+		(void)error_hint(error, "remove that block by hand (crontab -e), then install it again: schedule install");
 	}
 	if (status != STATUS_OK) {
 		job_free(&job);

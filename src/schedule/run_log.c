@@ -7,10 +7,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
+#include <limits.h>
 #include <signal.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+
+enum { MOST_CHARACTER_BYTES = 4, MOST_EXIT_CODE = 255 };
 
 static void cleanup_json(json_t **json)
 {
@@ -35,16 +39,42 @@ enum status run_log_open(const char *folder, int *ret_log, struct error *error)
 	if (lstat(path, &attributes) == 0 && attributes.st_size >= RUN_LOG_LIMIT && rename(path, old_path) != 0) {
 		return error_set_errno(error, "cannot put the full log %s aside", path);
 	}
-	*ret_log = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
-	return *ret_log >= 0 ? STATUS_OK : error_set_errno(error, "cannot write the log %s", path);
+	/* O_NONBLOCK: a pipe that nobody reads would be waited for. */
+	CLEANUP(cleanup_close)
+	int log = open(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	if (log < 0 || fstat(log, &attributes) != 0) {
+		return error_set_errno(error, "cannot write the log %s", path);
+	}
+	if (!S_ISREG(attributes.st_mode)) {
+		return error_set(error, STATUS_FAILED, "cannot write the log %s: it is not a file", path);
+	}
+	*ret_log = cleanup_take(&log);
+	return STATUS_OK;
+}
+
+/* JSON is UTF-8, which a message may not be: a path may be anything, and a character may have been cut. */
+static void make_utf8(char *text)
+{
+	for (size_t length = 0; *text != '\0'; text += length) {
+		bool good = false;
+		for (length = 1; !good && length <= MOST_CHARACTER_BYTES && text[length - 1] != '\0'; length++) {
+			json_t *character = json_stringn(text, length); /* NULL if it is not UTF-8 */
+			good = character != NULL;
+			json_decref(character);
+		}
+		length = good ? length - 1 : 1;
+		*text = good ? *text : '?';
+	}
 }
 
 enum status run_log_write_last(const char *folder, const struct last_run *run, struct error *error)
 {
+	struct last_run copy = *run;
+	make_utf8(copy.summary);
 	CLEANUP(cleanup_json)
 	json_t *json = json_pack("{s:I, s:I, s:i, s:i, s:s}", "started", (json_int_t)run->started, "finished",
 							 (json_int_t)run->finished, "process", run->process, "exit_code", run->exit_code, "summary",
-							 run->summary);
+							 copy.summary);
 	CLEANUP(cleanup_free) char *text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
 	CLEANUP(cleanup_free) char *path = NULL;
 	CLEANUP(cleanup_free) char *new_path = NULL;
@@ -66,7 +96,18 @@ enum status run_log_write_last(const char *folder, const struct last_run *run, s
 	if (status == STATUS_OK && rename(new_path, path) != 0) {
 		status = error_set_errno(error, "cannot write %s", path);
 	}
+	if (status == STATUS_OK) {
+		return file_sync_folder(folder, error);
+	}
+	struct error ignored;
+	(void)!files_remove(new_path, &ignored);
 	return status;
+}
+
+/* One that can be told to people: no more than four digits of a year. */
+static bool is_moment(json_int_t seconds)
+{
+	return seconds >= 0 && seconds < INT64_C(253402300800);
 }
 
 enum status run_log_read_last(const char *folder, struct last_run *ret_run, struct error *error)
@@ -83,14 +124,17 @@ enum status run_log_read_last(const char *folder, struct last_run *ret_run, stru
 	CLEANUP(cleanup_json) json_t *json = json_loads(text, 0, NULL);
 	json_int_t started = 0;
 	json_int_t finished = 0;
-	struct last_run run = {0};
+	json_int_t process = 0;
+	json_int_t exit_code = 0;
 	const char *summary = NULL;
-	if (json_unpack(json, "{s:I, s:I, s:i, s:i, s:s}", "started", &started, "finished", &finished, "process",
-					&run.process, "exit_code", &run.exit_code, "summary", &summary) != 0) {
+	if (json_unpack(json, "{s:I, s:I, s:I, s:I, s:s}", "started", &started, "finished", &finished, "process", &process,
+					"exit_code", &exit_code, "summary", &summary) != 0 ||
+		!is_moment(started) || !is_moment(finished) || process < 0 || process > INT_MAX || exit_code < 0 ||
+		exit_code > MOST_EXIT_CODE) {
 		return error_set(error, STATUS_FAILED, "%s is damaged", path);
 	}
-	run.started = (time_t)started;
-	run.finished = (time_t)finished;
+	struct last_run run = {
+		.started = (time_t)started, .finished = (time_t)finished, .process = (int)process, .exit_code = (int)exit_code};
 	snprintf(run.summary, sizeof run.summary, "%s", summary);
 	*ret_run = run;
 	return STATUS_OK;

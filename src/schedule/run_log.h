@@ -29,7 +29,7 @@ struct last_run {
 	char summary[512]; /* one line */
 };
 
-/* Replaces what is there at once or not at all. */
+/* Replaces what is there at once or not at all. What is not UTF-8 in the summary becomes "?". */
 enum status run_log_write_last(const char *folder, const struct last_run *run, struct error *error) MUST_CHECK;
 
 /* STATUS_NOT_FOUND if there was none yet; STATUS_FAILED if the file makes no sense. */

@@ -5,22 +5,40 @@
 #include "pipeline/file.h"
 
 #include <ctype.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-enum { UNIT_LIMIT = 256 << 10, TALK_LIMIT = 16 << 10 }; /* bytes */
+enum { UNIT_LIMIT = 256 << 10, TALK_LIMIT = 16 << 10, HASH_SIZE = 18 }; /* bytes */
 
 #define SCHEDULE_LINE  "# schedule: "
 #define INSTALLED_LINE "# installed: "
 #define EXEC_BEGIN     "ExecStart=/bin/sh -c \""
 
-/* As systemd-escape(1) does it: "/" becomes "-", what cannot be in a unit's name becomes \\xNN. */
+/* FNV-1a, 64 bits (draft-eastlake-fnv). */
+static uint64_t hash(const char *text)
+{
+	uint64_t value = UINT64_C(0xcbf29ce484222325);
+	for (; *text != '\0'; text++) {
+		value = (value ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
+	}
+	return value;
+}
+
+/*
+ * As systemd-escape(1) does it: "/" becomes "-", what cannot be in a unit's name becomes \xNN. The name of a folder
+ * that is too long for it ends with a hash of the whole.
+ */
 const char *systemd_name(const char *project_folder, char ret_name[SYSTEMD_NAME_SIZE])
 {
 	size_t length = (size_t)snprintf(ret_name, SYSTEMD_NAME_SIZE, "whisperbackup");
-	for (const char *at = project_folder; *at != '\0' && length + 5 < SYSTEMD_NAME_SIZE; at++) {
+	for (const char *at = project_folder; *at != '\0'; at++) {
+		if (length + 5 >= SYSTEMD_NAME_SIZE) {
+			snprintf(ret_name + SYSTEMD_NAME_SIZE - HASH_SIZE, HASH_SIZE, "-%016" PRIx64, hash(project_folder));
+			break;
+		}
 		unsigned char c = (unsigned char)*at;
 		if (c == '/') {
 			length += (size_t)snprintf(ret_name + length, SYSTEMD_NAME_SIZE - length, "-");
@@ -186,6 +204,10 @@ enum status systemd_install(const char *project_folder, const char *schedule, co
 							time_t now, struct error *error)
 {
 	char name[SYSTEMD_NAME_SIZE + 8];
+	if (strpbrk(schedule, "\r\n") != NULL || strpbrk(command, "\r\n") != NULL) {
+		(void)error_set(error, STATUS_USAGE, "a path or setting with a line break in it cannot be scheduled");
+		return error_hint(error, "rename the folder");
+	}
 	enum status status = write_service(project_folder, command, error);
 	if (status == STATUS_OK) {
 		status = write_timer(project_folder, schedule, calendar, now, error);
@@ -244,6 +266,19 @@ static void unescape(char *text)
 	*to = '\0';
 }
 
+/* 0 for one that makes no sense: no more than four digits of a year. */
+static time_t read_moment(const char *text)
+{
+	long long moment = strtoll(text, NULL, 10);
+	return moment > 0 && moment < 253402300800LL ? (time_t)moment : 0;
+}
+
+static enum status changed(const char *timer_path, struct error *error)
+{
+	(void)error_set(error, STATUS_FAILED, "%s or its service is not as it was written", timer_path);
+	return error_hint(error, "remove that file by hand, then install it again: schedule install --systemd");
+}
+
 enum status systemd_find(const char *project_folder, struct job *ret_job, struct error *error)
 {
 	CLEANUP(cleanup_free) char *timer_path = NULL;
@@ -262,6 +297,9 @@ enum status systemd_find(const char *project_folder, struct job *ret_job, struct
 	}
 	if (status == STATUS_OK) {
 		status = files_read_text(service_path, &service, error);
+		if (status == STATUS_NOT_FOUND) {
+			return changed(timer_path, error);
+		}
 	}
 	if (status != STATUS_OK) {
 		return status;
@@ -269,12 +307,11 @@ enum status systemd_find(const char *project_folder, struct job *ret_job, struct
 	CLEANUP(cleanup_free) char *installed = line_after(timer, INSTALLED_LINE);
 	struct job job = {.schedule = line_after(timer, SCHEDULE_LINE),
 					  .command = line_after(service, EXEC_BEGIN),
-					  .installed = installed != NULL ? (time_t)atoll(installed) : 0,
+					  .installed = installed != NULL ? read_moment(installed) : 0,
 					  .persistent = true};
 	if (job.schedule == NULL || job.command == NULL || job.command[0] == '\0') {
 		job_free(&job);
-		(void)error_set(error, STATUS_FAILED, "%s or its service is not as it was written", timer_path);
-		return error_hint(error, "install it again: schedule install --systemd");
+		return changed(timer_path, error);
 	}
 	job.command[strlen(job.command) - 1] = '\0'; /* the closing quote */
 	unescape(job.command);

@@ -21,11 +21,12 @@ enum status systemd_available(struct error *error) MUST_CHECK;
 /*
  * Writes the units, in the place of earlier ones, and starts the timer. `schedule` is the cron expression that
  * `calendar` ("OnCalendar=..." lines) says in systemd's words. If it fails nothing is left behind.
+ * STATUS_USAGE if a part has a line break in it.
  */
 enum status systemd_install(const char *project_folder, const char *schedule, const char *calendar, const char *command,
 							time_t now, struct error *error) MUST_CHECK;
 
-/* What is installed, read from the units. STATUS_NOT_FOUND if nothing is. */
+/* What is installed, read from the units. STATUS_NOT_FOUND if nothing is, STATUS_FAILED if they make no sense. */
 enum status systemd_find(const char *project_folder, struct job *ret_job, struct error *error) MUST_CHECK;
 
 /* Stops the timer and removes the units. STATUS_NOT_FOUND if there are none. */

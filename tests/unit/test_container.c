@@ -256,6 +256,29 @@ static void an_empty_environment_has_no_variable(void **state)
 	assert_null(container_environment(&container, "PATH"));
 }
 
+/* --- published ports ---------------------------------------------------------------------------------------------- */
+
+static void a_published_port_is_found_by_its_number_in_the_container(void **state)
+{
+	(void)state;
+	struct port ports[] = {{.number = 7474, .published = text("127.0.0.1:17474")},
+						   {.number = 7687, .published = text("0.0.0.0:7474")}};
+	struct container container = {.ports = ports, .port_count = 2};
+	assert_string_equal(container_published(&container, 7474), "127.0.0.1:17474");
+	assert_string_equal(container_published(&container, 7687), "0.0.0.0:7474");
+}
+
+static void a_port_that_is_not_published_has_no_address(void **state)
+{
+	(void)state;
+	struct port ports[] = {{.number = 5432, .published = text("127.0.0.1:15432")}};
+	struct container container = {.ports = ports, .port_count = 1};
+	assert_null(container_published(&container, 15432));
+	assert_null(container_published(&container, 0));
+	container = (struct container){0};
+	assert_null(container_published(&container, 5432));
+}
+
 /* --- stores ------------------------------------------------------------------------------------------------------- */
 
 static void the_table_holds_the_four_stores(void **state)
@@ -384,6 +407,8 @@ int main(void)
 		cmocka_unit_test(an_empty_value_is_a_value),
 		cmocka_unit_test(a_name_that_only_begins_alike_is_another),
 		cmocka_unit_test(an_empty_environment_has_no_variable),
+		cmocka_unit_test(a_published_port_is_found_by_its_number_in_the_container),
+		cmocka_unit_test(a_port_that_is_not_published_has_no_address),
 		cmocka_unit_test(the_table_holds_the_four_stores),
 		cmocka_unit_test(the_artefacts_are_those_of_the_guide),
 		cmocka_unit_test(no_two_stores_share_a_name_a_service_or_a_file),

@@ -216,6 +216,7 @@ static void a_block_without_an_entry_is_told(void **state)
 		struct job job = {0};
 		assert_status(STATUS_FAILED, crontab_find(texts[i], "/p", &job, &error), &error);
 		assert_string_equal(error.message, "the block of /p in your crontab holds no entry");
+		assert_non_null(strstr(error.hint, "crontab -e"));
 		assert_null(job.schedule);
 		assert_null(job.command);
 	}

@@ -51,6 +51,78 @@ static void remove_of_a_path_through_a_file_is_a_failure(void **state)
 	assert_status(STATUS_FAILED, files_remove(at(*state, "file/below"), &error), &error);
 }
 
+/* In bytes on disk, as stat(2) counts them: st_blocks are of 512 bytes. */
+static uint64_t blocks_of(const char *path)
+{
+	return (uint64_t)attributes_of(path).st_blocks * 512;
+}
+
+static void assert_disk_usage(const char *path, uint64_t expected)
+{
+	struct error error;
+	uint64_t bytes = 4711;
+	assert_ok(files_disk_usage(path, &bytes, &error), &error);
+	assert_int_equal(bytes, expected);
+}
+
+static void disk_usage_counts_the_blocks_of_all_below(void **state)
+{
+	shell_ok("cd '%s' && mkdir -p tree/a/.b && head -c 100000 /dev/zero > tree/a/.b/file && echo x > tree/.dot",
+			 (char *)*state);
+	assert_true(blocks_of(at(*state, "tree/a/.b/file")) >= 100000);
+	assert_disk_usage(at(*state, "tree"), blocks_of(at(*state, "tree")) + blocks_of(at(*state, "tree/a")) +
+											  blocks_of(at(*state, "tree/a/.b")) +
+											  blocks_of(at(*state, "tree/a/.b/file")) +
+											  blocks_of(at(*state, "tree/.dot")));
+}
+
+static void disk_usage_of_a_file_is_its_own(void **state)
+{
+	write_file(at(*state, "file"), "x");
+	assert_disk_usage(at(*state, "file"), blocks_of(at(*state, "file")));
+}
+
+static void disk_usage_does_not_count_the_holes_of_a_file(void **state)
+{
+	make_folder(at(*state, "tree"));
+	write_file(at(*state, "tree/file"), "");
+	assert_int_equal(truncate(at(*state, "tree/file"), 1 << 30), 0);
+	assert_true(blocks_of(at(*state, "tree/file")) < 1 << 20);
+	assert_disk_usage(at(*state, "tree"), blocks_of(at(*state, "tree")) + blocks_of(at(*state, "tree/file")));
+}
+
+static void disk_usage_does_not_follow_symbolic_links(void **state)
+{
+	shell_ok("cd '%s' && mkdir tree target && head -c 100000 /dev/zero > target/file && ln -s ../target tree/folder && "
+			 "ln -s ../target/file tree/file && ln -s nothing tree/broken && ln -s . tree/loop",
+			 (char *)*state);
+	uint64_t links = 0;
+	static const char *const names[] = {"tree/folder", "tree/file", "tree/broken", "tree/loop"};
+	for (size_t i = 0; i < 4; i++) {
+		links += blocks_of(at(*state, names[i]));
+	}
+	assert_disk_usage(at(*state, "tree"), blocks_of(at(*state, "tree")) + links);
+}
+
+/* Unlike du(1): what is copied takes it as often as it has names. */
+static void disk_usage_counts_a_file_once_for_each_name(void **state)
+{
+	shell_ok("cd '%s' && mkdir -p tree/a && head -c 100000 /dev/zero > tree/one && ln tree/one tree/two && "
+			 "ln tree/one tree/a/three",
+			 (char *)*state);
+	assert_disk_usage(at(*state, "tree"), blocks_of(at(*state, "tree")) + blocks_of(at(*state, "tree/a")) +
+											  3 * blocks_of(at(*state, "tree/one")));
+}
+
+static void disk_usage_of_something_missing_is_a_failure(void **state)
+{
+	struct error error;
+	uint64_t bytes = 4711;
+	assert_status(STATUS_FAILED, files_disk_usage(at(*state, "nothing"), &bytes, &error), &error);
+	assert_status(STATUS_FAILED, files_disk_usage("", &bytes, &error), &error);
+	assert_int_equal(bytes, 4711);
+}
+
 static void join_puts_one_slash_between(void **state)
 {
 	(void)state;
@@ -221,6 +293,12 @@ int main(void)
 		scratch_test(remove_takes_away_a_symbolic_link_but_not_its_target),
 		scratch_test(remove_does_not_follow_a_symbolic_link_inside_the_tree),
 		scratch_test(remove_of_a_path_through_a_file_is_a_failure),
+		scratch_test(disk_usage_counts_the_blocks_of_all_below),
+		scratch_test(disk_usage_of_a_file_is_its_own),
+		scratch_test(disk_usage_does_not_count_the_holes_of_a_file),
+		scratch_test(disk_usage_does_not_follow_symbolic_links),
+		scratch_test(disk_usage_counts_a_file_once_for_each_name),
+		scratch_test(disk_usage_of_something_missing_is_a_failure),
 		cmocka_unit_test(join_puts_one_slash_between),
 		cmocka_unit_test(join_does_not_double_a_slash),
 		scratch_test(read_text_gives_the_whole_text),

@@ -89,6 +89,46 @@ static void seconds_from_two_minutes_on_are_minutes(void **state)
 	assert_seconds(359999.7, "6000 min 0 s");
 }
 
+static void assert_age(double seconds, const char *text)
+{
+	char shown[UNITS_AGE_SIZE];
+	assert_string_equal(units_age(seconds, shown), text);
+}
+
+static void an_age_below_a_minute_is_just_now(void **state)
+{
+	(void)state;
+	assert_age(0, "just now");
+	assert_age(59.9, "just now");
+}
+
+static void an_age_is_whole_minutes_hours_or_days_that_have_gone_by(void **state)
+{
+	(void)state;
+	assert_age(60, "1 min ago");
+	assert_age(119.9, "1 min ago");
+	assert_age(7199, "119 min ago");
+	assert_age(7200, "2 h ago");
+	assert_age(10799, "2 h ago");
+	assert_age(172799, "47 h ago");
+	assert_age(172800, "2 days ago");
+	assert_age(86400.0 * 3650, "3650 days ago");
+}
+
+static void an_age_that_makes_no_sense_is_bounded(void **state)
+{
+	(void)state;
+	assert_age(86400.0 * 1234567, "999999 days ago");
+	assert_age(1e18, "999999 days ago");
+}
+
+static void what_is_to_come_is_in_the_future(void **state)
+{
+	(void)state;
+	assert_age(-0.5, "in the future");
+	assert_age(-1e18, "in the future");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -101,6 +141,10 @@ int main(void)
 		cmocka_unit_test(seconds_below_ten_have_one_digit_behind_the_point),
 		cmocka_unit_test(seconds_from_ten_on_are_whole_numbers),
 		cmocka_unit_test(seconds_from_two_minutes_on_are_minutes),
+		cmocka_unit_test(an_age_below_a_minute_is_just_now),
+		cmocka_unit_test(an_age_is_whole_minutes_hours_or_days_that_have_gone_by),
+		cmocka_unit_test(an_age_that_makes_no_sense_is_bounded),
+		cmocka_unit_test(what_is_to_come_is_in_the_future),
 	};
 	return cmocka_run_group_tests_name("units", tests, NULL, NULL);
 }
