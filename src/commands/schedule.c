@@ -10,30 +10,32 @@
 
 void installation_free(struct installation *installation)
 {
-	job_free(&installation->cron_job);
-	job_free(&installation->systemd_job);
+	job_free(&installation->cron.job);
+	job_free(&installation->systemd.job);
 	*installation = (struct installation){0};
 }
 
-enum status schedule_find(const struct session *session, struct installation *ret_installation, struct error *error)
+/* What a find function has said. */
+static void note(struct installed *installed, enum status status)
+{
+	installed->there = status == STATUS_OK || status == STATUS_FAILED;
+	if (status == STATUS_OK || status == STATUS_NOT_FOUND) {
+		error_clear(&installed->problem);
+	}
+}
+
+void schedule_find(const struct session *session, struct installation *ret_installation)
 {
 	struct installation found = {0};
 	CLEANUP(cleanup_free) char *text = NULL;
-	enum status status = crontab_read(&text, error);
+	enum status status = crontab_read(&text, &found.cron.problem);
 	if (status == STATUS_OK) {
-		status = crontab_find(text, session->real_folder, &found.cron_job, error);
-		found.by_cron = status == STATUS_OK;
+		note(&found.cron, crontab_find(text, session->real_folder, &found.cron.job, &found.cron.problem));
+	} else if (status == STATUS_UNAVAILABLE) {
+		error_clear(&found.cron.problem); /* no crontab program: nothing is installed there */
 	}
-	if (status == STATUS_OK || status == STATUS_NOT_FOUND || status == STATUS_UNAVAILABLE) {
-		status = systemd_find(session->real_folder, &found.systemd_job, error);
-		found.by_systemd = status == STATUS_OK;
-	}
-	if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
-		installation_free(&found);
-		return status;
-	}
+	note(&found.systemd, systemd_find(session->real_folder, &found.systemd.job, &found.systemd.problem));
 	*ret_installation = found;
-	return STATUS_OK;
 }
 
 /* What a job takes along: cron knows nothing of the user's environment. What stands in .env is read anew by each run.
@@ -42,20 +44,36 @@ static const char *const setting_names[] = {"BACKUP_DIR", "COMPOSE_PROJECT_NAME"
 											"WHISPERBACKUP_VOLUME_ACCESS"};
 enum { SETTING_COUNT = sizeof setting_names / sizeof *setting_names };
 
+/* What the job, or else the crontab above it, sets the variable to; NULL if neither does. Owned by the caller. */
+static enum status setting_of(const struct job *job, const char *name, char **ret_value, struct error *error)
+{
+	enum status status = job_variable(job->command, name, ret_value, error);
+	size_t length = strlen(name);
+	for (size_t i = 0; status == STATUS_OK && *ret_value == NULL && job->settings != NULL && job->settings[i] != NULL;
+		 i++) {
+		if (strncmp(job->settings[i], name, length) == 0 && job->settings[i][length] == '=') {
+			*ret_value = strdup(job->settings[i] + length + 1);
+			status = *ret_value != NULL ? STATUS_OK : error_memory(error);
+		}
+	}
+	return status;
+}
+
 enum status schedule_open(const struct invocation *invocation, struct session *ret_session,
 						  struct installation *ret_installation, struct error *error)
 {
 	enum status status = session_open(invocation, ret_session, error);
-	if (status == STATUS_OK) {
-		status = schedule_find(ret_session, ret_installation, error);
-	}
-	const struct job *job = ret_installation->by_cron ? &ret_installation->cron_job : &ret_installation->systemd_job;
-	if (status != STATUS_OK || job->command == NULL) {
+	if (status != STATUS_OK) {
 		return status;
+	}
+	schedule_find(ret_session, ret_installation);
+	const struct job *job = ret_installation->cron.there ? &ret_installation->cron.job : &ret_installation->systemd.job;
+	if (job->command == NULL) {
+		return STATUS_OK;
 	}
 	for (size_t i = 0; status == STATUS_OK && i < SETTING_COUNT; i++) {
 		CLEANUP(cleanup_free) char *value = NULL;
-		status = job_variable(job->command, setting_names[i], &value, error);
+		status = setting_of(job, setting_names[i], &value, error);
 		if (status == STATUS_OK && setenv(setting_names[i], value != NULL ? value : "", 1) != 0) {
 			status = error_memory(error);
 		}

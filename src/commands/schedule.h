@@ -9,23 +9,27 @@
 #include "commands/session.h"
 #include "schedule/job.h"
 
+/* One way in which backups may be installed. */
+struct installed {
+	bool there;
+	struct job job;       /* without a command if what is there is damaged */
+	struct error problem; /* what is wrong with it, or why it cannot be told whether it is there */
+};
+
 /* What is installed for the project; both may be, if somebody did it by hand. */
 struct installation {
-	bool by_cron;
-	struct job cron_job;
-	bool by_systemd;
-	struct job systemd_job;
+	struct installed cron;
+	struct installed systemd;
 };
 
 void installation_free(struct installation *installation);
 
-/* Nothing installed is no failure, and a machine without cron or systemd has nothing installed. */
-enum status schedule_find(const struct session *session, struct installation *ret_installation,
-						  struct error *error) MUST_CHECK;
+/* Nothing is a failure here: what is damaged can be replaced, and who has no crontab may have a timer. */
+void schedule_find(const struct session *session, struct installation *ret_installation);
 
 /*
- * As schedule_find; the settings that the installed job carries then count for the session, whatever the environment
- * says now: what is said about the job has to be about its backup folder.
+ * session_open and schedule_find; the settings that the installed job carries, or the crontab above it, count for the
+ * session, whatever the environment says now: what is said about the job has to be about its backup folder.
  */
 enum status schedule_open(const struct invocation *invocation, struct session *ret_session,
 						  struct installation *ret_installation, struct error *error) MUST_CHECK;

@@ -1,4 +1,5 @@
 /* schedule install, schedule uninstall */
+#include "base/files.h"
 #include "commands/display.h"
 #include "commands/number.h"
 #include "commands/schedule.h"
@@ -88,18 +89,19 @@ enum status schedule_install(const struct invocation *invocation, enum exit_code
 	if (status == STATUS_OK) {
 		status = schedule_command(&session, days, &command, error);
 	}
-	if (status == STATUS_OK) {
-		status = schedule_find(&session, &before, error);
+	if (status == STATUS_OK && session.folder_chosen) { /* each run will want to find it: is its disk mounted? */
+		status = files_make_folder(session.backup_folder, 0700, error);
 	}
 	if (status == STATUS_OK) {
+		schedule_find(&session, &before);
 		status = systemd ? install_in_systemd(&session, &cron, command, error)
 						 : install_in_crontab(&session, &cron, command, error);
 	}
 	/* The other kind goes last: better two for a moment than none. */
-	if (status == STATUS_OK && systemd && before.by_cron) {
+	if (status == STATUS_OK && systemd && before.cron.there) {
 		status = take_out_of_crontab(&session, NULL, error);
 	}
-	if (status == STATUS_OK && !systemd && before.by_systemd) {
+	if (status == STATUS_OK && !systemd && before.systemd.there) {
 		status = systemd_uninstall(session.real_folder, error);
 	}
 	if (status != STATUS_OK) {
@@ -127,19 +129,24 @@ enum status schedule_uninstall(const struct invocation *invocation, enum exit_co
 	display_open(&display, false);
 	enum status status = session_open(invocation, &session, error);
 	if (status == STATUS_OK) {
-		status = schedule_find(&session, &installation, error);
+		schedule_find(&session, &installation);
 	}
-	if (status == STATUS_OK && installation.by_cron) {
+	bool nothing = !installation.cron.there && !installation.systemd.there;
+	if (status == STATUS_OK && installation.cron.there) {
 		status = take_out_of_crontab(&session, &newline_added, error);
 	}
-	if (status == STATUS_OK && installation.by_systemd) {
+	if (status == STATUS_OK && installation.systemd.there) {
 		status = systemd_uninstall(session.real_folder, error);
+	}
+	if (status == STATUS_OK && nothing && installation.cron.problem.status != STATUS_OK) {
+		*error = installation.cron.problem; /* it cannot be told */
+		status = error->status;
 	}
 	if (status != STATUS_OK) {
 		return status;
 	}
 	*ret_exit_code = EXIT_DONE;
-	if (!installation.by_cron && !installation.by_systemd) {
+	if (nothing) {
 		display_line(&display, MARK_DONE, "no automated backups are installed for %s; nothing to do",
 					 session.project_folder);
 		return STATUS_OK;

@@ -12,6 +12,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pwd.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -34,6 +36,7 @@ static enum exit_code run_command(const struct command *command, const char *arg
 	if (status == STATUS_OK) {
 		status = command->run(&invocation, &exit_code, error);
 	}
+	(void)fflush(stdout);
 	if (status != STATUS_OK) {
 		struct display display;
 		display_open(&display, false);
@@ -60,11 +63,19 @@ static void log_line(const char *format, ...)
 	fputc('\n', stderr);
 }
 
-/* Backups are made first, and old ones removed only if that went well: they may be all there is. */
+/*
+ * Backups are made first, and old ones removed only if that went well: they may be all there is. Except where there is
+ * no room for a new one: then the old ones that are due go first, or it would never work again.
+ */
 static enum exit_code back_up(const char *days, struct last_run *run)
 {
 	struct error error = {0};
 	enum exit_code exit_code = run_command(&command_create, NULL, &error);
+	if (exit_code == EXIT_FAILED && error.status == STATUS_NO_SPACE) {
+		log_line("no room: old backups are removed first, then it is tried once more");
+		(void)run_command(&command_cleanup, days, &error);
+		exit_code = run_command(&command_create, NULL, &error);
+	}
 	if (exit_code == EXIT_DONE) {
 		snprintf(run->summary, sizeof run->summary, "done");
 		exit_code = run_command(&command_cleanup, days, &error);
@@ -81,53 +92,80 @@ static enum exit_code back_up(const char *days, struct last_run *run)
 	return exit_code;
 }
 
+/* A note that cannot be written is no reason to make no backup. */
+static void write_note(const struct session *session, const struct last_run *run)
+{
+	struct error error;
+	if (run_log_write_last(session->backup_folder, run, &error) != STATUS_OK) {
+		log_line("the status will not know of this: %s", error.message);
+	}
+}
+
+static enum status open_run(const struct invocation *invocation, struct session *session, int *lock, int *log,
+							struct error *error)
+{
+	enum status status = session_open(invocation, session, error);
+	if (status == STATUS_OK && session->folder_chosen && access(session->backup_folder, F_OK) != 0) {
+		(void)error_set_errno(error, "the backup folder %s is not there", session->backup_folder);
+		(void)error_hint(error, "is its disk mounted? else make the folder, or install the schedule again");
+		return error->status = STATUS_FAILED;
+	}
+	if (status == STATUS_OK) {
+		status = run_log_lock(session->backup_folder, lock, error);
+	}
+	return status == STATUS_OK ? run_log_open(session->backup_folder, log, error) : status;
+}
+
 enum status schedule_run(const struct invocation *invocation, enum exit_code *ret_exit_code, struct error *error)
 {
 	CLEANUP(session_close) struct session session = {0};
+	CLEANUP(cleanup_close) int lock = -1;
 	CLEANUP(cleanup_close) int log = -1;
 	CLEANUP(cleanup_close) int scheduler = -1;
 	char default_days[16];
+	char seconds[UNITS_SIZE];
 	unsigned ignored = 0;
 	const char *days = invocation->argument_count > 1 ? invocation->arguments[1] : default_days;
 	snprintf(default_days, sizeof default_days, "%d", RETENTION_DEFAULT_DAYS);
 	enum status status = number_parse(days, "a number of days", 0, RETENTION_MOST, &ignored, error);
 	if (status == STATUS_OK) {
-		status = session_open(invocation, &session, error);
-	}
-	if (status == STATUS_OK) {
-		status = run_log_open(session.backup_folder, &log, error);
-	}
-	struct last_run run = {.started = time(NULL), .process = getpid()};
-	if (status == STATUS_OK) {
-		status = run_log_write_last(session.backup_folder, &run, error);
+		status = open_run(invocation, &session, &lock, &log, error);
 	}
 	if (status != STATUS_OK) {
 		return status;
 	}
 	/* From here on everything goes to the log; what stands on standard error in the end, cron sends by mail. */
 	scheduler = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	(void)fflush(stdout);
 	if (scheduler < 0 || dup2(log, STDOUT_FILENO) < 0 || dup2(log, STDERR_FILENO) < 0) {
 		return error_set_errno(error, "cannot write to the log");
 	}
+	struct last_run run = {.started = time(NULL), .process = getpid()};
+	double began = clock_seconds();
 	log_line("scheduled backup of %s", session.project_folder);
+	write_note(&session, &run);
 	*ret_exit_code = back_up(days, &run);
 	run.finished = time(NULL);
 	run.exit_code = *ret_exit_code;
-	char seconds[UNITS_SIZE];
-	log_line("%s, in %s (exit code %d)", run.summary, units_seconds(difftime(run.finished, run.started), seconds),
+	write_note(&session, &run);
+	log_line("%s, in %s (exit code %d)", run.summary, units_seconds(clock_seconds() - began, seconds),
 			 (int)run.exit_code);
-	(void)fflush(stdout);
-	status = run_log_write_last(session.backup_folder, &run, error);
 	if (dup2(scheduler, STDERR_FILENO) >= 0 && run.exit_code != EXIT_DONE) {
 		fprintf(stderr, "whisperbackup: scheduled backup of %s: %s\nSee %s/" RUN_LOG_NAME "\n", session.project_folder,
 				run.summary, session.backup_folder);
 	}
-	return status;
+	return STATUS_OK;
 }
 
 /* --- trigger --------------------------------------------------------------------------------------------------------
  */
+
+static void variables_free(char **variables)
+{
+	for (size_t i = 0; variables != NULL && variables[i] != NULL; i++) {
+		free(variables[i]);
+	}
+	free(variables);
+}
 
 /* The log as it grows, also when a new one begins. */
 struct follower {
@@ -172,45 +210,98 @@ static enum status follower_open(const struct session *session, struct follower 
 	return status;
 }
 
-/* The environment that cron gives to its jobs (crontab(5)). */
-static enum status bare_environment(char *ret_variables[6], struct error *error)
+/*
+ * What cron gives to its jobs: HOME, LOGNAME, SHELL and PATH, and what stands in the crontab above the entry
+ * (crontab(5)). Owned by the caller, NULL-terminated.
+ */
+static char **cron_environment(const struct job *job)
 {
-	static const char *const names[] = {"HOME", "LOGNAME"};
+	enum { OWN = 4 };
+	const char *home = getenv("HOME");
+	const struct passwd *user = getpwuid(geteuid());
 	size_t count = 0;
-	for (size_t i = 0; i < 2; i++) {
-		const char *value = getenv(names[i]);
-		if (asprintf(&ret_variables[count++], "%s=%s", names[i], value != NULL ? value : "/") < 0) {
-			ret_variables[count - 1] = NULL;
-			return error_memory(error);
-		}
+	while (job->settings != NULL && job->settings[count] != NULL) {
+		count++;
 	}
-	ret_variables[count++] = strdup("SHELL=/bin/sh");
-	ret_variables[count++] = strdup("PATH=/usr/bin:/bin");
-	return STATUS_OK;
+	char **variables = calloc(count + OWN + 1, sizeof *variables);
+	bool good = variables != NULL && asprintf(&variables[0], "HOME=%s", home != NULL ? home : "/") >= 0 &&
+				asprintf(&variables[1], "LOGNAME=%s", user != NULL ? user->pw_name : "nobody") >= 0 &&
+				(variables[2] = strdup("SHELL=/bin/sh")) != NULL &&
+				(variables[3] = strdup("PATH=/usr/bin:/bin")) != NULL;
+	for (size_t i = 0; good && i < count; i++) {
+		size_t name_length = strcspn(job->settings[i], "=") + 1;
+		size_t place = 0;
+		while (variables[place] != NULL && strncmp(variables[place], job->settings[i], name_length) != 0) {
+			place++;
+		}
+		free(variables[place]);
+		variables[place] = strdup(job->settings[i]);
+		good = variables[place] != NULL;
+	}
+	if (!good) {
+		variables_free(variables);
+		return NULL;
+	}
+	return variables;
 }
 
-static enum status start(const struct session *session, const struct installation *installation, const char *command,
-						 pid_t *ret_process, struct error *error)
+static enum status start_as_cron(const struct job *job, const char *command, pid_t *ret_process, struct error *error)
 {
-	char *variables[6] = {NULL};
 	const char *home = getenv("HOME");
-	enum status status = STATUS_OK;
-	if (installation->by_systemd && !installation->by_cron) {
-		char name[SYSTEMD_NAME_SIZE];
-		char start_it[SYSTEMD_NAME_SIZE + 64];
-		snprintf(start_it, sizeof start_it, "exec systemctl --user start '%s.service'",
-				 systemd_name(session->real_folder, name));
-		return process_start_shell(start_it, "/", (const char *const *)environ, ret_process, error);
+	char **variables = cron_environment(job);
+	if (variables == NULL) {
+		return error_memory(error);
 	}
-	status = bare_environment(variables, error);
-	if (status == STATUS_OK) {
-		status =
-			process_start_shell(command, home != NULL ? home : "/", (const char *const *)variables, ret_process, error);
-	}
-	for (size_t i = 0; variables[i] != NULL; i++) {
-		free(variables[i]);
-	}
+	enum status status = process_start_shell(command, home != NULL && access(home, X_OK) == 0 ? home : "/",
+											 (const char *const *)variables, ret_process, error);
+	variables_free(variables);
 	return status;
+}
+
+static enum status start_as_systemd(const struct session *session, const char *verb, pid_t *ret_process,
+									struct error *error)
+{
+	char name[SYSTEMD_NAME_SIZE];
+	char command[SYSTEMD_NAME_SIZE + 64];
+	snprintf(command, sizeof command, "exec systemctl --user %s '%s.service'", verb,
+			 systemd_name(session->real_folder, name));
+	return process_start_shell(command, "/", (const char *const *)environ, ret_process, error);
+}
+
+/* Ctrl-C and SIGTERM are for the run, which then undoes what it has begun; its end is waited for. */
+static void pass_on_interrupt(const struct session *session, bool by_systemd, pid_t process)
+{
+	struct error ignored;
+	pid_t stopper = 0;
+	int exit_code = 0;
+	if (!by_systemd) {
+		(void)kill(-process, SIGTERM);
+		return;
+	}
+	if (start_as_systemd(session, "stop", &stopper, &ignored) == STATUS_OK) {
+		for (bool ended = false; !ended && process_ended(stopper, &ended, &exit_code, &ignored) == STATUS_OK;) {
+			clock_sleep(FOLLOW_MILLISECONDS);
+		}
+	}
+}
+
+static enum status wait_for_run(const struct session *session, bool by_systemd, pid_t process,
+								struct follower *follower, int *ret_exit_code, struct error *error)
+{
+	bool passed_on = false;
+	for (bool ended = false; !ended;) {
+		clock_sleep(FOLLOW_MILLISECONDS);
+		if (interrupt_pending() && !passed_on) {
+			passed_on = true;
+			pass_on_interrupt(session, by_systemd, process);
+		}
+		enum status status = process_ended(process, &ended, ret_exit_code, error);
+		follow(follower);
+		if (status != STATUS_OK) {
+			return status;
+		}
+	}
+	return STATUS_OK;
 }
 
 enum status schedule_trigger(const struct invocation *invocation, enum exit_code *ret_exit_code, struct error *error)
@@ -222,28 +313,36 @@ enum status schedule_trigger(const struct invocation *invocation, enum exit_code
 	struct display display;
 	display_open(&display, false);
 	enum status status = schedule_open(invocation, &session, &installation, error);
-	if (status == STATUS_OK && installation.by_cron) {
-		command = MOVE(installation.cron_job.command);
-	} else if (status == STATUS_OK && installation.by_systemd) {
-		command = MOVE(installation.systemd_job.command);
-	} else if (status == STATUS_OK) {
-		status = schedule_command(&session, RETENTION_DEFAULT_DAYS, &command, error);
+	const struct job *job = installation.cron.job.command != NULL ? &installation.cron.job : &installation.systemd.job;
+	bool by_systemd = job->command != NULL && job == &installation.systemd.job;
+	if (status == STATUS_OK && job->command == NULL) {
 		display_line(&display, MARK_WARNING, "no automated backups are installed; this is what they would do");
+		status = schedule_command(&session, RETENTION_DEFAULT_DAYS, &command, error);
 	}
 	if (status == STATUS_OK) {
 		status = follower_open(&session, &follower, error);
 	}
 	pid_t process = 0;
+	time_t began = time(NULL);
 	if (status == STATUS_OK) {
-		status = start(&session, &installation, command, &process, error);
+		status = by_systemd ? start_as_systemd(&session, "start", &process, error)
+							: start_as_cron(job, command != NULL ? command : job->command, &process, error);
 	}
 	int exit_code = 0;
-	for (bool ended = false; status == STATUS_OK && !ended;) {
-		clock_sleep(FOLLOW_MILLISECONDS);
-		/* Ctrl-C reaches the run as well; it ends by itself, and that is waited for. */
-		status = process_ended(process, &ended, &exit_code, error);
-		follow(&follower);
+	if (status == STATUS_OK) {
+		status = wait_for_run(&session, by_systemd, process, &follower, &exit_code, error);
+	}
+	if (status != STATUS_OK) {
+		return status;
+	}
+	struct last_run last;
+	struct error ignored;
+	if (exit_code != EXIT_DONE && run_log_read_last(session.backup_folder, &last, &ignored) == STATUS_OK &&
+		last.started >= began && last.finished != 0) {
+		exit_code = last.exit_code; /* systemctl has its own */
+	} else if (exit_code != EXIT_DONE) {
+		display_line(&display, MARK_FAILED, "the run did not get as far as its log (exit code %d)", exit_code);
 	}
 	*ret_exit_code = (enum exit_code)exit_code;
-	return status == STATUS_OK ? interrupt_check(error) : status;
+	return interrupt_check(error);
 }

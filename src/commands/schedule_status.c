@@ -57,6 +57,10 @@ static bool print_scheduler(const struct session *session, const struct job *job
 		return wrong;
 	}
 	int process = crontab_daemon(name);
+	if (process < 0) {
+		puts("  cron daemon  cannot be told: other users' processes are hidden");
+		return false;
+	}
 	if (process != 0) {
 		printf("  cron daemon  runs (%s, process %d)\n", name, process);
 		return false;
@@ -71,6 +75,7 @@ static unsigned count_missed(const struct job *job, const struct cron *cron, con
 {
 	time_t since = last->started > job->installed ? last->started : job->installed;
 	time_t now = time(NULL);
+	since = since < now ? since : now; /* the clock may have been set back */
 	unsigned missed = 0;
 	if (since == 0) {
 		return 0;
@@ -85,7 +90,7 @@ static unsigned count_missed(const struct job *job, const struct cron *cron, con
 	return missed;
 }
 
-static bool print_last_run(const struct session *session, const struct last_run *last)
+static bool print_last_run(const struct session *session, const struct cron *cron, const struct last_run *last)
 {
 	char moment[SCHEDULE_MOMENT_SIZE];
 	char seconds[UNITS_SIZE];
@@ -94,16 +99,20 @@ static bool print_last_run(const struct session *session, const struct last_run 
 		return false;
 	}
 	printf("  last run     %s: ", schedule_moment(last->started, moment));
-	if (run_log_is_running(last)) {
+	if (last->finished == 0 && run_log_is_running(session->backup_folder)) {
+		time_t next = cron_next(cron, last->started);
 		printf("still at work (process %d)\n", last->process);
-		return false;
+		return next != (time_t)-1 && next < time(NULL) &&
+			   complain("it is still at work although the next run is due; see %s/" RUN_LOG_NAME,
+						session->backup_folder_shown);
 	}
 	if (last->finished == 0) {
 		puts("never ended");
 		return complain("the last run was killed, or the machine went off; see %s/" RUN_LOG_NAME,
 						session->backup_folder_shown);
 	}
-	printf("%s, in %s\n", last->summary, units_seconds(difftime(last->finished, last->started), seconds));
+	printf("%s, in %s\n", last->summary,
+		   units_seconds(last->finished > last->started ? difftime(last->finished, last->started) : 0, seconds));
 	return last->exit_code != EXIT_DONE && complain("the last run did not go well (exit code %d); see %s/" RUN_LOG_NAME,
 													last->exit_code, session->backup_folder_shown);
 }
@@ -138,15 +147,20 @@ static enum status read_last(const struct session *session, struct last_run *las
 	return status == STATUS_NOT_FOUND || status == STATUS_FAILED ? STATUS_OK : status;
 }
 
-static enum status print_installed(const struct session *session, const struct job *job, bool *ret_wrong,
-								   struct error *error)
+static enum status print_installed(const struct session *session, const char *kind, const struct installed *installed,
+								   bool *ret_wrong, struct error *error)
 {
+	const struct job *job = &installed->job;
 	struct cron cron;
 	struct last_run last = {0};
 	time_t first = 0;
 	char moment[SCHEDULE_MOMENT_SIZE];
-	printf("Automated backups of %s: installed (%s)\n", session->project_folder,
-		   job->persistent ? "systemd timer" : "cron");
+	printf("Automated backups of %s: installed (%s)\n", session->project_folder, kind);
+	if (job->command == NULL) {
+		*ret_wrong = complain("no backup is made: %s", installed->problem.message);
+		printf("      %s\n", installed->problem.hint);
+		return STATUS_OK;
+	}
 	enum status status = cron_parse(job->schedule, &cron, error);
 	if (status != STATUS_OK) {
 		*ret_wrong = complain("its schedule \"%s\" makes no sense: %s", job->schedule, error->message);
@@ -158,9 +172,9 @@ static enum status print_installed(const struct session *session, const struct j
 	if (status != STATUS_OK) {
 		return status;
 	}
-	*ret_wrong = print_last_run(session, &last) || *ret_wrong;
-	unsigned missed = run_log_is_running(&last) ? 0 : count_missed(job, &cron, &last, &first);
-	if (missed > 0) {
+	*ret_wrong = print_last_run(session, &cron, &last) || *ret_wrong;
+	unsigned missed = count_missed(job, &cron, &last, &first);
+	if (missed > 0 && !run_log_is_running(session->backup_folder)) {
 		*ret_wrong = complain("%u%s run%s missed since %s: was the machine off, or cron?", missed,
 							  missed == MOST_MISSED_RUNS ? " or more" : "", missed == 1 ? " was" : "s were",
 							  schedule_moment(first, moment));
@@ -177,18 +191,22 @@ enum status schedule_status(const struct invocation *invocation, enum exit_code 
 	if (status != STATUS_OK) {
 		return status;
 	}
-	if (!installation.by_cron && !installation.by_systemd) {
+	const struct error *unknown = &installation.cron.problem;
+	if (!installation.cron.there && unknown->status != STATUS_OK) {
+		wrong = complain("%s", unknown->message);
+	}
+	if (!installation.cron.there && !installation.systemd.there) {
 		printf("Automated backups of %s: not installed\n", session.project_folder);
 		printf("  to have one every night: %s schedule install daily\n", command_program());
 		wrong = true;
 	}
-	if (installation.by_cron) {
-		status = print_installed(&session, &installation.cron_job, &wrong, error);
+	if (installation.cron.there) {
+		status = print_installed(&session, "cron", &installation.cron, &wrong, error);
 	}
-	if (status == STATUS_OK && installation.by_systemd) {
-		status = print_installed(&session, &installation.systemd_job, &wrong, error);
+	if (status == STATUS_OK && installation.systemd.there) {
+		status = print_installed(&session, "systemd timer", &installation.systemd, &wrong, error);
 	}
-	if (status == STATUS_OK && installation.by_cron && installation.by_systemd) {
+	if (status == STATUS_OK && installation.cron.there && installation.systemd.there) {
 		wrong = complain("both cron and a systemd timer make backups: install one of them again");
 	}
 	if (status == STATUS_OK) {

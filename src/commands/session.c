@@ -138,6 +138,7 @@ static enum status choose(struct session *session, const char *only, struct erro
 static enum status set_backup_folder(struct session *session, const char *dot_env, struct error *error)
 {
 	CLEANUP(cleanup_free) char *chosen = setting(dot_env, "BACKUP_DIR");
+	session->folder_chosen = chosen != NULL;
 	if (chosen != NULL && chosen[0] == '/') {
 		session->backup_folder = strdup(chosen);
 		session->backup_folder_shown = strdup(chosen);

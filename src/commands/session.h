@@ -16,6 +16,7 @@ struct session {
 	char *real_folder;         /* the same without symbolic links on the way to it */
 	bool has_compose_file;     /* it was found */
 	char *backup_folder;       /* absolute */
+	bool folder_chosen;        /* by BACKUP_DIR */
 	char *backup_folder_shown; /* as the user knows it: "./backups" or what BACKUP_DIR says */
 	char *docker_host;         /* DOCKER_HOST, or NULL */
 	char *project;             /* COMPOSE_PROJECT_NAME; NULL until session_connect has asked the engine */

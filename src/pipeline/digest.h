@@ -16,4 +16,7 @@ enum { DIGEST_TEXT_SIZE = 65 }; /* 64 hexadecimal digits and the closing NUL */
 enum status digest_file(const char *path, struct progress *progress, char ret_text[DIGEST_TEXT_SIZE],
 						uint64_t *ret_size, struct error *error) MUST_CHECK;
 
+/* Of a text. */
+enum status digest_text(const char *text, char ret_text[DIGEST_TEXT_SIZE], struct error *error) MUST_CHECK;
+
 #endif

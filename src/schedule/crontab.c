@@ -8,6 +8,8 @@
 
 enum { TEXT_LIMIT = 4 << 20, FIELDS = 5 };
 
+#define SETTING_NAME "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_"
+
 #define BEGIN_MARK "# BEGIN whisperbackup "
 #define END_MARK   "# END whisperbackup "
 
@@ -34,11 +36,12 @@ static const char *next_line(const char *line)
 	return end + (*end == '\n');
 }
 
-/* Is the line just MARK and FOLDER? */
+/* Is the line just MARK and FOLDER? An editor may have given it another line end. */
 static bool is_mark(const char *line, const char *mark, const char *folder)
 {
 	size_t length = (size_t)(line_end(line) - line);
 	size_t mark_length = strlen(mark);
+	length -= length > 0 && line[length - 1] == '\r';
 	return length == mark_length + strlen(folder) && strncmp(line, mark, mark_length) == 0 &&
 		   strncmp(line + mark_length, folder, length - mark_length) == 0;
 }
@@ -159,8 +162,18 @@ enum status crontab_take(const char *text, const char *project_folder, char **re
 		before--;
 	}
 	status = buffer_append(&result, text, before, error);
+	const char *rest = block.end;
+	if (status == STATUS_OK && strncmp(rest, BEGIN_MARK, strlen(BEGIN_MARK)) == 0) {
+		/* Another project's block comes next, and it is now the one that knows how the crontab was. */
+		rest = next_line(next_line(rest));
+		status = buffer_append(&result, block.end, (size_t)(rest - block.end), error);
+		if (status == STATUS_OK) {
+			status = buffer_printf(&result, error, "%s%s", block.no_crontab ? NO_CRONTAB : "",
+								   block.no_newline ? NO_NEWLINE : "");
+		}
+	}
 	if (status == STATUS_OK) {
-		status = buffer_append_text(&result, block.end, error);
+		status = buffer_append_text(&result, rest, error);
 	}
 	if (status != STATUS_OK) {
 		buffer_free(&result);
@@ -178,6 +191,7 @@ static enum status read_entry(const char *line, struct job *job, struct error *e
 {
 	const char *end = line_end(line);
 	const char *at = line;
+	end -= end > line && end[-1] == '\r';
 	for (int field = 0; field < FIELDS; field++) {
 		at += strcspn(at, " \t\n");
 		job->schedule = field == FIELDS - 1 ? strndup(line, (size_t)(at - line)) : NULL;
@@ -190,6 +204,50 @@ static enum status read_entry(const char *line, struct job *job, struct error *e
 	for (size_t length = 0; at < end; at++) {
 		at += *at == '\\' && (at[1] == '%' || at[1] == '\\');
 		job->command[length++] = *at;
+	}
+	return STATUS_OK;
+}
+
+/* "NAME = VALUE", either of them perhaps in quotes, as "NAME=VALUE" (crontab(5)); NULL if the line is none. */
+static char *read_setting(const char *line)
+{
+	const char *end = line_end(line);
+	const char *equals = memchr(line, '=', (size_t)(end - line));
+	const char *name = line + strspn(line, " \t\"'");
+	size_t name_length = strspn(name, SETTING_NAME);
+	if (equals == NULL || name_length == 0 || isdigit((unsigned char)*name) ||
+		name + name_length + strspn(name + name_length, " \t\"'") != equals) {
+		return NULL;
+	}
+	const char *value = equals + 1 + strspn(equals + 1, " \t");
+	while (end > value && isspace((unsigned char)end[-1])) {
+		end--;
+	}
+	if (end - value >= 2 && (*value == '"' || *value == '\'') && end[-1] == *value) {
+		value++;
+		end--;
+	}
+	char *setting = NULL;
+	return asprintf(&setting, "%.*s=%.*s", (int)name_length, name, (int)(end - value), value) < 0 ? NULL : setting;
+}
+
+/* Those before our block; they hold for it too. */
+static enum status read_settings(const char *text, const char *end, struct job *job, struct error *error)
+{
+	size_t count = 0;
+	for (const char *line = text; line < end; line = next_line(line)) {
+		char *setting = read_setting(line);
+		if (setting == NULL) {
+			continue;
+		}
+		char **more = reallocarray(job->settings, count + 2, sizeof *more);
+		if (more == NULL) {
+			free(setting);
+			return error_memory(error);
+		}
+		job->settings = more;
+		job->settings[count++] = setting;
+		job->settings[count] = NULL;
 	}
 	return STATUS_OK;
 }
@@ -222,9 +280,12 @@ enum status crontab_find(const char *text, const char *project_folder, struct jo
 			job.installed = read_installed(line);
 		}
 	}
+	if (status == STATUS_OK) {
+		status = read_settings(text, block.begin, &job, error);
+	}
 	if (status == STATUS_OK && (job.command == NULL || job.command[0] == '\0')) {
 		status = error_set(error, STATUS_FAILED, "the block of %s in your crontab holds no entry", project_folder);
-		(void)error_hint(error, "remove that block by hand (crontab -e), then install it again: schedule install");
+		(void)error_hint(error, "install it again (schedule install), or remove it (schedule uninstall)");
 	}
 	if (status != STATUS_OK) {
 		job_free(&job);

@@ -35,7 +35,7 @@ enum status crontab_put(const char *text, const char *project_folder, const char
  */
 enum status crontab_take(const char *text, const char *project_folder, char **ret_text, struct error *error) MUST_CHECK;
 
-/* What the block says. STATUS_NOT_FOUND if there is none. */
+/* What the block says. STATUS_NOT_FOUND if there is none, STATUS_FAILED if it is damaged: crontab_put replaces it. */
 enum status crontab_find(const char *text, const char *project_folder, struct job *ret_job,
 						 struct error *error) MUST_CHECK;
 
@@ -52,7 +52,7 @@ enum status crontab_read(char **ret_text, struct error *error) MUST_CHECK;
  */
 enum status crontab_write(const char *text, bool *ret_newline_added, struct error *error) MUST_CHECK;
 
-/* The process number of a cron daemon that runs on this machine, and its name; 0 if none does. */
+/* The process number of a cron daemon that runs on this machine, and its name; 0 if none does, -1 if that is hidden. */
 enum { CRONTAB_DAEMON_SIZE = 16 };
 int crontab_daemon(char ret_name[CRONTAB_DAEMON_SIZE]);
 

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { TEXT_LIMIT = 4 << 20, ERRORS_LIMIT = 16 << 10 };
 
@@ -35,6 +36,12 @@ static enum status check_whole(const struct buffer *text, struct error *error)
 			   : error_set(error, STATUS_FAILED, "your crontab has a NUL byte in it, and is left alone");
 }
 
+/* In the words of Debian's crontab and its relatives, and in those of busybox. */
+static bool says_none(const struct buffer *errors)
+{
+	return strstr(buffer_text(errors), "no crontab for") != NULL || strstr(buffer_text(errors), "can't open") != NULL;
+}
+
 enum status crontab_read(char **ret_text, struct error *error)
 {
 	static const char *const arguments[] = {"crontab", "-l", NULL};
@@ -45,7 +52,7 @@ enum status crontab_read(char **ret_text, struct error *error)
 	enum status status = process_run(arguments, NULL, &text, &errors, &exit_code, error);
 	if (status == STATUS_NOT_FOUND) {
 		status = not_there(error);
-	} else if (status == STATUS_OK && exit_code != 0 && strstr(buffer_text(&errors), "no crontab for") == NULL) {
+	} else if (status == STATUS_OK && exit_code != 0 && !says_none(&errors)) {
 		status = refused("does not show your crontab", exit_code, &errors, error);
 	} else if (status == STATUS_OK && exit_code == 0) {
 		status = check_whole(&text, error);
@@ -69,7 +76,11 @@ static enum status run(const char *const *arguments, const char *input, bool *re
 	}
 	*ret_newline_missing = strstr(buffer_text(&errors), "newline") != NULL;
 	if (status == STATUS_OK && exit_code != 0) {
-		return refused("does not take the change, and nothing was changed", exit_code, &errors, error);
+		(void)refused("does not take the change, and nothing was changed", exit_code, &errors, error);
+		bool too_long = strstr(buffer_text(&errors), "too long") != NULL;
+		return too_long ? error_hint(error, "the folder's path is too long for cron: use --systemd, or reach the "
+											"folder by a short symbolic link")
+						: error->status;
 	}
 	return status;
 }
@@ -111,33 +122,62 @@ enum status crontab_write(const char *text, bool *ret_newline_added, struct erro
 	return status == STATUS_OK ? expect(text, error) : status;
 }
 
-int crontab_daemon(char ret_name[CRONTAB_DAEMON_SIZE])
+/* The number of namespaces that the process is in, counted from ours, by the line of /proc/PID/status; 1: just ours. */
+static int depth_of(const char *process)
+{
+	char path[64];
+	CLEANUP(cleanup_free) char *line = NULL;
+	size_t size = 0;
+	int depth = 0;
+	snprintf(path, sizeof path, "/proc/%.16s/status", process);
+	FILE *file = fopen(path, "re");
+	while (file != NULL && depth == 0 && getline(&line, &size, file) > 0) {
+		if (strncmp(line, "NSpid:", 6) == 0) {
+			for (char *rest = line + 6, *number; (number = strsep(&rest, " \t\n")) != NULL;) {
+				depth += number[0] != '\0';
+			}
+		}
+	}
+	if (file != NULL) {
+		fclose(file);
+	}
+	return depth;
+}
+
+static bool is_daemon(const char *process, char ret_name[CRONTAB_DAEMON_SIZE])
 {
 	static const char *const names[] = {"cron", "crond", "fcron", "bcron-sched", "dcron", NULL};
+	char path[64];
+	CLEANUP(cleanup_free) char *name = NULL;
+	size_t size = 0;
+	snprintf(path, sizeof path, "/proc/%.16s/comm", process);
+	FILE *file = fopen(path, "re");
+	ssize_t length = file != NULL ? getline(&name, &size, file) : -1;
+	if (file != NULL) {
+		fclose(file);
+	}
+	for (size_t i = 0; length > 1 && names[i] != NULL; i++) {
+		if (strncmp(name, names[i], (size_t)length - 1) == 0 && names[i][length - 1] == '\0') {
+			snprintf(ret_name, CRONTAB_DAEMON_SIZE, "%s", names[i]);
+			/* One in a container runs that container's crontabs. */
+			return depth_of(process) <= depth_of("self");
+		}
+	}
+	return false;
+}
+
+int crontab_daemon(char ret_name[CRONTAB_DAEMON_SIZE])
+{
 	int found = 0;
 	DIR *processes = opendir("/proc");
 	for (struct dirent *entry; processes != NULL && found == 0 && (entry = readdir(processes)) != NULL;) {
-		char path[512];
-		CLEANUP(cleanup_free) char *name = NULL;
-		if (!isdigit((unsigned char)entry->d_name[0])) {
-			continue;
-		}
-		snprintf(path, sizeof path, "/proc/%s/comm", entry->d_name);
-		FILE *file = fopen(path, "re");
-		size_t size = 0;
-		ssize_t length = file != NULL ? getline(&name, &size, file) : -1;
-		if (file != NULL) {
-			fclose(file);
-		}
-		for (size_t i = 0; length > 1 && names[i] != NULL; i++) {
-			if (strncmp(name, names[i], (size_t)length - 1) == 0 && names[i][length - 1] == '\0') {
-				snprintf(ret_name, CRONTAB_DAEMON_SIZE, "%s", names[i]);
-				found = atoi(entry->d_name);
-			}
+		if (isdigit((unsigned char)entry->d_name[0]) && is_daemon(entry->d_name, ret_name)) {
+			found = atoi(entry->d_name);
 		}
 	}
 	if (processes != NULL) {
 		closedir(processes);
 	}
-	return found;
+	/* With "hidepid" other users' processes are not shown. */
+	return found == 0 && access("/proc/1/comm", R_OK) != 0 ? -1 : found;
 }

@@ -14,6 +14,10 @@ void job_free(struct job *job)
 {
 	free(job->schedule);
 	free(job->command);
+	for (size_t i = 0; job->settings != NULL && job->settings[i] != NULL; i++) {
+		free(job->settings[i]);
+	}
+	free(job->settings);
 	*job = (struct job){0};
 }
 

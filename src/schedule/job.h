@@ -22,6 +22,7 @@ struct job_request {
 struct job {
 	char *schedule;   /* five cron fields */
 	char *command;    /* for /bin/sh */
+	char **settings;  /* "NAME=VALUE" that the crontab sets for all that follows, NULL-terminated; NULL if none */
 	time_t installed; /* when; 0 if the entry does not say */
 	bool persistent;  /* runs that were slept through are made up for */
 };

@@ -2,19 +2,20 @@
 
 #include "base/cleanup.h"
 #include "base/files.h"
+#include "base/text.h"
 #include "pipeline/file.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
 #include <limits.h>
-#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
-enum { MOST_CHARACTER_BYTES = 4, MOST_EXIT_CODE = 255 };
+enum { MOST_EXIT_CODE = 255 };
 
 static void cleanup_json(json_t **json)
 {
@@ -52,25 +53,10 @@ enum status run_log_open(const char *folder, int *ret_log, struct error *error)
 	return STATUS_OK;
 }
 
-/* JSON is UTF-8, which a message may not be: a path may be anything, and a character may have been cut. */
-static void make_utf8(char *text)
-{
-	for (size_t length = 0; *text != '\0'; text += length) {
-		bool good = false;
-		for (length = 1; !good && length <= MOST_CHARACTER_BYTES && text[length - 1] != '\0'; length++) {
-			json_t *character = json_stringn(text, length); /* NULL if it is not UTF-8 */
-			good = character != NULL;
-			json_decref(character);
-		}
-		length = good ? length - 1 : 1;
-		*text = good ? *text : '?';
-	}
-}
-
 enum status run_log_write_last(const char *folder, const struct last_run *run, struct error *error)
 {
 	struct last_run copy = *run;
-	make_utf8(copy.summary);
+	text_make_plain(copy.summary);
 	CLEANUP(cleanup_json)
 	json_t *json = json_pack("{s:I, s:I, s:i, s:i, s:s}", "started", (json_int_t)run->started, "finished",
 							 (json_int_t)run->finished, "process", run->process, "exit_code", run->exit_code, "summary",
@@ -140,7 +126,44 @@ enum status run_log_read_last(const char *folder, struct last_run *ret_run, stru
 	return STATUS_OK;
 }
 
-bool run_log_is_running(const struct last_run *run)
+static enum status open_lock(const char *folder, int *ret_lock, struct error *error)
 {
-	return run->finished == 0 && run->process > 0 && (kill(run->process, 0) == 0 || errno == EPERM);
+	CLEANUP(cleanup_free) char *path = NULL;
+	enum status status = files_join(folder, RUN_LOCK_NAME, &path, error);
+	if (status == STATUS_OK) {
+		*ret_lock = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+		status = *ret_lock >= 0 ? STATUS_OK : error_set_errno(error, "cannot write to the backup folder %s", folder);
+	}
+	return status;
+}
+
+enum status run_log_lock(const char *folder, int *ret_lock, struct error *error)
+{
+	CLEANUP(cleanup_close) int lock = -1;
+	enum status status = files_make_folder(folder, 0700, error);
+	if (status == STATUS_OK) {
+		status = open_lock(folder, &lock, error);
+	}
+	if (status == STATUS_OK && flock(lock, LOCK_EX | LOCK_NB) != 0) {
+		if (errno != EWOULDBLOCK) {
+			return error_set_errno(error, "cannot lock the backup folder %s", folder);
+		}
+		(void)error_set(error, STATUS_LOCKED, "another scheduled backup is at work in %s", folder);
+		return error_hint(error, "wait until it has ended; if that is never, the time between two runs is too short");
+	}
+	if (status == STATUS_OK) {
+		*ret_lock = cleanup_take(&lock);
+	}
+	return status;
+}
+
+bool run_log_is_running(const char *folder)
+{
+	CLEANUP(cleanup_free) char *path = NULL;
+	struct error ignored;
+	if (files_join(folder, RUN_LOCK_NAME, &path, &ignored) != STATUS_OK) {
+		return false;
+	}
+	CLEANUP(cleanup_close) int lock = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	return lock >= 0 && flock(lock, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }

@@ -13,6 +13,7 @@
 #define RUN_LOG_NAME      "backup.log"
 #define RUN_LOG_OLD_NAME  "backup.log.1"
 #define RUN_LAST_RUN_NAME ".last_run.json"
+#define RUN_LOCK_NAME     ".schedule.lock"
 
 /* Once the log has so many bytes, the next run begins a new one; of the old ones, one is kept. */
 enum { RUN_LOG_LIMIT = 1 << 20 };
@@ -35,7 +36,13 @@ enum status run_log_write_last(const char *folder, const struct last_run *run, s
 /* STATUS_NOT_FOUND if there was none yet; STATUS_FAILED if the file makes no sense. */
 enum status run_log_read_last(const char *folder, struct last_run *ret_run, struct error *error) MUST_CHECK;
 
-/* True if that run is still at work. */
-bool run_log_is_running(const struct last_run *run);
+/*
+ * One scheduled run at a time: held from its beginning to its end, by the kernel's leave. *ret_lock is a file
+ * descriptor; the folder is made if it is missing. STATUS_LOCKED if another run holds it.
+ */
+enum status run_log_lock(const char *folder, int *ret_lock, struct error *error) MUST_CHECK;
+
+/* True while a run holds the lock. */
+bool run_log_is_running(const char *folder);
 
 #endif

@@ -2,10 +2,11 @@
 
 #include "base/files.h"
 #include "base/process.h"
+#include "base/text.h"
+#include "pipeline/digest.h"
 #include "pipeline/file.h"
 
 #include <ctype.h>
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,16 +18,6 @@ enum { UNIT_LIMIT = 256 << 10, TALK_LIMIT = 16 << 10, HASH_SIZE = 18 }; /* bytes
 #define INSTALLED_LINE "# installed: "
 #define EXEC_BEGIN     "ExecStart=/bin/sh -c \""
 
-/* FNV-1a, 64 bits (draft-eastlake-fnv). */
-static uint64_t hash(const char *text)
-{
-	uint64_t value = UINT64_C(0xcbf29ce484222325);
-	for (; *text != '\0'; text++) {
-		value = (value ^ (unsigned char)*text) * UINT64_C(0x100000001b3);
-	}
-	return value;
-}
-
 /*
  * As systemd-escape(1) does it: "/" becomes "-", what cannot be in a unit's name becomes \xNN. The name of a folder
  * that is too long for it ends with a hash of the whole.
@@ -36,7 +27,10 @@ const char *systemd_name(const char *project_folder, char ret_name[SYSTEMD_NAME_
 	size_t length = (size_t)snprintf(ret_name, SYSTEMD_NAME_SIZE, "whisperbackup");
 	for (const char *at = project_folder; *at != '\0'; at++) {
 		if (length + 5 >= SYSTEMD_NAME_SIZE) {
-			snprintf(ret_name + SYSTEMD_NAME_SIZE - HASH_SIZE, HASH_SIZE, "-%016" PRIx64, hash(project_folder));
+			char digest[DIGEST_TEXT_SIZE] = "";
+			struct error ignored;
+			(void)!digest_text(project_folder, digest, &ignored);
+			snprintf(ret_name + SYSTEMD_NAME_SIZE - HASH_SIZE, HASH_SIZE, "-%.16s", digest);
 			break;
 		}
 		unsigned char c = (unsigned char)*at;
@@ -121,13 +115,18 @@ static enum status append_escaped(struct buffer *text, const char *command, stru
 	return status;
 }
 
-static enum status write_unit(const char *project_folder, const char *ending, const struct buffer *text,
-							  struct error *error)
+/* In the place of the one that is there, at once or not at all. */
+static enum status write_unit(const char *project_folder, const char *ending, const char *text, struct error *error)
 {
 	CLEANUP(cleanup_free) char *path = NULL;
+	CLEANUP(cleanup_free) char *new_path = NULL;
 	CLEANUP(cleanup_free) char *folder = NULL;
 	CLEANUP(cleanup_sink) struct sink *file = NULL;
 	enum status status = unit_path(project_folder, ending, &path, error);
+	if (status == STATUS_OK && asprintf(&new_path, "%s.new", path) < 0) {
+		new_path = NULL;
+		status = error_memory(error);
+	}
 	if (status == STATUS_OK) {
 		status = units_folder(&folder, error);
 	}
@@ -135,15 +134,36 @@ static enum status write_unit(const char *project_folder, const char *ending, co
 		status = files_make_folder(folder, 0755, error);
 	}
 	if (status == STATUS_OK) {
-		status = files_remove(path, error);
+		status = files_remove(new_path, error);
 	}
 	if (status == STATUS_OK) {
-		status = file_sink_new(path, &file, error);
+		status = file_sink_new(new_path, &file, error);
 	}
 	if (status == STATUS_OK) {
-		status = sink_write(file, text->data, text->length, error);
+		status = sink_write(file, text, strlen(text), error);
 	}
-	return status == STATUS_OK ? sink_finish(file, error) : status;
+	if (status == STATUS_OK) {
+		status = sink_finish(file, error);
+	}
+	if (status == STATUS_OK && rename(new_path, path) != 0) {
+		status = error_set_errno(error, "cannot write %s", path);
+	}
+	if (status != STATUS_OK && new_path != NULL) {
+		(void)unlink(new_path);
+	}
+	return status;
+}
+
+/* A unit's text; NULL if there is none. Owned by the caller. */
+static char *read_unit(const char *project_folder, const char *ending)
+{
+	CLEANUP(cleanup_free) char *path = NULL;
+	struct error ignored;
+	char *text = NULL;
+	if (unit_path(project_folder, ending, &path, &ignored) == STATUS_OK) {
+		(void)!files_read_text(path, &text, &ignored);
+	}
+	return text;
 }
 
 static enum status write_service(const char *project_folder, const char *command, struct error *error)
@@ -160,7 +180,7 @@ static enum status write_service(const char *project_folder, const char *command
 	if (status == STATUS_OK) {
 		status = buffer_append_text(&text, "\"\n", error);
 	}
-	return status == STATUS_OK ? write_unit(project_folder, ".service", &text, error) : status;
+	return status == STATUS_OK ? write_unit(project_folder, ".service", buffer_text(&text), error) : status;
 }
 
 static enum status write_timer(const char *project_folder, const char *schedule, const char *calendar, time_t now,
@@ -174,7 +194,7 @@ static enum status write_timer(const char *project_folder, const char *schedule,
 					  "%lld\n[Unit]\nDescription=Backups of WhisperEngine's data\n\n[Timer]\n%sPersistent=true\n"
 					  "\n[Install]\nWantedBy=timers.target\n",
 					  schedule, (long long)now, calendar);
-	return status == STATUS_OK ? write_unit(project_folder, ".timer", &text, error) : status;
+	return status == STATUS_OK ? write_unit(project_folder, ".timer", buffer_text(&text), error) : status;
 }
 
 static enum status remove_units(const char *project_folder, struct error *error)
@@ -200,32 +220,62 @@ static const char *timer_name(const char *project_folder, char ret_name[SYSTEMD_
 	return ret_name;
 }
 
+/* systemd ignores a line that is not UTF-8, and a line break would begin another. */
+static enum status check_words(const char *schedule, const char *command, struct error *error)
+{
+	if (!text_has_controls(schedule) && !text_has_controls(command) && text_is_utf8(command)) {
+		return STATUS_OK;
+	}
+	(void)error_set(error, STATUS_USAGE,
+					"a path or setting with a control character in it, or that is not UTF-8, cannot be scheduled");
+	return error_hint(error, "rename the folder");
+}
+
+static enum status start_timer(const char *name, struct error *error)
+{
+	enum status status = systemctl("daemon-reload", NULL, NULL, NULL, error);
+	if (status == STATUS_OK) {
+		status = systemctl("enable", name, NULL, NULL, error);
+	}
+	/* One that runs already must take up the new times. */
+	return status == STATUS_OK ? systemctl("restart", name, NULL, NULL, error) : status;
+}
+
+/* As it was before an install that failed: an earlier timer goes on. */
+static void go_back(const char *project_folder, const char *old_timer, const char *old_service)
+{
+	char name[SYSTEMD_NAME_SIZE + 8];
+	struct error ignored;
+	if (old_timer != NULL && old_service != NULL) {
+		(void)!write_unit(project_folder, ".service", old_service, &ignored);
+		(void)!write_unit(project_folder, ".timer", old_timer, &ignored);
+		(void)!start_timer(timer_name(project_folder, name), &ignored);
+		return;
+	}
+	(void)!systemctl("disable", "--now", timer_name(project_folder, name), NULL, &ignored);
+	(void)!remove_units(project_folder, &ignored);
+	(void)!systemctl("daemon-reload", NULL, NULL, NULL, &ignored);
+}
+
 enum status systemd_install(const char *project_folder, const char *schedule, const char *calendar, const char *command,
 							time_t now, struct error *error)
 {
 	char name[SYSTEMD_NAME_SIZE + 8];
-	if (strpbrk(schedule, "\r\n") != NULL || strpbrk(command, "\r\n") != NULL) {
-		(void)error_set(error, STATUS_USAGE, "a path or setting with a line break in it cannot be scheduled");
-		return error_hint(error, "rename the folder");
+	CLEANUP(cleanup_free) char *old_timer = read_unit(project_folder, ".timer");
+	CLEANUP(cleanup_free) char *old_service = read_unit(project_folder, ".service");
+	enum status status = check_words(schedule, command, error);
+	if (status != STATUS_OK) {
+		return status;
 	}
-	enum status status = write_service(project_folder, command, error);
+	status = write_service(project_folder, command, error);
 	if (status == STATUS_OK) {
 		status = write_timer(project_folder, schedule, calendar, now, error);
 	}
 	if (status == STATUS_OK) {
-		status = systemctl("daemon-reload", NULL, NULL, NULL, error);
-	}
-	if (status == STATUS_OK) {
-		status = systemctl("enable", timer_name(project_folder, name), NULL, NULL, error);
-	}
-	if (status == STATUS_OK) { /* one that runs already must take up the new times */
-		status = systemctl("restart", name, NULL, NULL, error);
+		status = start_timer(timer_name(project_folder, name), error);
 	}
 	if (status != STATUS_OK) {
-		struct error ignored;
-		(void)!systemctl("disable", "--now", timer_name(project_folder, name), NULL, &ignored);
-		(void)!remove_units(project_folder, &ignored);
-		(void)!systemctl("daemon-reload", NULL, NULL, NULL, &ignored);
+		go_back(project_folder, old_timer, old_service);
 	}
 	return status;
 }
@@ -242,6 +292,8 @@ enum status systemd_uninstall(const char *project_folder, struct error *error)
 	}
 	/* Without a systemd that answers, the units are still removed. */
 	(void)!systemctl("disable", "--now", timer_name(project_folder, name), NULL, &ignored);
+	/* When it last ran is noted; else a timer that is installed next month would first make up for that. */
+	(void)!systemctl("clean", "--what=state", timer_name(project_folder, name), NULL, &ignored);
 	status = remove_units(project_folder, error);
 	(void)!systemctl("daemon-reload", NULL, NULL, NULL, &ignored);
 	return status;
@@ -276,7 +328,7 @@ static time_t read_moment(const char *text)
 static enum status changed(const char *timer_path, struct error *error)
 {
 	(void)error_set(error, STATUS_FAILED, "%s or its service is not as it was written", timer_path);
-	return error_hint(error, "remove that file by hand, then install it again: schedule install --systemd");
+	return error_hint(error, "install it again (schedule install --systemd), or remove it (schedule uninstall)");
 }
 
 enum status systemd_find(const char *project_folder, struct job *ret_job, struct error *error)
@@ -292,17 +344,16 @@ enum status systemd_find(const char *project_folder, struct job *ret_job, struct
 	if (status == STATUS_UNAVAILABLE) {
 		return error->status = STATUS_NOT_FOUND; /* without a HOME there can be none */
 	}
+	enum status service_status = STATUS_OK;
 	if (status == STATUS_OK) {
 		status = files_read_text(timer_path, &timer, error);
+		service_status = files_read_text(service_path, &service, error);
 	}
-	if (status == STATUS_OK) {
-		status = files_read_text(service_path, &service, error);
-		if (status == STATUS_NOT_FOUND) {
-			return changed(timer_path, error);
-		}
+	if ((status == STATUS_NOT_FOUND) != (service_status == STATUS_NOT_FOUND)) {
+		return changed(timer_path, error); /* half of it is there */
 	}
-	if (status != STATUS_OK) {
-		return status;
+	if (status != STATUS_OK || service_status != STATUS_OK) {
+		return status != STATUS_OK ? status : service_status;
 	}
 	CLEANUP(cleanup_free) char *installed = line_after(timer, INSTALLED_LINE);
 	struct job job = {.schedule = line_after(timer, SCHEDULE_LINE),

@@ -1,8 +1,7 @@
 /*
  * systemd.h - the same job as a timer of the user's systemd, which makes up for runs that were slept through.
  *
- * Two units in ~/.config/systemd/user, named after the project's folder.
- * Facts: systemd.timer(5), systemd.time(7),
+ * Two units in ~/.config/systemd/user, named after the project's folder. Facts: systemd.timer(5), systemd.time(7),
  * systemd.service(5), "COMMAND LINES"; tried with systemd 252.
  */
 #ifndef WHISPERBACKUP_SCHEDULE_SYSTEMD_H
@@ -20,8 +19,8 @@ enum status systemd_available(struct error *error) MUST_CHECK;
 
 /*
  * Writes the units, in the place of earlier ones, and starts the timer. `schedule` is the cron expression that
- * `calendar` ("OnCalendar=..." lines) says in systemd's words. If it fails nothing is left behind.
- * STATUS_USAGE if a part has a line break in it.
+ * `calendar` ("OnCalendar=..." lines) says in systemd's words. If it fails, everything is as it was.
+ * STATUS_USAGE if a part is nothing for a unit file.
  */
 enum status systemd_install(const char *project_folder, const char *schedule, const char *calendar, const char *command,
 							time_t now, struct error *error) MUST_CHECK;
