@@ -32,8 +32,7 @@ void job_free(struct job *job);
 /*
  * The shell command: cd to the project, then this program with the settings, quoted so that any of sh, bash, zsh, csh
  * or fish understands it, as crontabs may set SHELL. A newline in any part is STATUS_USAGE: no crontab can hold one. So
- * is a
- * "=" in the program's path if there are variables: env(1) would take it for one.
+ * is a "=" in the program's path if there are variables: env(1) would take it for one.
  * Owned by the caller.
  */
 enum status job_command(const struct job_request *request, char **ret_command, struct error *error) MUST_CHECK;

@@ -9,7 +9,7 @@
 #define NAME     "whisperbackup-home-me-whisperengine"
 #define CALENDAR "OnCalendar=*-*-* 02:00:00\n"
 
-enum { MOMENT = 1795399200, RANDOM_COMMANDS = 300 };
+enum { MOMENT = 1795399200, RANDOM_COMMANDS = 80 };
 
 static char *before[3];
 static const char *const variables[] = {"PATH", "HOME", "XDG_CONFIG_HOME"};
