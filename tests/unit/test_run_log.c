@@ -281,35 +281,57 @@ static void a_note_in_a_folder_that_is_missing_is_a_failure(void **state)
 /* --- does it run? --------------------------------------------------------------------------------------------------
  */
 
-static void a_run_is_at_work_as_long_as_its_process_is(void **state)
+static void a_run_is_at_work_while_it_holds_the_lock(void **state)
 {
-	(void)state;
-	struct last_run run = {.started = 1, .process = getpid()};
-	assert_true(run_log_is_running(&run));
+	struct error error;
+	int lock = -1;
+	assert_false(run_log_is_running(*state));
+	assert_ok(run_log_lock(*state, &lock, &error), &error);
+	assert_true(run_log_is_running(*state));
+	close(lock);
+	assert_false(run_log_is_running(*state));
+}
+
+static void while_one_run_is_at_work_there_is_no_other(void **state)
+{
+	struct error error;
+	int lock = -1;
+	int other = -1;
+	assert_ok(run_log_lock(*state, &lock, &error), &error);
+	assert_status(STATUS_LOCKED, run_log_lock(*state, &other, &error), &error);
+	assert_int_equal(other, -1);
+	close(lock);
+	assert_ok(run_log_lock(*state, &lock, &error), &error);
+	close(lock);
+}
+
+static void a_run_that_was_killed_is_not_at_work(void **state)
+{
+	int ready[2];
+	assert_int_equal(pipe(ready), 0);
 	pid_t child = fork();
 	if (child == 0) {
+		struct error error;
+		int lock = -1;
+		char sign = run_log_lock(*state, &lock, &error) == STATUS_OK ? '1' : '0';
+		(void)!write(ready[1], &sign, 1);
+		pause();
 		_exit(0);
 	}
+	char sign = '0';
+	assert_int_equal(read(ready[0], &sign, 1), 1);
+	assert_int_equal(sign, '1');
+	assert_true(run_log_is_running(*state));
+	assert_int_equal(kill(child, SIGKILL), 0);
 	assert_int_equal(waitpid(child, NULL, 0), child);
-	run.process = child;
-	assert_false(run_log_is_running(&run));
+	close(ready[0]);
+	close(ready[1]);
+	assert_false(run_log_is_running(*state));
 }
 
-static void a_run_that_has_finished_is_not_at_work_whatever_has_its_number_now(void **state)
+static void in_a_folder_that_is_missing_nothing_is_at_work(void **state)
 {
-	(void)state;
-	struct last_run run = {.started = 1, .finished = 2, .process = getpid()};
-	assert_false(run_log_is_running(&run));
-}
-
-/* kill(2) takes 0 and less for groups of processes. */
-static void a_number_that_is_no_process_is_not_at_work(void **state)
-{
-	(void)state;
-	struct last_run run = {.started = 1, .process = 0};
-	assert_false(run_log_is_running(&run));
-	run.process = -1;
-	assert_false(run_log_is_running(&run));
+	assert_false(run_log_is_running(at(*state, "nothing")));
 }
 
 int main(void)
@@ -336,9 +358,10 @@ int main(void)
 		scratch_test(what_a_killed_run_left_of_a_note_does_not_matter),
 		scratch_test(a_note_that_cannot_be_put_in_place_leaves_nothing_behind),
 		scratch_test(a_note_in_a_folder_that_is_missing_is_a_failure),
-		cmocka_unit_test(a_run_is_at_work_as_long_as_its_process_is),
-		cmocka_unit_test(a_run_that_has_finished_is_not_at_work_whatever_has_its_number_now),
-		cmocka_unit_test(a_number_that_is_no_process_is_not_at_work),
+		scratch_test(a_run_is_at_work_while_it_holds_the_lock),
+		scratch_test(while_one_run_is_at_work_there_is_no_other),
+		scratch_test(a_run_that_was_killed_is_not_at_work),
+		scratch_test(in_a_folder_that_is_missing_nothing_is_at_work),
 	};
 	return cmocka_run_group_tests_name("run_log", tests, NULL, NULL);
 }
