@@ -42,6 +42,58 @@ static bool says_none(const struct buffer *errors)
 	return strstr(buffer_text(errors), "no crontab for") != NULL || strstr(buffer_text(errors), "can't open") != NULL;
 }
 
+/* The text as "crontab -l" of Debian shows it: a carriage return is two characters there, "\\" and "r". */
+static enum status as_listed(const char *text, struct buffer *listed, struct error *error)
+{
+	enum status status = STATUS_OK;
+	for (; status == STATUS_OK && *text != '\0'; text++) {
+		status = *text == '\r' ? buffer_append_text(listed, "\\r", error) : buffer_append(listed, text, 1, error);
+	}
+	return status;
+}
+
+static void set_editor(const char *visual)
+{
+	if (visual != NULL) {
+		(void)setenv("VISUAL", visual, 1);
+	} else {
+		(void)unsetenv("VISUAL");
+	}
+}
+
+/*
+ * A listing with "\r" in it may hide carriage returns, which would then be written back as two characters. What an
+ * editor is given is the true text; cat shows it.
+ */
+static enum status read_exactly(struct buffer *text, struct error *error)
+{
+	static const char *const arguments[] = {"crontab", "-e", NULL};
+	struct buffer exact = BUFFER_INIT(TEXT_LIMIT + 1);
+	CLEANUP(buffer_free) struct buffer listed = BUFFER_INIT(2 * TEXT_LIMIT);
+	CLEANUP(buffer_free) struct buffer errors = BUFFER_INIT(ERRORS_LIMIT);
+	const char *visual = getenv("VISUAL");
+	CLEANUP(cleanup_free) char *before = visual != NULL ? strdup(visual) : NULL;
+	int exit_code = 0;
+	set_editor("cat");
+	enum status status = process_run(arguments, NULL, &exact, &errors, &exit_code, error);
+	set_editor(before);
+	if (status == STATUS_OK) {
+		status = as_listed(buffer_text(&exact), &listed, error);
+	}
+	if (status == STATUS_OK && strcmp(buffer_text(&listed), buffer_text(text)) != 0) {
+		status = error_set(
+			error, STATUS_FAILED,
+			"your crontab has carriage returns, or \"\\r\", and crontab does not show which; it is left alone");
+	}
+	if (status != STATUS_OK) {
+		buffer_free(&exact);
+		return status;
+	}
+	buffer_free(text);
+	*text = exact;
+	return STATUS_OK;
+}
+
 enum status crontab_read(char **ret_text, struct error *error)
 {
 	static const char *const arguments[] = {"crontab", "-l", NULL};
@@ -55,7 +107,10 @@ enum status crontab_read(char **ret_text, struct error *error)
 	} else if (status == STATUS_OK && exit_code != 0 && !says_none(&errors)) {
 		status = refused("does not show your crontab", exit_code, &errors, error);
 	} else if (status == STATUS_OK && exit_code == 0) {
-		status = check_whole(&text, error);
+		status = strstr(buffer_text(&text), "\\r") != NULL ? read_exactly(&text, error) : STATUS_OK;
+		if (status == STATUS_OK) {
+			status = check_whole(&text, error);
+		}
 		if (status == STATUS_OK) {
 			*ret_text = text.data != NULL ? MOVE(text.data) : strdup("");
 			status = *ret_text != NULL ? STATUS_OK : error_memory(error);

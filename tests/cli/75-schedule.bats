@@ -150,7 +150,6 @@ CODE
 @test "the settings of an installed schedule count for its status, not those of now" {
 	in_world 1 <<'CODE'
 BACKUP_DIR="$BATS_TEST_TMPDIR/it's there" "$W" schedule install daily
-mkdir "$BATS_TEST_TMPDIR/it's there"
 jq -n '{started: 1726151422, finished: 1726151425, process: 1, exit_code: 0, summary: "done"}' >"$BATS_TEST_TMPDIR/it's there/.last_run.json"
 "$W" schedule status
 CODE
@@ -345,6 +344,170 @@ CODE
 	[[ ! -e $BATS_TEST_TMPDIR/elsewhere ]]
 }
 
+@test "with its standard input closed, install still keeps the crontab" {
+	in_world 0 <<'CODE'
+echo '1 1 * * * /usr/bin/true' | crontab -
+"$W" schedule install <&-
+crontab -l | head -n 1
+"$W" schedule uninstall <&- >&- 2>&-
+crontab -l
+CODE
+	assert_equal "$output" '1 1 * * * /usr/bin/true
+1 1 * * * /usr/bin/true'
+}
+
+@test "an entry that was commented out is told, and can be replaced or removed" {
+	in_world 0 <<'CODE'
+"$W" schedule install
+crontab -l | sed 's/^0 2/#0 2/' | crontab -
+! "$W" schedule status || exit 9
+"$W" schedule install weekly
+crontab -l | grep -c '^0 2 . . 0 cd'
+crontab -l | sed 's/^0 2/#0 2/' | crontab -
+"$W" schedule uninstall
+! crontab -l 2>/dev/null
+CODE
+	assert_contains "$output" 'no backup is made: the block of'
+	assert_equal "$(tail -n 1 <<<"$output")" 1
+}
+
+@test "a crontab saved with other line ends is understood" {
+	in_world 0 <<'CODE'
+"$W" schedule install
+crontab -l | sed $'s/$/\r/' | crontab -
+"$W" schedule install weekly
+crontab -l | grep -c 'schedule run'
+"$W" schedule uninstall
+CODE
+	assert_equal "$output" 1
+}
+
+@test "carriage returns and backslashes in other lines are kept, although crontab lists them alike" {
+	in_world 0 <<'CODE'
+printf '1 1 * * * printf "a\\r\\n"\n# from elsewhere\r\n' | crontab -
+before=$(tail -n +4 /var/spool/cron/crontabs/root | sha256sum)
+"$W" schedule install
+"$W" schedule uninstall
+test "$(tail -n +4 /var/spool/cron/crontabs/root | sha256sum)" = "$before"
+CODE
+}
+
+@test "what the crontab sets above the block counts for trigger and status" {
+	in_world 0 <<'CODE'
+echo "BACKUP_DIR = $BATS_TEST_TMPDIR/elsewhere" | crontab -
+mkdir "$BATS_TEST_TMPDIR/elsewhere"
+"$W" schedule install
+! "$W" schedule trigger || exit 9
+! "$W" schedule status || exit 9
+CODE
+	[[ -s $BATS_TEST_TMPDIR/elsewhere/backup.log && ! -e backups ]]
+	assert_contains "$output" ': failed: Docker not running'
+}
+
+@test "a trigger that does not get as far as the log says why" {
+	echo 'a file' >backups
+	in_world 1 <<'CODE'
+"$W" schedule install daily
+"$W" schedule trigger
+CODE
+	assert_contains "$errors" 'Not a directory'
+	assert_contains "$errors" 'the run did not get as far as its log (exit code 1)'
+}
+
+@test "Ctrl-C at a trigger is handed on to the run, whose end is waited for" {
+	command -v perl >/dev/null || skip "no perl to listen on a socket with"
+	export DOCKER_HOST=unix://$BATS_TEST_TMPDIR/deaf.sock
+	in_world 130 <<'CODE'
+# An engine that takes a request and never answers.
+perl -MIO::Socket::UNIX -e 'my $s = IO::Socket::UNIX->new(Listen => 5, Local => $ARGV[0]) or die; my @c; push @c, $s->accept while 1' \
+	"$BATS_TEST_TMPDIR/deaf.sock" &
+until [ -S "$BATS_TEST_TMPDIR/deaf.sock" ]; do sleep 0.1; done
+"$W" schedule trigger &
+until grep -q 'scheduled backup' backups/backup.log 2>/dev/null; do sleep 0.1; done
+sleep 0.5
+kill -INT $!
+wait $!
+CODE
+	assert_contains "$(cat backups/backup.log)" 'failed: interrupted'
+	assert_json "$(cat backups/.last_run.json)" .exit_code 130
+}
+
+@test "only one scheduled run is at work at a time" {
+	mkdir backups
+	exec 9>backups/.schedule.lock
+	flock 9
+	program 4 schedule run 30
+	assert_contains "$errors" 'another scheduled backup is at work'
+	[[ ! -e backups/backup.log ]]
+}
+
+@test "status tells a run that is at work, and one that is longer at work than the next is away" {
+	make_backup "$(days_ago 0)"
+	in_world 1 <<'CODE'
+"$W" schedule install '* * * * *'
+cron
+exec 8>backups/.schedule.lock
+flock 8
+echo "{\"started\": $(date +%s), \"finished\": 0, \"process\": 1, \"exit_code\": 0, \"summary\": \"\"}" >backups/.last_run.json
+"$W" schedule status | grep 'last run'
+echo "{\"started\": $(date -d '3 minutes ago' +%s), \"finished\": 0, \"process\": 1, \"exit_code\": 0, \"summary\": \"\"}" >backups/.last_run.json
+"$W" schedule status
+CODE
+	assert_contains "$output" 'still at work (process 1)'
+	assert_contains "$output" 'still at work although the next run is due'
+}
+
+@test "a backup folder that was chosen and is not there is refused: its disk may not be mounted" {
+	BACKUP_DIR=$BATS_TEST_TMPDIR/disk program 1 schedule run 30
+	assert_contains "$errors" 'is not there'
+	assert_contains "$errors" 'is its disk mounted?'
+	[[ ! -e $BATS_TEST_TMPDIR/disk ]]
+}
+
+@test "install makes the backup folder that was chosen" {
+	in_world 0 <<'CODE'
+BACKUP_DIR="$BATS_TEST_TMPDIR/disk" "$W" schedule install
+CODE
+	[[ -d $BATS_TEST_TMPDIR/disk ]]
+}
+
+@test "on a full disk the run still says that it failed" {
+	in_world 1 <<'CODE'
+mkdir "$BATS_TEST_TMPDIR/full"
+mount -t tmpfs -o size=64k none "$BATS_TEST_TMPDIR/full"
+dd if=/dev/zero of="$BATS_TEST_TMPDIR/full/rest" bs=4k 2>/dev/null || true
+BACKUP_DIR="$BATS_TEST_TMPDIR/full" "$W" schedule run 30
+CODE
+	assert_contains "$errors" 'whisperbackup: scheduled backup of'
+	assert_contains "$errors" 'failed: '
+}
+
+@test "a path that is too long for cron gets a hint" {
+	local part long
+	part=$(printf 'x%.0s' {1..200})
+	long=$project/$part/$part/$part/$part/$part
+	mkdir -p "$long"
+	touch "$long/compose.yaml"
+	cd "$long"
+	in_world 1 <<'CODE'
+"$W" schedule install
+CODE
+	assert_contains "$errors" 'too long'
+	assert_contains "$errors" 'hint: the folder'"'"'s path is too long for cron'
+}
+
+@test "a clock that was set back hides nothing and prints no negative times" {
+	make_backup "$(days_ago 0)"
+	in_world 0 <<'CODE'
+"$W" schedule install daily
+cron
+now=$(date +%s)
+echo "{\"started\": $now, \"finished\": $((now - 1000)), \"process\": 1, \"exit_code\": 0, \"summary\": \"done\"}" >backups/.last_run.json
+"$W" schedule status
+CODE
+	assert_contains "$output" ': done, in 0.0 s'
+}
+
 # --- systemd --------------------------------------------------------------------------------------------------------
 
 need_systemd() {
@@ -398,6 +561,34 @@ start_systemd
 "$W" schedule trigger
 CODE
 	assert_contains "$output" 'Docker not running'
+}
+
+@test "a timer that is installed again does not first make up for what was missed before" {
+	need_systemd
+	in_world 0 <<'CODE'
+start_systemd
+"$W" schedule install --systemd daily
+"$W" schedule uninstall
+find "$HOME" -path '*systemd/timers*' -name 'stamp-*'
+"$W" schedule install --systemd daily
+sleep 2
+test ! -e backups/backup.log
+CODE
+	assert_equal "$output" ''
+}
+
+@test "an install that fails leaves the earlier timer" {
+	need_systemd
+	in_world 0 <<'CODE'
+start_systemd
+"$W" schedule install --systemd weekly
+mkdir -p "$BATS_TEST_TMPDIR/bin"
+printf '#!/bin/sh\ncase "$*" in *enable*) exit 1 ;; esac\nexec %s "$@"\n' "$(command -v systemctl)" >"$BATS_TEST_TMPDIR/bin/systemctl"
+chmod +x "$BATS_TEST_TMPDIR/bin/systemctl"
+! PATH="$BATS_TEST_TMPDIR/bin:$PATH" "$W" schedule install --systemd daily || exit 9
+"$W" schedule status | sed -n 2p || true
+CODE
+	assert_contains "$output" 'every Sunday at 02:00'
 }
 
 @test "without a systemd of the user's, --systemd says so and leaves nothing behind" {
