@@ -77,7 +77,7 @@ Services Backed Up:
 	redis_run SET guide:later 1 >/dev/null
 	psql_run shop -c 'CREATE TABLE guide_later (id integer)'
 	WHISPERBACKUP=./bot.sh open_terminal backup restore "$(timestamp)"
-	wait_until screen_shows '(yes/no)'
+	wait_until screen_shows 'Type yes to go on'
 	type_keys 'yes\n'
 	close_terminal 0
 	assert_equal "$(redis_run EXISTS guide:later)" 0
