@@ -149,6 +149,19 @@ enum status crontab_put(const char *text, const char *project_folder, const char
 	return STATUS_OK;
 }
 
+/* A whole block, of any folder: a line that only looks like the beginning of one is the user's own. */
+static bool begins_with_block(const char *text)
+{
+	struct block block = {0};
+	struct error ignored;
+	if (strncmp(text, BEGIN_MARK, strlen(BEGIN_MARK)) != 0) {
+		return false;
+	}
+	const char *folder = text + strlen(BEGIN_MARK);
+	CLEANUP(cleanup_free) char *copy = strndup(folder, strcspn(folder, "\r\n"));
+	return copy != NULL && find_block(text, copy, &block, &ignored) == STATUS_OK && block.begin == text;
+}
+
 enum status crontab_take(const char *text, const char *project_folder, char **ret_text, struct error *error)
 {
 	struct block block = {0};
@@ -163,9 +176,9 @@ enum status crontab_take(const char *text, const char *project_folder, char **re
 	}
 	status = buffer_append(&result, text, before, error);
 	const char *rest = block.end;
-	if (status == STATUS_OK && strncmp(rest, BEGIN_MARK, strlen(BEGIN_MARK)) == 0) {
+	if (status == STATUS_OK && (block.no_crontab || block.no_newline) && begins_with_block(rest)) {
 		/* Another project's block comes next, and it is now the one that knows how the crontab was. */
-		rest = next_line(next_line(rest));
+		rest = next_line(rest);
 		status = buffer_append(&result, block.end, (size_t)(rest - block.end), error);
 		if (status == STATUS_OK) {
 			status = buffer_printf(&result, error, "%s%s", block.no_crontab ? NO_CRONTAB : "",
@@ -197,6 +210,7 @@ static enum status read_entry(const char *line, struct job *job, struct error *e
 		job->schedule = field == FIELDS - 1 ? strndup(line, (size_t)(at - line)) : NULL;
 		at += strspn(at, " \t");
 	}
+	at = at < end ? at : end; /* the carriage return of a line that has nothing behind its times */
 	job->command = calloc(1, (size_t)(end - at) + 1);
 	if (job->schedule == NULL || job->command == NULL) {
 		return error_memory(error);

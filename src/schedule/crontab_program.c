@@ -36,10 +36,12 @@ static enum status check_whole(const struct buffer *text, struct error *error)
 			   : error_set(error, STATUS_FAILED, "your crontab has a NUL byte in it, and is left alone");
 }
 
-/* In the words of Debian's crontab and its relatives, and in those of busybox. */
+/* In the words of Debian's crontab and its relatives, and in those of busybox, which says why it cannot open it. */
 static bool says_none(const struct buffer *errors)
 {
-	return strstr(buffer_text(errors), "no crontab for") != NULL || strstr(buffer_text(errors), "can't open") != NULL;
+	const char *said = buffer_text(errors);
+	return strstr(said, "no crontab for") != NULL ||
+		   (strstr(said, "can't open") != NULL && strstr(said, "No such file") != NULL);
 }
 
 /* The text as "crontab -l" of Debian shows it: a carriage return is two characters there, "\\" and "r". */

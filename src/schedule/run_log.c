@@ -122,6 +122,7 @@ enum status run_log_read_last(const char *folder, struct last_run *ret_run, stru
 	struct last_run run = {
 		.started = (time_t)started, .finished = (time_t)finished, .process = (int)process, .exit_code = (int)exit_code};
 	snprintf(run.summary, sizeof run.summary, "%s", summary);
+	text_make_plain(run.summary);
 	*ret_run = run;
 	return STATUS_OK;
 }

@@ -197,20 +197,11 @@ static enum status write_timer(const char *project_folder, const char *schedule,
 	return status == STATUS_OK ? write_unit(project_folder, ".timer", buffer_text(&text), error) : status;
 }
 
-static enum status remove_units(const char *project_folder, struct error *error)
+static enum status remove_unit(const char *project_folder, const char *ending, struct error *error)
 {
-	static const char *const endings[] = {".timer", ".service"};
-	for (size_t i = 0; i < 2; i++) {
-		CLEANUP(cleanup_free) char *path = NULL;
-		enum status status = unit_path(project_folder, endings[i], &path, error);
-		if (status == STATUS_OK) {
-			status = files_remove(path, error);
-		}
-		if (status != STATUS_OK) {
-			return status;
-		}
-	}
-	return STATUS_OK;
+	CLEANUP(cleanup_free) char *path = NULL;
+	enum status status = unit_path(project_folder, ending, &path, error);
+	return status == STATUS_OK ? files_remove(path, error) : status;
 }
 
 static const char *timer_name(const char *project_folder, char ret_name[SYSTEMD_NAME_SIZE + 8])
@@ -241,20 +232,27 @@ static enum status start_timer(const char *name, struct error *error)
 	return status == STATUS_OK ? systemctl("restart", name, NULL, NULL, error) : status;
 }
 
+/* `text` is NULL if there was none. */
+static void put_back(const char *project_folder, const char *ending, const char *text)
+{
+	struct error ignored;
+	(void)!(text != NULL ? write_unit(project_folder, ending, text, &ignored)
+						 : remove_unit(project_folder, ending, &ignored));
+}
+
 /* As it was before an install that failed: an earlier timer goes on. */
 static void go_back(const char *project_folder, const char *old_timer, const char *old_service)
 {
 	char name[SYSTEMD_NAME_SIZE + 8];
 	struct error ignored;
-	if (old_timer != NULL && old_service != NULL) {
-		(void)!write_unit(project_folder, ".service", old_service, &ignored);
-		(void)!write_unit(project_folder, ".timer", old_timer, &ignored);
-		(void)!start_timer(timer_name(project_folder, name), &ignored);
-		return;
+	bool whole = old_timer != NULL && old_service != NULL;
+	if (!whole) {
+		(void)!systemctl("disable", "--now", timer_name(project_folder, name), NULL, &ignored);
 	}
-	(void)!systemctl("disable", "--now", timer_name(project_folder, name), NULL, &ignored);
-	(void)!remove_units(project_folder, &ignored);
-	(void)!systemctl("daemon-reload", NULL, NULL, NULL, &ignored);
+	put_back(project_folder, ".service", old_service);
+	put_back(project_folder, ".timer", old_timer);
+	(void)!(whole ? start_timer(timer_name(project_folder, name), &ignored)
+				  : systemctl("daemon-reload", NULL, NULL, NULL, &ignored));
 }
 
 enum status systemd_install(const char *project_folder, const char *schedule, const char *calendar, const char *command,
@@ -294,7 +292,10 @@ enum status systemd_uninstall(const char *project_folder, struct error *error)
 	(void)!systemctl("disable", "--now", timer_name(project_folder, name), NULL, &ignored);
 	/* When it last ran is noted; else a timer that is installed next month would first make up for that. */
 	(void)!systemctl("clean", "--what=state", timer_name(project_folder, name), NULL, &ignored);
-	status = remove_units(project_folder, error);
+	status = remove_unit(project_folder, ".timer", error);
+	if (status == STATUS_OK) {
+		status = remove_unit(project_folder, ".service", error);
+	}
 	(void)!systemctl("daemon-reload", NULL, NULL, NULL, &ignored);
 	return status;
 }

@@ -1,6 +1,8 @@
-/* runtimes/runtime and stores/store_table: what is known of a container, and which store it belongs to. */
+/* runtimes/runtime and stores/store_table: what is known of a container, which store it belongs to, and how long it is
+ * waited for. */
 #include "support.h"
 
+#include "base/clock.h"
 #include "runtimes/runtime.h"
 #include "stores/store_table.h"
 
@@ -279,6 +281,111 @@ static void a_port_that_is_not_published_has_no_address(void **state)
 	assert_null(container_published(&container, 5432));
 }
 
+/* --- programs ----------------------------------------------------------------------------------------------------- */
+
+/* A program that never ends: it says `words` whenever it is asked, or else nothing until the time is up. */
+struct endless {
+	struct runtime runtime;
+	struct exec exec;
+	const char *words;
+	bool waited_for_ever;
+	bool freed;
+};
+
+static enum status endless_open(struct runtime *runtime, const struct exec_request *request, struct exec **ret_exec,
+								struct error *error)
+{
+	(void)request;
+	(void)error;
+	struct endless *endless = (struct endless *)runtime;
+	endless->exec.runtime = runtime;
+	*ret_exec = &endless->exec;
+	return STATUS_OK;
+}
+
+static enum status endless_exchange(struct exec *exec, const void *bytes, size_t length, size_t *ret_written,
+									struct buffer *output, struct buffer *errors, int timeout_milliseconds,
+									bool *ret_ended, struct error *error)
+{
+	(void)bytes;
+	(void)errors;
+	struct endless *endless = (struct endless *)exec->runtime;
+	*ret_written = length;
+	if (timeout_milliseconds < 0) {
+		endless->waited_for_ever = true;
+		*ret_ended = true;
+		return STATUS_OK;
+	}
+	*ret_ended = false;
+	clock_sleep(endless->words != NULL && timeout_milliseconds > 10 ? 10 : (unsigned)timeout_milliseconds);
+	return endless->words != NULL ? buffer_append_text(output, endless->words, error) : STATUS_OK;
+}
+
+static enum status endless_finish(struct exec *exec, int *ret_exit_code, struct error *error)
+{
+	(void)exec;
+	(void)error;
+	*ret_exit_code = 0;
+	return STATUS_OK;
+}
+
+static void endless_free(struct exec *exec)
+{
+	((struct endless *)exec->runtime)->freed = true;
+}
+
+static const struct runtime_ops endless_ops = {.exec_open = endless_open,
+											   .exec_exchange = endless_exchange,
+											   .exec_finish = endless_finish,
+											   .exec_free = endless_free};
+
+static enum status run_endless(struct endless *endless, unsigned patience_seconds, struct error *error)
+{
+	static const char *const arguments[] = {"psql", "-l", NULL};
+	struct container container = {.name = text("db")};
+	struct exec_request request = {.container = &container, .arguments = arguments};
+	struct buffer errors = BUFFER_INIT(100);
+	int exit_code = 0;
+	endless->runtime = (struct runtime){.ops = &endless_ops, .patience_seconds = patience_seconds};
+	return runtime_run(&endless->runtime, &request, NULL, NULL, &errors, &exit_code, error);
+}
+
+static void assert_given_up(struct endless *endless)
+{
+	struct error error;
+	alarm(100);
+	assert_status(STATUS_UNAVAILABLE, run_endless(endless, 1, &error), &error);
+	alarm(0);
+	assert_string_equal(error.message, "psql in container db has not answered for 1 seconds");
+	assert_true(endless->freed);
+	assert_false(endless->waited_for_ever);
+}
+
+static void a_program_that_never_ends_is_given_up(void **state)
+{
+	(void)state;
+	struct endless endless = {0};
+	assert_given_up(&endless);
+}
+
+/* Each word would begin the wait anew, if it were one wait for each. */
+static void a_program_that_never_ends_is_given_up_although_it_goes_on_saying_something(void **state)
+{
+	(void)state;
+	struct endless endless = {.words = "still here\n"};
+	assert_given_up(&endless);
+}
+
+static void a_runtime_without_limit_waits_for_ever(void **state)
+{
+	(void)state;
+	struct error error;
+	struct endless endless = {0};
+	assert_ok(run_endless(&endless, 0, &error), &error);
+	assert_true(endless.waited_for_ever);
+	assert_true(endless.freed);
+}
+
 /* --- stores ------------------------------------------------------------------------------------------------------- */
 
 static void the_table_holds_the_four_stores(void **state)
@@ -409,6 +516,9 @@ int main(void)
 		cmocka_unit_test(an_empty_environment_has_no_variable),
 		cmocka_unit_test(a_published_port_is_found_by_its_number_in_the_container),
 		cmocka_unit_test(a_port_that_is_not_published_has_no_address),
+		cmocka_unit_test(a_program_that_never_ends_is_given_up),
+		cmocka_unit_test(a_program_that_never_ends_is_given_up_although_it_goes_on_saying_something),
+		cmocka_unit_test(a_runtime_without_limit_waits_for_ever),
 		cmocka_unit_test(the_table_holds_the_four_stores),
 		cmocka_unit_test(the_artefacts_are_those_of_the_guide),
 		cmocka_unit_test(no_two_stores_share_a_name_a_service_or_a_file),

@@ -3,7 +3,10 @@
 
 #include "schedule/crontab.h"
 
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
+#include <sys/prctl.h>
 
 static char *path_before;
 
@@ -113,6 +116,25 @@ static void what_it_shows_before_it_fails_is_no_crontab(void **state)
 	assert_read_fails(STATUS_FAILED, "crontab does not show your crontab: exit code 137");
 }
 
+/* busybox: the crontab is a file of that name in a folder that it has gone to. */
+static void busybox_says_no_crontab_in_its_own_words(void **state)
+{
+	have_crontab(*state, "[ \"$1\" != -l ] || [ -e \"$file\" ] ||"
+						 " { echo \"crontab: can't open 'me': No such file or directory\" >&2; exit 1; }");
+	struct error error;
+	assert_read(NULL);
+	assert_ok(crontab_write("a\n", NULL, &error), &error);
+	assert_read("a\n");
+	assert_ok(crontab_write(NULL, NULL, &error), &error);
+}
+
+/* Taken for none, it would be overwritten. */
+static void a_crontab_that_is_there_but_cannot_be_opened_is_not_none(void **state)
+{
+	have_crontab(*state, "[ \"$1\" != -l ] || { echo \"crontab: can't open 'me': Permission denied\" >&2; exit 1; }");
+	assert_read_fails(STATUS_FAILED, "crontab does not show your crontab: crontab: can't open 'me': Permission denied");
+}
+
 static void a_missing_program_is_unavailable_and_the_hint_says_where_to_get_it(void **state)
 {
 	struct error error;
@@ -217,6 +239,24 @@ static void a_refusal_is_passed_on(void **state)
 					   "crontab does not take the change, and nothing was changed: \"-\":0: bad minute");
 }
 
+/* Debian's: "-":1: command too long. */
+static void a_line_that_is_too_long_for_cron_has_a_hint(void **state)
+{
+	struct error error;
+	have_crontab(*state, "[ \"$1\" != - ] || { cat > /dev/null; echo '\"-\":1: command too long' >&2; exit 1; }");
+	assert_status(STATUS_FAILED, crontab_write("a\n", NULL, &error), &error);
+	assert_string_equal(error.message,
+						"crontab does not take the change, and nothing was changed: \"-\":1: command too long");
+	assert_non_null(strstr(error.hint, "use --systemd"));
+	assert_false(exists(at(*state, "crontab")));
+}
+
+static void what_crontab_says_is_shown_without_its_terminal_escapes(void **state)
+{
+	have_crontab(*state, "printf 'no \\033[31mway\\n' >&2; exit 1");
+	assert_read_fails(STATUS_FAILED, "crontab does not show your crontab: no ?[31mway");
+}
+
 static void a_text_that_is_changed_behind_our_back_is_noticed(void **state)
 {
 	static const char *const message =
@@ -233,6 +273,126 @@ static void a_crontab_that_only_says_it_has_written_is_noticed(void **state)
 					   "your crontab is not what was written: something else changes it at the same time");
 }
 
+/* --- the daemon ---------------------------------------------------------------------------------------------------
+ */
+
+enum { NOT_ALLOWED = 77 };
+
+/* Starts a process of that name, in a further namespace of processes if it is to be like one in a container. */
+static pid_t start_process(const char *name, bool in_a_container)
+{
+	int ready[2];
+	char sign = '0';
+	if (pipe(ready) != 0) {
+		return -1;
+	}
+	pid_t child = fork();
+	if (child == 0) {
+		/* Not this process is in the new namespace, but its next child. */
+		bool named = !in_a_container || (unshare(CLONE_NEWPID) == 0 && fork() == 0);
+		if (named && prctl(PR_SET_NAME, name) == 0) {
+			(void)!write(ready[1], "1", 1);
+		}
+		pause();
+		_exit(0);
+	}
+	(void)!read(ready[0], &sign, 1);
+	close(ready[0]);
+	close(ready[1]);
+	return sign == '1' ? child : -1;
+}
+
+/* Is that what crontab_daemon says while a process of that name is there? */
+static bool is_found(const char *name, bool in_a_container, bool expected)
+{
+	char found_name[CRONTAB_DAEMON_SIZE] = "";
+	pid_t process = start_process(name, in_a_container);
+	int found = crontab_daemon(found_name);
+	bool right = process > 0 && (expected ? found == process && strcmp(found_name, name) == 0 : found == 0);
+	if (process > 0) {
+		kill(process, SIGKILL);
+		waitpid(process, NULL, 0);
+	}
+	return right;
+}
+
+static bool daemons_are_found(void)
+{
+	return is_found("cron", false, true) && is_found("crond", false, true) && is_found("fcron", false, true) &&
+		   is_found("bcron-sched", false, true) && is_found("dcron", false, true);
+}
+
+static bool others_are_not_found(void)
+{
+	return is_found("cro", false, false) && is_found("cronx", false, false) && is_found("anacron", false, false) &&
+		   is_found("bcron-schedule", false, false);
+}
+
+static bool one_in_a_container_is_not_found(void)
+{
+	return is_found("cron", true, false);
+}
+
+static bool hidden_ones_are_told(void)
+{
+	char name[CRONTAB_DAEMON_SIZE] = "";
+	return mount("none", "/proc", "tmpfs", 0, NULL) == 0 && crontab_daemon(name) == -1;
+}
+
+/*
+ * Where no processes are but the test's own: it is the first one of new namespaces, and all end with it. Skipped where
+ * this user may not have any (in some containers, or where unprivileged ones are switched off).
+ */
+static void assert_in_a_world_of_its_own(bool (*check)(void))
+{
+	int result = 0;
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		if (unshare(CLONE_NEWPID | CLONE_NEWNS | (geteuid() == 0 ? 0 : CLONE_NEWUSER)) != 0) {
+			_exit(NOT_ALLOWED);
+		}
+		pid_t first = fork();
+		if (first == 0) {
+			bool ready = mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+						 mount("none", "/proc", "proc", 0, NULL) == 0;
+			_exit(!ready ? NOT_ALLOWED : check() ? 0 : 1);
+		}
+		_exit(first > 0 && waitpid(first, &result, 0) == first && WIFEXITED(result) ? WEXITSTATUS(result) : 2);
+	}
+	assert_int_equal(waitpid(child, &result, 0), child);
+	assert_true(WIFEXITED(result));
+	if (WEXITSTATUS(result) == NOT_ALLOWED) {
+		print_message("# SKIPPED: this user may not have namespaces of their own here\n");
+		skip();
+	}
+	assert_int_equal(WEXITSTATUS(result), 0);
+}
+
+static void the_daemons_of_all_crons_are_known_by_name(void **state)
+{
+	(void)state;
+	assert_in_a_world_of_its_own(daemons_are_found);
+}
+
+static void names_that_only_look_alike_are_no_daemons(void **state)
+{
+	(void)state;
+	assert_in_a_world_of_its_own(others_are_not_found);
+}
+
+static void a_daemon_in_a_container_is_not_this_machines(void **state)
+{
+	(void)state;
+	assert_in_a_world_of_its_own(one_in_a_container_is_not_found);
+}
+
+static void where_the_processes_of_others_are_hidden_it_is_not_known(void **state)
+{
+	(void)state;
+	assert_in_a_world_of_its_own(hidden_ones_are_told);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -241,6 +401,8 @@ int main(void)
 		world_test(a_user_who_may_not_is_told_what_crontab_says),
 		world_test(a_crontab_that_fails_without_a_word_is_told_with_its_exit_code),
 		world_test(what_it_shows_before_it_fails_is_no_crontab),
+		world_test(busybox_says_no_crontab_in_its_own_words),
+		world_test(a_crontab_that_is_there_but_cannot_be_opened_is_not_none),
 		world_test(a_missing_program_is_unavailable_and_the_hint_says_where_to_get_it),
 		world_test(a_crontab_that_is_too_long_to_be_read_whole_is_refused),
 		world_test(a_crontab_with_a_nul_byte_is_refused),
@@ -251,8 +413,14 @@ int main(void)
 		world_test(a_crontab_that_takes_it_without_a_newline_gets_none),
 		world_test(a_complaint_about_a_newline_that_is_there_is_not_tried_again),
 		world_test(a_refusal_is_passed_on),
+		world_test(a_line_that_is_too_long_for_cron_has_a_hint),
+		world_test(what_crontab_says_is_shown_without_its_terminal_escapes),
 		world_test(a_text_that_is_changed_behind_our_back_is_noticed),
 		world_test(a_crontab_that_only_says_it_has_written_is_noticed),
+		cmocka_unit_test(the_daemons_of_all_crons_are_known_by_name),
+		cmocka_unit_test(names_that_only_look_alike_are_no_daemons),
+		cmocka_unit_test(a_daemon_in_a_container_is_not_this_machines),
+		cmocka_unit_test(where_the_processes_of_others_are_hidden_it_is_not_known),
 	};
 	return cmocka_run_group_tests_name("crontab_program", tests, NULL, NULL);
 }

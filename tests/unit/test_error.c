@@ -2,6 +2,7 @@
 #include "support.h"
 
 #include "base/progress.h"
+#include "base/text.h"
 
 static void set_replaces_what_was_there(void **state)
 {
@@ -137,6 +138,64 @@ static void clear_leaves_nothing(void **state)
 	assert_string_equal(error.hint, "");
 }
 
+/* --- texts from anywhere ------------------------------------------------------------------------------------------ */
+
+/* A text of two-byte characters, cut at any size, ends with a whole one. */
+static void assert_cut_between_characters(const char *text, size_t size)
+{
+	assert_true(strlen(text) >= size - 2 && strlen(text) < size);
+	assert_true(text_is_utf8(text));
+	assert_null(strchr(text, '?'));
+}
+
+static void a_text_that_is_cut_stays_utf8(void **state)
+{
+	(void)state;
+	char many[2 * ERROR_MESSAGE_SIZE + 1];
+	for (size_t i = 0; i + 2 < sizeof many; i += 2) {
+		memcpy(many + i, "é", 3);
+	}
+	for (int shift = 0; shift < 2; shift++) {
+		struct error error;
+		(void)error_set(&error, STATUS_FAILED, "%.*s%s", shift, "x", many);
+		assert_cut_between_characters(error.message, ERROR_MESSAGE_SIZE);
+		(void)error_hint(&error, "%.*s%s", shift, "x", many);
+		assert_cut_between_characters(error.hint, ERROR_HINT_SIZE);
+		(void)error_prefix(&error, "%.*s", 1 + shift, "xy");
+		assert_cut_between_characters(error.message, ERROR_MESSAGE_SIZE);
+		(void)error_prefix(&error, "%.*s%s", shift, "x", many);
+		assert_cut_between_characters(error.message, ERROR_MESSAGE_SIZE);
+		errno = ENOENT;
+		(void)error_set_errno(&error, "%.*s%s", shift, "x", many);
+		assert_true(text_is_utf8(error.message));
+	}
+}
+
+static void what_a_terminal_would_obey_becomes_question_marks(void **state)
+{
+	(void)state;
+	struct error error;
+	(void)error_set(&error, STATUS_FAILED, "no file %s", "\033[2J\xff.");
+	assert_string_equal(error.message, "no file ?[2J?.");
+	(void)error_hint(&error, "see %s",
+					 "\xC2\x9B"
+					 "1m\r");
+	assert_string_equal(error.hint, "see ??1m?");
+	(void)error_prefix(&error, "store %s", "\a\xE9");
+	assert_string_equal(error.message, "store ??: no file ?[2J?.");
+	errno = ENOENT;
+	(void)error_set_errno(&error, "cannot open %s", "\033c");
+	assert_string_equal(error.message, "cannot open ?c: No such file or directory");
+}
+
+static void lines_and_tabs_stay_in_a_message(void **state)
+{
+	(void)state;
+	struct error error;
+	(void)error_set(&error, STATUS_FAILED, "it said:\n\tno é");
+	assert_string_equal(error.message, "it said:\n\tno é");
+}
+
 struct listener {
 	struct progress progress;
 	char warning[64];
@@ -189,6 +248,9 @@ int main(void)
 		cmocka_unit_test(prefix_that_fills_the_message_cuts_what_was_there),
 		cmocka_unit_test(prefix_that_is_too_long_is_cut),
 		cmocka_unit_test(clear_leaves_nothing),
+		cmocka_unit_test(a_text_that_is_cut_stays_utf8),
+		cmocka_unit_test(what_a_terminal_would_obey_becomes_question_marks),
+		cmocka_unit_test(lines_and_tabs_stay_in_a_message),
 		cmocka_unit_test(progress_tells_its_listener),
 	};
 	return cmocka_run_group_tests_name("error", tests, NULL, NULL);

@@ -269,6 +269,54 @@ static void nothing_is_left_open_and_no_child_unburied(void **state)
 	assert_int_equal(errno, ECHILD);
 }
 
+/* In children that lack some of the first three descriptors, in every combination. */
+static void assert_whichever_are_closed(bool (*works)(void))
+{
+	for (unsigned closed = 0; closed < 8; closed++) {
+		int ended = 0;
+		pid_t child = fork();
+		assert_true(child >= 0);
+		if (child == 0) {
+			for (int fd = 0; fd < 3; fd++) {
+				if ((closed >> fd & 1) != 0) {
+					close(fd);
+				}
+			}
+			_exit(works() ? 0 : 1);
+		}
+		assert_int_equal(waitpid(child, &ended, 0), child);
+		if (ended != 0) {
+			fail_msg("not with descriptors %u closed (bits 0 to 2)", closed);
+		}
+	}
+}
+
+static bool program_is_talked_with(void)
+{
+	const char *const arguments[] = {"sh", "-c", "cat; echo err >&2; " LOOK_FOR_OPEN_ONES "echo $open; exit 3", NULL};
+	struct result result = run(arguments, "in ");
+	return result.status == STATUS_OK && result.exit_code == 3 &&
+		   strcmp(buffer_text(&result.output), "in 0 1 2\n") == 0 && strcmp(buffer_text(&result.errors), "err\n") == 0;
+}
+
+static bool missing_program_is_told(void)
+{
+	const char *const arguments[] = {"whisperbackup-no-such-program", NULL};
+	return run(arguments, "in").status == STATUS_NOT_FOUND;
+}
+
+static void a_program_is_run_whichever_descriptors_are_closed_here(void **state)
+{
+	(void)state;
+	assert_whichever_are_closed(program_is_talked_with);
+}
+
+static void a_missing_program_is_told_whichever_descriptors_are_closed_here(void **state)
+{
+	(void)state;
+	assert_whichever_are_closed(missing_program_is_told);
+}
+
 /* --- process_start_shell
  * ---------------------------------------------------------------------------------------------- */
 
@@ -297,9 +345,72 @@ static void a_started_command_has_its_folder_and_nothing_but_its_environment(voi
 	assert_int_equal(unsetenv("WHISPERBACKUP_TEST_SECRET"), 0);
 }
 
-static void a_started_command_has_no_input_and_says_nothing_here(void **state)
+static void a_started_command_has_no_input(void **state)
 {
-	assert_int_equal(start("cat; for i in 0 1 2; do [ /proc/$$/fd/$i -ef /dev/null ] || exit 1; done", *state), 0);
+	assert_int_equal(start("cat && [ /proc/$$/fd/0 -ef /dev/null ]", *state), 0);
+}
+
+/* A child of ours says it, so that what this program's own outputs are does not matter. */
+static void what_a_started_command_says_goes_where_ours_goes(void **state)
+{
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		int output = open(at(*state, "output"), O_WRONLY | O_CREAT, 0600);
+		int errors = open(at(*state, "errors"), O_WRONLY | O_CREAT, 0600);
+		bool ready = dup2(output, STDOUT_FILENO) == STDOUT_FILENO && dup2(errors, STDERR_FILENO) == STDERR_FILENO;
+		struct error error;
+		pid_t process = 0;
+		ready = ready && process_start_shell("echo out; echo err >&2", "/", little, &process, &error) == STATUS_OK;
+		_exit(ready && waitpid(process, NULL, 0) == process ? 0 : 1);
+	}
+	int ended = 0;
+	assert_int_equal(waitpid(child, &ended, 0), child);
+	assert_int_equal(ended, 0);
+	assert_file_is(at(*state, "output"), "out\n");
+	assert_file_is(at(*state, "errors"), "err\n");
+}
+
+static void a_command_is_started_without_a_standard_input_here(void **state)
+{
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		struct error error;
+		pid_t process = 0;
+		int exit_code = 0;
+		close(STDIN_FILENO);
+		bool right = process_start_shell("cat && [ /proc/$$/fd/0 -ef /dev/null ]", *state, little, &process, &error) ==
+						 STATUS_OK &&
+					 waitpid(process, &exit_code, 0) == process && exit_code == 0;
+		_exit(right ? 0 : 1);
+	}
+	int ended = 0;
+	assert_int_equal(waitpid(child, &ended, 0), child);
+	assert_int_equal(ended, 0);
+}
+
+/* The pipe ends with the last one that has it open. */
+static void a_signal_reaches_all_that_a_started_command_has_started(void **state)
+{
+	struct error error;
+	pid_t process = 0;
+	char byte = 0;
+	assert_int_equal(mkfifo(at(*state, "alive"), 0600), 0);
+	assert_int_equal(mkfifo(at(*state, "never"), 0600), 0);
+	alarm(PATIENCE_SECONDS);
+	assert_ok(process_start_shell("sh -c 'exec > alive; echo x; read x < never; :' & wait; :", *state, little, &process,
+								  &error),
+			  &error);
+	int alive = open(at(*state, "alive"), O_RDONLY | O_CLOEXEC);
+	assert_int_equal(read(alive, &byte, 1), 1);
+	assert_int_equal(getpgid(process), process);
+	assert_int_equal(kill(-process, SIGKILL), 0);
+	while (read(alive, &byte, 1) > 0) {
+	}
+	alarm(0);
+	assert_int_equal(waitpid(process, NULL, 0), process);
+	close(alive);
 }
 
 static void a_started_command_gets_three_descriptors_and_no_more(void **state)
@@ -374,8 +485,13 @@ int main(void)
 		cmocka_unit_test(a_program_gets_three_descriptors_and_no_more),
 		cmocka_unit_test(what_is_blocked_and_ignored_here_is_not_inherited),
 		cmocka_unit_test(nothing_is_left_open_and_no_child_unburied),
+		cmocka_unit_test(a_program_is_run_whichever_descriptors_are_closed_here),
+		cmocka_unit_test(a_missing_program_is_told_whichever_descriptors_are_closed_here),
 		scratch_test(a_started_command_has_its_folder_and_nothing_but_its_environment),
-		scratch_test(a_started_command_has_no_input_and_says_nothing_here),
+		scratch_test(a_started_command_has_no_input),
+		scratch_test(what_a_started_command_says_goes_where_ours_goes),
+		scratch_test(a_command_is_started_without_a_standard_input_here),
+		scratch_test(a_signal_reaches_all_that_a_started_command_has_started),
 		scratch_test(a_started_command_gets_three_descriptors_and_no_more),
 		scratch_test(the_end_of_a_started_command_is_told_with_its_exit_code),
 		scratch_test(a_started_command_that_is_at_work_has_not_ended),

@@ -153,7 +153,7 @@ static void assert_note(const char *folder, const char *summary)
 
 static void what_is_noted_is_read_again(void **state)
 {
-	static const char *const summaries[] = {"", "done", "failed: \"é\" \\ \x01\t 100%", "🚀"};
+	static const char *const summaries[] = {"", "done", "failed: \"é\" \\ \t 100%", "🚀"};
 	for (size_t i = 0; i < sizeof summaries / sizeof *summaries; i++) {
 		note(*state, summaries[i]);
 		assert_note(*state, summaries[i]);
@@ -174,7 +174,22 @@ static void the_longest_summary_fits(void **state)
 static void a_summary_that_is_not_utf8_is_noted_with_question_marks(void **state)
 {
 	note(*state, "failed: /caf\xe9/\xf0\x9f\x9a\x80\xed\xa0\x80\xc0\xaf cut \xc3");
-	assert_note(*state, "failed: /caf?/\xf0\x9f\x9a\x80????? cut ?");
+	assert_note(*state, "failed: /caf?/\xf0\x9f\x9a\x80????? cut ");
+}
+
+static void a_summary_with_terminal_escapes_is_noted_with_question_marks(void **state)
+{
+	note(*state, "failed: \033[2J \xC2\x9B"
+				 "1m \x7f\r");
+	assert_note(*state, "failed: ?[2J ??1m ??");
+}
+
+/* The note is a file, in which somebody else may have written. */
+static void a_summary_with_terminal_escapes_in_the_file_is_read_with_question_marks(void **state)
+{
+	write_file(at(*state, NOTE), "{\"started\":1795399200,\"finished\":1795399260,\"process\":4711,\"exit_code\":3,"
+								 "\"summary\":\"\\u001b[2J \\u009b\"}");
+	assert_note(*state, "?[2J ??");
 }
 
 static void a_note_that_was_never_written_is_not_found(void **state)
@@ -239,6 +254,17 @@ static void a_summary_that_is_too_long_is_cut(void **state)
 	snprintf(text, sizeof text, "{\"started\":1,\"finished\":2,\"process\":3,\"exit_code\":0,\"summary\":\"%s\"}", xs);
 	write_file(at(*state, NOTE), text);
 	assert_int_equal(strlen(noted(*state).summary), 511);
+}
+
+static void a_summary_is_cut_between_characters(void **state)
+{
+	char text[2048];
+	char xs[511];
+	memset(xs, 'x', sizeof xs - 1);
+	xs[sizeof xs - 1] = '\0';
+	snprintf(text, sizeof text, "{\"started\":1,\"finished\":2,\"process\":3,\"exit_code\":0,\"summary\":\"%sé\"}", xs);
+	write_file(at(*state, NOTE), text);
+	assert_string_equal(noted(*state).summary, xs);
 }
 
 static void a_note_that_is_a_symbolic_link_is_replaced_not_followed(void **state)
@@ -350,10 +376,13 @@ int main(void)
 		scratch_test(what_is_noted_is_read_again),
 		scratch_test(the_longest_summary_fits),
 		scratch_test(a_summary_that_is_not_utf8_is_noted_with_question_marks),
+		scratch_test(a_summary_with_terminal_escapes_is_noted_with_question_marks),
+		scratch_test(a_summary_with_terminal_escapes_in_the_file_is_read_with_question_marks),
 		scratch_test(a_note_that_was_never_written_is_not_found),
 		scratch_test(a_damaged_note_is_told_and_gives_nothing),
 		scratch_test(a_note_with_more_in_it_is_read),
 		scratch_test(a_summary_that_is_too_long_is_cut),
+		scratch_test(a_summary_is_cut_between_characters),
 		scratch_test(a_note_that_is_a_symbolic_link_is_replaced_not_followed),
 		scratch_test(what_a_killed_run_left_of_a_note_does_not_matter),
 		scratch_test(a_note_that_cannot_be_put_in_place_leaves_nothing_behind),

@@ -1,9 +1,11 @@
 /* schedule/systemd: the units of a timer, with a systemctl of our own making. */
 #include "support.h"
 
+#include "pipeline/digest.h"
 #include "schedule/systemd.h"
 
 #include <signal.h>
+#include <sys/resource.h>
 
 #define PROJECT  "/home/me/whisperengine"
 #define NAME     "whisperbackup-home-me-whisperengine"
@@ -14,7 +16,8 @@ enum { MOMENT = 1795399200, RANDOM_COMMANDS = 80 };
 static char *before[3];
 static const char *const variables[] = {"PATH", "HOME", "XDG_CONFIG_HOME"};
 
-/* A systemctl that notes its words in SCRATCH/calls, and fails for those in SCRATCH/fail. */
+/* A systemctl that notes its words in SCRATCH/calls, and fails for those in SCRATCH/fail, and at the call whose number
+ * is in SCRATCH/fail_at. */
 static int world_setup(void **state)
 {
 	signal(SIGPIPE, SIG_IGN); /* as main does it (interrupt_install) */
@@ -29,7 +32,8 @@ static int world_setup(void **state)
 	char *path = NULL;
 	if (asprintf(&script,
 				 "#!/bin/sh\ncd '%s'\necho \"$*\" >> calls\n[ \"$1 $2\" = '--user --no-pager' ] || exit 9\n"
-				 "[ \"$(cat fail 2>/dev/null)\" != \"$3\" ] || { echo \"no $3 today\" >&2; exit 1; }\n",
+				 "[ \"$(cat fail 2>/dev/null)\" != \"$3\" ] || { echo \"no $3 today\" >&2; exit 1; }\n"
+				 "[ \"$(cat fail_at 2>/dev/null)\" != $(wc -l < calls) ] || exit 1\n",
 				 (char *)*state) < 0 ||
 		asprintf(&path, "%s/bin:%s", (char *)*state, before[0]) < 0) {
 		return -1;
@@ -154,6 +158,23 @@ static void long_folders_that_differ_only_at_their_end_have_different_names(void
 	}
 }
 
+static void a_long_name_ends_with_a_hash_of_the_folder(void **state)
+{
+	(void)state;
+	struct error error;
+	char folder[400];
+	char name[SYSTEMD_NAME_SIZE];
+	char digest[DIGEST_TEXT_SIZE];
+	memset(folder, 'a', sizeof folder - 1);
+	folder[0] = '/';
+	folder[sizeof folder - 1] = '\0';
+	assert_ok(digest_text(folder, digest, &error), &error);
+	assert_int_equal(strlen(systemd_name(folder, name)), SYSTEMD_NAME_SIZE - 1);
+	assert_int_equal(strncmp(name, "whisperbackup-aaa", 17), 0);
+	assert_int_equal(name[SYSTEMD_NAME_SIZE - 18], '-');
+	assert_int_equal(strncmp(name + SYSTEMD_NAME_SIZE - 17, digest, 16), 0);
+}
+
 /* --- install and find ----------------------------------------------------------------------------------------------
  */
 
@@ -187,7 +208,7 @@ static void what_systemd_reads_in_a_command_is_escaped(void **state)
 static void any_command_is_found_as_it_was_installed(void **state)
 {
 	(void)state;
-	static const char *const parts[] = {"a", " ", "'", "\"", "\\", "%", "$", "$$", "%%", "\\\\", "é", "\t", ";", "#"};
+	static const char *const parts[] = {"a", " ", "'", "\"", "\\", "%", "$", "$$", "%%", "\\\\", "é", ";", "#"};
 	for (uint64_t seed = 0; seed < RANDOM_COMMANDS; seed++) {
 		char command[64] = "";
 		unsigned char random[10];
@@ -200,12 +221,41 @@ static void any_command_is_found_as_it_was_installed(void **state)
 	}
 }
 
-static void a_line_break_is_refused_before_anything_is_written(void **state)
+/* systemd ignores a line that is not UTF-8, and a line break begins another. */
+static void what_no_unit_can_hold_is_refused_before_anything_is_written(void **state)
 {
+	static const char *const commands[] = {"run\nExecStart=x", "run\r",    "a\tb",    "\033[31m", "\x7f",
+										   "cd '/caf\xe9'",    "\xc0\xaf", "cut \xc3"};
 	struct error error;
-	assert_status(STATUS_USAGE, install("run\nExecStart=x", &error), &error);
+	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+		assert_status(STATUS_USAGE, install(commands[i], &error), &error);
+		assert_string_equal(error.hint, "rename the folder");
+	}
+	assert_status(STATUS_USAGE, systemd_install(PROJECT, "0 2 * * *\nx", CALENDAR, "run", MOMENT, &error), &error);
 	assert_no_units(*state);
 	assert_false(exists(at(*state, "calls")));
+}
+
+static void what_is_refused_leaves_an_earlier_install_alone(void **state)
+{
+	struct error error;
+	install_ok("run");
+	write_file(at(*state, "calls"), "");
+	assert_status(STATUS_USAGE, install("run\n", &error), &error);
+	assert_file_is(at(*state, "calls"), "");
+	assert_found("run");
+}
+
+static void what_a_killed_install_left_does_not_matter(void **state)
+{
+	install_ok("run");
+	write_file(unit(*state, NAME ".timer.new"), "[Tim");
+	assert_int_equal(symlink("precious", unit(*state, NAME ".service.new")), 0);
+	install_ok("other");
+	assert_found("other");
+	assert_false(exists(unit(*state, NAME ".timer.new")));
+	assert_false(exists(unit(*state, NAME ".service.new")));
+	assert_false(exists(unit(*state, "precious")));
 }
 
 static void without_xdg_config_home_the_units_are_below_home(void **state)
@@ -277,6 +327,117 @@ static void a_failure_takes_back_what_systemctl_did(void **state)
 										"--user --no-pager daemon-reload\n");
 }
 
+/* The names and texts of all units; the caller frees it. */
+static char *all_units(const char *scratch)
+{
+	return shell(NULL,
+				 "cd '%s' && mkdir -p config && find config -type f | sort | while read -r unit; do"
+				 " echo \"$unit\"; cat \"$unit\"; done",
+				 scratch);
+}
+
+/* An install that fails at the given call of systemctl, if it gets that far; all has to be as it was. */
+static bool fails_without_trace(const char *scratch, int call)
+{
+	struct error error;
+	char number[16];
+	char *units = all_units(scratch);
+	snprintf(number, sizeof number, "%d", call);
+	write_file(at(scratch, "calls"), "");
+	write_file(at(scratch, "fail_at"), number);
+	bool failed = install("other", &error) != STATUS_OK;
+	write_file(at(scratch, "fail_at"), "");
+	if (failed) {
+		char *now = all_units(scratch);
+		assert_string_equal(now, units);
+		free(now);
+	}
+	free(units);
+	return failed;
+}
+
+static void an_install_that_fails_leaves_nothing_where_nothing_was(void **state)
+{
+	int call = 1;
+	for (; fails_without_trace(*state, call); call++) {
+		assert_no_units(*state);
+	}
+	assert_int_equal(call, 4);
+	assert_found("other");
+}
+
+static void an_install_that_fails_leaves_an_earlier_one_as_it_was(void **state)
+{
+	install_ok("run 100% \"$x\" \\ é");
+	int call = 1;
+	for (; fails_without_trace(*state, call); call++) {
+		assert_found("run 100% \"$x\" \\ é");
+	}
+	assert_int_equal(call, 4);
+	assert_found("other");
+}
+
+static void an_install_that_fails_starts_the_earlier_timer_again(void **state)
+{
+	install_ok("run");
+	assert_true(fails_without_trace(*state, 3));
+	assert_file_is(at(*state, "calls"), "--user --no-pager daemon-reload\n"
+										"--user --no-pager enable " NAME ".timer\n"
+										"--user --no-pager restart " NAME ".timer\n"
+										"--user --no-pager daemon-reload\n"
+										"--user --no-pager enable " NAME ".timer\n"
+										"--user --no-pager restart " NAME ".timer\n");
+}
+
+static void an_earlier_install_comes_back_without_a_systemd_that_answers(void **state)
+{
+	struct error error;
+	install_ok("run");
+	write_file(at(*state, "fail"), "daemon-reload");
+	assert_status(STATUS_FAILED, install("other", &error), &error);
+	assert_string_equal(error.message, "systemctl --user daemon-reload: no daemon-reload today");
+	assert_found("run");
+}
+
+static void an_install_that_fails_leaves_half_of_an_earlier_one_as_it_was(void **state)
+{
+	static const char *const halves[] = {NAME ".timer", NAME ".service"};
+	for (size_t i = 0; i < 2; i++) {
+		install_ok("run");
+		assert_int_equal(unlink(unit(*state, halves[i])), 0);
+		for (int call = 1; call < 4; call++) {
+			assert_true(fails_without_trace(*state, call));
+			assert_false(exists(unit(*state, halves[i])));
+			assert_true(exists(unit(*state, halves[1 - i])));
+		}
+	}
+}
+
+/* As on a disk that is full. */
+static void a_unit_that_cannot_be_written_leaves_the_earlier_ones(void **state)
+{
+	enum { LIMIT = 1000 };
+	struct error error;
+	struct rlimit usual;
+	char command[2 * LIMIT];
+	memset(command, 'x', sizeof command - 1);
+	command[sizeof command - 1] = '\0';
+	install_ok("run");
+	char *units = all_units(*state);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &usual), 0);
+	struct rlimit small = {.rlim_cur = LIMIT, .rlim_max = usual.rlim_max};
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	enum status status = install(command, &error);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &usual), 0);
+	signal(SIGXFSZ, SIG_DFL);
+	assert_status(STATUS_FAILED, status, &error);
+	char *now = all_units(*state);
+	assert_string_equal(now, units);
+	free(now);
+	free(units);
+}
+
 static void a_missing_systemctl_leaves_nothing_behind(void **state)
 {
 	struct error error;
@@ -317,6 +478,7 @@ static void uninstall_stops_the_timer_and_removes_the_units(void **state)
 	write_file(at(*state, "calls"), "");
 	assert_ok(systemd_uninstall(PROJECT, &error), &error);
 	assert_file_is(at(*state, "calls"), "--user --no-pager disable --now " NAME ".timer\n"
+										"--user --no-pager clean --what=state " NAME ".timer\n"
 										"--user --no-pager daemon-reload\n");
 	assert_no_units(*state);
 	assert_status(STATUS_NOT_FOUND, systemd_uninstall(PROJECT, &error), &error);
@@ -325,17 +487,24 @@ static void uninstall_stops_the_timer_and_removes_the_units(void **state)
 static void uninstall_goes_on_without_a_systemd_that_answers(void **state)
 {
 	struct error error;
-	install_ok("run");
-	write_file(at(*state, "fail"), "disable");
-	assert_ok(systemd_uninstall(PROJECT, &error), &error);
-	assert_no_units(*state);
+	static const char *const words[] = {"disable", "clean", "daemon-reload"};
+	for (size_t i = 0; i < 3; i++) {
+		write_file(at(*state, "fail"), "");
+		install_ok("run");
+		write_file(at(*state, "fail"), words[i]);
+		assert_ok(systemd_uninstall(PROJECT, &error), &error);
+		assert_no_units(*state);
+	}
 }
 
 static void units_that_are_not_as_they_were_written_are_told_and_can_be_removed(void **state)
 {
-	static const char *const damages[] = {"sed -i /schedule:/d *.timer", "sed -i /ExecStart/d *.service",
+	static const char *const damages[] = {"sed -i /schedule:/d *.timer",
+										  "sed -i /ExecStart/d *.service",
 										  "sed -i 's/^ExecStart.*/ExecStart=\\/bin\\/sh -c \"/' *.service",
-										  "truncate -s 0 *.timer", "rm *.service"};
+										  "truncate -s 0 *.timer",
+										  "rm *.service",
+										  "rm *.timer"};
 	for (size_t i = 0; i < sizeof damages / sizeof *damages; i++) {
 		struct error error;
 		struct job job = {0};
@@ -344,9 +513,22 @@ static void units_that_are_not_as_they_were_written_are_told_and_can_be_removed(
 		if (systemd_find(PROJECT, &job, &error) != STATUS_FAILED) {
 			fail_msg("not told: %s", damages[i]);
 		}
-		assert_string_equal(error.hint, "remove that file by hand, then install it again: schedule install --systemd");
+		assert_string_equal(error.hint,
+							"install it again (schedule install --systemd), or remove it (schedule uninstall)");
 		assert_ok(systemd_uninstall(PROJECT, &error), &error);
 		assert_no_units(*state);
+		assert_nothing_found(PROJECT);
+	}
+}
+
+static void half_of_the_units_can_be_installed_over(void **state)
+{
+	static const char *const halves[] = {NAME ".timer", NAME ".service"};
+	for (size_t i = 0; i < 2; i++) {
+		install_ok("run");
+		assert_int_equal(unlink(unit(*state, halves[i])), 0);
+		install_ok("other");
+		assert_found("other");
 	}
 }
 
@@ -394,22 +576,32 @@ int main(void)
 		cmocka_unit_test(a_name_is_the_path_as_systemd_escape_writes_it),
 		cmocka_unit_test(folders_that_look_alike_have_different_names),
 		cmocka_unit_test(long_folders_that_differ_only_at_their_end_have_different_names),
+		cmocka_unit_test(a_long_name_ends_with_a_hash_of_the_folder),
 		world_test(the_units_are_written_and_the_timer_started),
 		world_test(what_systemd_reads_in_a_command_is_escaped),
 		world_test(any_command_is_found_as_it_was_installed),
-		world_test(a_line_break_is_refused_before_anything_is_written),
+		world_test(what_no_unit_can_hold_is_refused_before_anything_is_written),
+		world_test(what_is_refused_leaves_an_earlier_install_alone),
+		world_test(what_a_killed_install_left_does_not_matter),
 		world_test(without_xdg_config_home_the_units_are_below_home),
 		world_test(without_a_home_nothing_can_be_installed_and_nothing_is),
 		world_test(projects_have_timers_of_their_own),
 		world_test(a_unit_that_is_a_symbolic_link_is_replaced_not_followed),
 		world_test(a_failure_of_systemctl_is_told_and_leaves_nothing_behind),
 		world_test(a_failure_takes_back_what_systemctl_did),
+		world_test(an_install_that_fails_leaves_nothing_where_nothing_was),
+		world_test(an_install_that_fails_leaves_an_earlier_one_as_it_was),
+		world_test(an_install_that_fails_starts_the_earlier_timer_again),
+		world_test(an_earlier_install_comes_back_without_a_systemd_that_answers),
+		world_test(an_install_that_fails_leaves_half_of_an_earlier_one_as_it_was),
+		world_test(a_unit_that_cannot_be_written_leaves_the_earlier_ones),
 		world_test(a_missing_systemctl_leaves_nothing_behind),
 		world_test(a_folder_that_cannot_be_made_is_a_failure),
 		world_test(a_systemd_that_does_not_answer_is_unavailable_with_its_words),
 		world_test(uninstall_stops_the_timer_and_removes_the_units),
 		world_test(uninstall_goes_on_without_a_systemd_that_answers),
 		world_test(units_that_are_not_as_they_were_written_are_told_and_can_be_removed),
+		world_test(half_of_the_units_can_be_installed_over),
 		world_test(a_moment_that_makes_no_sense_is_none),
 		world_test(a_timer_is_active_if_systemctl_says_so),
 		world_test(only_a_known_lack_of_lingering_ends_at_logout),
