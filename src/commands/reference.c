@@ -11,7 +11,8 @@ const struct reference_exit reference_exits[] = {
 	 "Failed, and nothing is half done: the message says what happened and what to do next. Also when status or "
 	 "health finds something that is not well."},
 	{EXIT_USAGE, "Wrong usage, or a question that there was no terminal to ask on. Nothing was done."},
-	{EXIT_PARTIAL, "Partial: at least one store failed or was left out, and at least one is good."},
+	{EXIT_PARTIAL,
+	 "Partial: a backup in which a store failed and another is good, or a restore without a store that does not run."},
 	{EXIT_LOCKED, "Another run is at work in the same backup folder."},
 	{EXIT_DAMAGED, "The backup is damaged. Nothing was changed."},
 	{EXIT_INTERRUPTED, "Interrupted by Ctrl-C or a signal, or a question was not answered with yes."},

@@ -59,7 +59,15 @@ static void warn(struct display *display, struct session *session, bool systemd)
 		display_line(display, MARK_WARNING, "the timer stops while you are not logged in");
 		display_hint(display, "to keep it running: loginctl enable-linger");
 	}
-	if (session_connect(session, &error) != STATUS_OK) {
+	enum status status = session_connect(session, &error);
+	bool runs = false;
+	for (size_t i = 0; status == STATUS_OK && i < STORE_COUNT; i++) {
+		runs = runs || session_why_not(session, i) == NULL;
+	}
+	if (status == STATUS_OK && !runs) {
+		status = session_nothing_runs(session, &error);
+	}
+	if (status != STATUS_OK) {
 		display_line(display, MARK_WARNING, "a backup could not be made right now: %s", error.message);
 		if (error.hint[0] != '\0') {
 			display_hint(display, "%s", error.hint);

@@ -10,6 +10,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
 	NEXT_RUNS = 3,
@@ -167,6 +168,9 @@ static enum status print_installed(const struct session *session, const char *ki
 		return STATUS_OK;
 	}
 	print_job(job, &cron);
+	if (session->folder_chosen && access(session->backup_folder, F_OK) != 0) {
+		*ret_wrong = complain("the backup folder %s is not there: is its disk mounted?", session->backup_folder_shown);
+	}
 	*ret_wrong = print_scheduler(session, job) || *ret_wrong;
 	status = read_last(session, &last, ret_wrong, error);
 	if (status != STATUS_OK) {

@@ -464,6 +464,15 @@ CODE
 	[[ ! -e $BATS_TEST_TMPDIR/disk ]]
 }
 
+@test "status tells a backup folder that is not there" {
+	in_world 1 <<'CODE'
+BACKUP_DIR="$BATS_TEST_TMPDIR/disk" "$W" schedule install
+rmdir "$BATS_TEST_TMPDIR/disk"
+"$W" schedule status
+CODE
+	assert_contains "$output" 'is not there: is its disk mounted?'
+}
+
 @test "install makes the backup folder that was chosen" {
 	in_world 0 <<'CODE'
 BACKUP_DIR="$BATS_TEST_TMPDIR/disk" "$W" schedule install
