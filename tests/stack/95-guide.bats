@@ -132,13 +132,14 @@ git pull origin main
 
 @test "the scheduler's commands, and a real backup by the real cron" {
 	need_world
+	export project_name=$COMPOSE_PROJECT_NAME
 	in_world 0 <<'CODE'
+export COMPOSE_PROJECT_NAME=$project_name
 ./scripts/backup_scheduler.sh install daily
 ./scripts/backup_scheduler.sh install weekly
 ./scripts/backup_scheduler.sh install monthly
 ./scripts/backup_scheduler.sh install "0 */6 * * *"
 crontab -l | grep -c 'schedule run 30'
-export COMPOSE_PROJECT_NAME=whisperbackup-test
 ./scripts/backup_scheduler.sh trigger | tail -n 1
 rm backups/backup.log
 ./scripts/backup_scheduler.sh install '* * * * *' 7
@@ -162,10 +163,10 @@ CODE
 @test "the manual backups of the guide, typed at a terminal" {
 	command -v docker-compose >/dev/null || skip 'no docker-compose'
 	command -v script >/dev/null || skip 'no program "script"'
-	mkdir -p manual
 	local line
 	while read -r line; do
-		script --quiet --return --flush --command "$line" /dev/null </dev/null >/dev/null || [[ $line == *neo4j* ]]
+		# Compose v1 gives the program a terminal, and tar refuses to write to one. Such a file is refused, too: 60-bad-input.
+		script --quiet --return --flush --command "$line" /dev/null </dev/null >/dev/null || [[ $line == *' tar '* ]]
 	done <<'LINES'
 docker-compose exec postgres pg_dumpall -U whisperengine > manual_postgres_backup.sql
 docker-compose exec redis redis-cli BGSAVE
@@ -199,9 +200,11 @@ LINES
 }
 
 @test "PostgreSQL backup failed: logs and status are named, and work" {
-	docker exec --user 0 "$(container postgres)" sh -c 'chmod 000 "$(readlink -f "$(command -v pg_dump)")"'
+	local program
+	program=$(docker exec "$(container postgres)" sh -c 'readlink -f "$(command -v pg_dump)"')
+	docker exec --user 0 "$(container postgres)" chmod 000 "$program"
 	run --separate-stderr ./bot.sh backup create --only postgresql
-	docker exec --user 0 "$(container postgres)" sh -c 'chmod 755 "$(readlink -f "$(command -v pg_dump)")"'
+	docker exec --user 0 "$(container postgres)" chmod 755 "$program"
 	assert_equal "$status" 1
 	assert_contains "$stderr" 'PostgreSQL backup failed'
 	assert_contains "$stderr" './bot.sh status'
