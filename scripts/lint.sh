@@ -24,5 +24,6 @@ cppcheck --quiet --error-exitcode=1 --std=c11 --enable=warning,performance,porta
 
 echo "clang-tidy"
 [[ -f build-lint/build.ninja ]] || CC=clang meson setup build-lint >/dev/null
+ninja -C build-lint build.ninja >/dev/null # how each file is compiled may have changed since
 printf '%s\n' "${sources[@]}" | xargs -P "$(nproc)" -n 4 clang-tidy -p build-lint --quiet --warnings-as-errors='*' 2>/dev/null
 echo "all is well"
