@@ -10,7 +10,7 @@ fail() {
 
 usage() {
     cat <<'TEXT'
-Usage: scripts/install-deps.sh [--build | --package] [--compose-v2]
+Usage: scripts/install-deps.sh [--build | --package] [--compose-v2 | --compose-v2-in FOLDER]
 
 Installs, from Debian or Ubuntu packages, what this project needs:
   --build   only what compiling the program needs
@@ -20,6 +20,8 @@ Installs, from Debian or Ubuntu packages, what this project needs:
             also Compose v2, where the system has only docker-compose 1.x (as on
             Debian 12): Debian 13's program goes to /usr/local, as "docker
             compose" and as "docker-compose", before the system's own in PATH
+  --compose-v2-in FOLDER
+            that program as FOLDER/docker-compose, and nothing else; for tests
 
 Programs that are already there (docker, node, java, ...) are left alone, and
 when nothing is missing, nothing is done. On macOS it says what to install.
@@ -28,11 +30,17 @@ TEXT
 
 scope=all
 compose_v2=
+compose_v2_folder=
 while [[ $# -gt 0 ]]; do
     case $1 in
         --build) scope=build ;;
         --package) scope=package ;;
         --compose-v2) compose_v2=yes ;;
+        --compose-v2-in)
+            [[ $# -ge 2 ]] || fail "--compose-v2-in wants a folder"
+            compose_v2_folder=$2
+            shift
+            ;;
         -h | --help)
             usage
             exit 0
@@ -44,6 +52,24 @@ while [[ $# -gt 0 ]]; do
     esac
     shift
 done
+
+fetch_compose_v2() { # FILE
+    local root_dir stack_work
+    root_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+    stack_work=$(mktemp -d)
+    # shellcheck source=stack/lib.sh
+    . "$root_dir/stack/lib.sh"
+    apt_prepare trixie
+    (cd "$stack_work" && apt_private trixie download docker-compose && dpkg-deb -x docker-compose_*.deb unpacked)
+    "${as_root[@]}" install -D -m 755 "$stack_work/unpacked/usr/libexec/docker/cli-plugins/docker-compose" "$1"
+    rm -rf "$stack_work"
+}
+
+as_root=()
+if [[ -n $compose_v2_folder ]]; then
+    [[ -x $compose_v2_folder/docker-compose ]] || fetch_compose_v2 "$compose_v2_folder/docker-compose"
+    exit 0
+fi
 
 missing=()
 
@@ -111,6 +137,7 @@ if [[ $scope == all ]]; then
     need_program mandoc mandoc
     need_program zsh zsh
     need_program setsid util-linux
+    need_program crontab cron
     # The engine. A docker command alone may be only a client of an engine elsewhere.
     if ! docker version --format '{{.Server.Version}}' >/dev/null 2>&1; then
         PATH=$PATH:/usr/sbin need_program dockerd docker.io
@@ -125,7 +152,6 @@ if [[ $scope == all ]]; then
     need_program mvn maven
 fi
 
-as_root=()
 need_root() {
     [[ $(id -u) != 0 ]] || return 0
     command -v sudo >/dev/null || fail "not root and there is no sudo; as root: $*"
@@ -144,21 +170,14 @@ else
 fi
 
 install_compose_v2() {
-    local root_dir stack_work plugin=/usr/local/lib/docker/cli-plugins/docker-compose
+    local plugin=/usr/local/lib/docker/cli-plugins/docker-compose
     if [[ $(docker-compose version --short 2>/dev/null) =~ ^v?[2-9] ]]; then
         note "docker-compose is $(docker-compose version --short)"
         return
     fi
     need_root "scripts/install-deps.sh --compose-v2"
-    root_dir=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-    stack_work=$(mktemp -d)
-    # shellcheck source=stack/lib.sh
-    . "$root_dir/stack/lib.sh"
-    apt_prepare trixie
-    (cd "$stack_work" && apt_private trixie download docker-compose && dpkg-deb -x docker-compose_*.deb unpacked)
-    "${as_root[@]}" install -D -m 755 "$stack_work/unpacked/usr/libexec/docker/cli-plugins/docker-compose" "$plugin"
+    fetch_compose_v2 "$plugin"
     "${as_root[@]}" ln -sfn "$plugin" /usr/local/bin/docker-compose
-    rm -rf "$stack_work"
     hash -r
     note "docker-compose is $(docker-compose version --short) now (/usr/local/bin/docker-compose; remove it to have the system's own again)"
 }

@@ -90,6 +90,10 @@ for kind in "${kinds[@]}"; do
 		# shellcheck source=tests/stack/environment.sh
 		source tests/stack/environment.sh
 		trap 'scripts/stack.sh down >/dev/null 2>&1 || true' EXIT
+		# Where docker has no Compose v2, a copy for the tests alone; those that want it say so if it cannot be had.
+		if ! docker compose version >/dev/null 2>&1 && scripts/install-deps.sh --compose-v2-in "$PWD/build/compose-v2"; then
+			export WHISPERBACKUP_TEST_COMPOSE_V2=$PWD/build/compose-v2
+		fi
 		say "the stack of project $COMPOSE_PROJECT_NAME"
 		if scripts/stack.sh up; then
 			run_bats stack
