@@ -119,7 +119,7 @@ static json_t *json_store(const struct store_ops *ops, const struct store_record
 		failed |= json_object_set_new(object, "method", json_text(store->saved.method));
 		failed |= json_object_set_new(object, "server_version", json_text(store->server_version));
 		failed |= json_object_set_new(object, "data_folder", json_text(store->data_folder));
-		failed |= json_object_set_new(object, "freeze_milliseconds", json_real(store->saved.freeze_milliseconds));
+		failed |= json_object_set_new(object, "freeze_milliseconds", json_real(store->freeze_milliseconds));
 		failed |= json_object_set_new(object, "fingerprint", json_null());
 	} else {
 		failed |= json_object_set_new(object, "reason", json_text(store->reason));
@@ -156,6 +156,13 @@ static enum status write_manifest(const struct backup_record *record, const char
 		return error_memory(error);
 	}
 	return write_text(folder, BACKUP_MANIFEST, line, error);
+}
+
+void record_free(struct backup_record *record)
+{
+	for (size_t i = 0; i < STORE_COUNT; i++) {
+		fingerprint_free(&record->stores[i].saved.fingerprint);
+	}
 }
 
 enum status record_write(const struct backup_record *record, const char *folder, struct error *error)

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "catalog/catalog.h"
 #include "runtimes/runtime.h"
+#include "snapshot/moment.h"
 #include "stores/store.h"
 
 #include <time.h>
@@ -18,6 +19,8 @@ struct store_record {
 	uint64_t size;    /* of the artefact, bytes */
 	char sha256[DIGEST_TEXT_SIZE];
 	struct saved saved;
+	double freeze_milliseconds; /* how long its container stood still */
+	unsigned retries;           /* pauses that found it not at rest */
 	struct artefact artefact;
 	char server_version[STORE_VERSION_SIZE];
 	char data_folder[256];
@@ -30,11 +33,16 @@ struct backup_record {
 	const char *project;
 	struct timespec started;
 	struct timespec finished;
+	struct moment moment;
+	bool writers_ran;                        /* what uses the stores was not paused */
 	struct store_record stores[STORE_COUNT]; /* in the order of store_table */
 };
 
 /* True if every store is in it. */
 bool record_is_complete(const struct backup_record *record);
+
+/* Frees what its stores' fingerprints hold. */
+void record_free(struct backup_record *record);
 
 /* Writes the three files into the draft's folder, each flushed to disk. */
 enum status record_write(const struct backup_record *record, const char *folder, struct error *error) MUST_CHECK;

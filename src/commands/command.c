@@ -6,6 +6,9 @@
 
 const struct option_definition option_table[OPTION_COUNT] = {
 	[OPTION_ONLY] = {"only", "STORES", "only these stores, separated by commas: postgresql, redis, chromadb, neo4j"},
+	[OPTION_MAX_FREEZE] = {"max-freeze", "SECONDS", "give up rather than let services stand still for longer (30)"},
+	[OPTION_NO_PAUSE_WRITERS] = {"no-pause-writers", NULL, "do not pause the containers that use the stores"},
+	[OPTION_VOLUME_ACCESS] = {"volume-access", "WAY", "direct, api or auto: how the volumes' files are reached"},
 	[OPTION_YES] = {"yes", NULL, "do not ask; for scripts"},
 	[OPTION_KEEP_LAST] = {"keep-last", "N", "keep the newest N backups"},
 	[OPTION_KEEP_DAILY] = {"keep-daily", "N", "keep the newest backup of each of the last N days that have one"},

@@ -29,6 +29,9 @@ enum exit_code command_exit_code(enum status status);
 
 enum option {
 	OPTION_ONLY,
+	OPTION_MAX_FREEZE,
+	OPTION_NO_PAUSE_WRITERS,
+	OPTION_VOLUME_ACCESS,
 	OPTION_YES,
 	OPTION_KEEP_LAST,
 	OPTION_KEEP_DAILY,

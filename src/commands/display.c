@@ -85,10 +85,15 @@ void display_open(struct display *display, bool quiet)
 	};
 }
 
-void display_begin(struct display *display, const char *store)
+void display_resume(struct display *display, const char *store)
 {
 	snprintf(display->store, sizeof display->store, "%s", store);
 	on_step(&display->progress, "...", 0);
+}
+
+void display_begin(struct display *display, const char *store)
+{
+	display_resume(display, store);
 	if (!display->quiet && !display->terminal) {
 		fprintf(stderr, "   %s ...\n", store);
 	}

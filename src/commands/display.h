@@ -32,6 +32,9 @@ void display_open(struct display *display, bool quiet);
 /* A store's work begins. */
 void display_begin(struct display *display, const char *store);
 
+/* The work on one that has begun before goes on; on a terminal the line shows it again. */
+void display_resume(struct display *display, const char *store);
+
 /* It has ended; the line is replaced by the mark and the text. Warnings and failures are shown even when quiet. */
 void display_end(struct display *display, enum mark mark, const char *format, ...) PRINTF_LIKE(3, 4);
 

@@ -402,7 +402,8 @@ const struct command command_restore = {
 	.arguments = "TIMESTAMP",
 	.least_arguments = 1,
 	.most_arguments = 1,
-	.options = 1U << OPTION_ONLY | 1U << OPTION_YES | 1U << OPTION_JSON | 1U << OPTION_QUIET,
+	.options =
+		1U << OPTION_ONLY | 1U << OPTION_VOLUME_ACCESS | 1U << OPTION_YES | 1U << OPTION_JSON | 1U << OPTION_QUIET,
 	.summary = "Replaces the stores' data by that of a backup",
 	.details =
 		"TIMESTAMP is one that list shows, such as 20240912_143022, or latest. ALL current data of the restored\n"

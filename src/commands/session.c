@@ -182,6 +182,7 @@ enum status session_open(const struct invocation *invocation, struct session *re
 	if (status == STATUS_OK) {
 		session.docker_host = setting(dot_env, "DOCKER_HOST");
 		session.project = setting(dot_env, "COMPOSE_PROJECT_NAME");
+		session.volume_access = invocation->options[OPTION_VOLUME_ACCESS];
 		status = choose(&session, invocation->options[OPTION_ONLY], error);
 	}
 	if (status != STATUS_OK) {
@@ -235,17 +236,23 @@ static enum status assign_containers(struct session *session, struct error *erro
 	return STATUS_OK;
 }
 
-/* WHISPERBACKUP_VOLUME_ACCESS: "auto", or "api" to leave the volumes' folders alone even where they can be reached. */
-static enum status set_volume_access(struct runtime *runtime, struct error *error)
+/* --volume-access, else WHISPERBACKUP_VOLUME_ACCESS: how files in volumes are reached. */
+static enum status set_volume_access(struct session *session, struct error *error)
 {
-	const char *access = getenv("WHISPERBACKUP_VOLUME_ACCESS");
-	if (access == NULL || access[0] == '\0' || strcmp(access, "auto") == 0) {
+	static const char *const names[] = {[VOLUME_AUTO] = "auto", [VOLUME_DIRECT] = "direct", [VOLUME_API] = "api"};
+	const char *access = session->volume_access;
+	access = access != NULL ? access : getenv("WHISPERBACKUP_VOLUME_ACCESS");
+	if (access == NULL || access[0] == '\0') {
 		return STATUS_OK;
 	}
-	runtime->archives_only = strcmp(access, "api") == 0;
-	return runtime->archives_only ? STATUS_OK
-								  : error_set(error, STATUS_USAGE,
-											  "WHISPERBACKUP_VOLUME_ACCESS is \"%s\", but may be auto or api", access);
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		if (strcmp(access, names[i]) == 0) {
+			session->runtime->volume_access = (enum volume_access)i;
+			return STATUS_OK;
+		}
+	}
+	return error_set(error, STATUS_USAGE, "%s is \"%s\", but may be auto, direct or api",
+					 session->volume_access != NULL ? "--volume-access" : "WHISPERBACKUP_VOLUME_ACCESS", access);
 }
 
 static enum status find_project(struct session *session, struct error *error)
@@ -265,7 +272,7 @@ enum status session_connect(struct session *session, struct error *error)
 {
 	enum status status = docker_runtime_new(session->docker_host, &session->runtime, error);
 	if (status == STATUS_OK) {
-		status = set_volume_access(session->runtime, error);
+		status = set_volume_access(session, error);
 	}
 	if (status == STATUS_OK && session->project == NULL) {
 		status = find_project(session, error);

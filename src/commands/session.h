@@ -20,6 +20,7 @@ struct session {
 	char *backup_folder_shown; /* as the user knows it: "./backups" or what BACKUP_DIR says */
 	char *docker_host;         /* DOCKER_HOST, or NULL */
 	char *project;             /* COMPOSE_PROJECT_NAME; NULL until session_connect has asked the engine */
+	const char *volume_access; /* --volume-access, or NULL; lent by the command line */
 	bool chosen[STORE_COUNT];  /* by --only; all without it */
 	bool all_chosen;
 	struct runtime *runtime;

@@ -211,6 +211,7 @@ static struct container *container_of(const json_t *json)
 	container->name = strdup(name[0] == '/' ? name + 1 : name);
 	container->service = strdup(text_of(labels, "com.docker.compose.service"));
 	container->store = strdup(text_of(labels, "whisperengine.backup.store"));
+	container->never_paused = strcmp(text_of(labels, "whisperengine.backup.pause"), "false") == 0;
 	container->image = strdup(text_of(config, "Image"));
 	container->image_digest = strdup(text_of(json, "Image"));
 	container->environment = strings_of(json_object_get(config, "Env"), NULL);

@@ -128,13 +128,13 @@ const struct mount *container_mount_below(const struct container *container, con
 	return NULL;
 }
 
-enum status runtime_host_folder(struct runtime *runtime, const struct container *container, const char *path,
-								char **ret_folder, struct error *error)
+static enum status find_host_folder(const struct runtime *runtime, const struct container *container, const char *path,
+									char **ret_folder, struct error *error)
 {
 	*ret_folder = NULL;
 	const struct mount *mount = container_mount_of(container, path);
 	/* In the volume's own folder, another mount below `path` is only the empty folder that it hides. */
-	if (runtime->archives_only || container_mount_below(container, path) != NULL || mount == NULL ||
+	if (runtime->volume_access == VOLUME_API || container_mount_below(container, path) != NULL || mount == NULL ||
 		mount->source[0] != '/' || !mount->writable) {
 		return STATUS_OK;
 	}
@@ -157,6 +157,18 @@ enum status runtime_host_folder(struct runtime *runtime, const struct container 
 	}
 	*ret_folder = MOVE(folder);
 	return STATUS_OK;
+}
+
+enum status runtime_host_folder(struct runtime *runtime, const struct container *container, const char *path,
+								char **ret_folder, struct error *error)
+{
+	enum status status = find_host_folder(runtime, container, path, ret_folder, error);
+	if (status != STATUS_OK || *ret_folder != NULL || runtime->volume_access != VOLUME_DIRECT) {
+		return status;
+	}
+	(void)error_set(error, STATUS_FAILED, "%s of container %s cannot be reached from here", path, container->name);
+	return error_hint(error, "run this as root on the engine's machine, or allow the way through the engine: "
+							 "--volume-access auto");
 }
 
 enum status runtime_inspect(struct runtime *runtime, const struct container *container, enum container_state *ret_state,

@@ -52,6 +52,7 @@ struct container {
 	enum container_health health;
 	int exit_code;     /* of a stopped one */
 	bool created_only; /* never started */
+	bool never_paused; /* its label whisperengine.backup.pause says "false" */
 	bool kept_running; /* it is meant to run: Docker would start it again if it ended by itself */
 };
 
@@ -109,10 +110,13 @@ struct runtime_ops {
 	void (*free)(struct runtime *runtime);
 };
 
+/* How the files in a volume are reached: in its folder where that can be, only so, or only through the engine. */
+enum volume_access { VOLUME_AUTO, VOLUME_DIRECT, VOLUME_API };
+
 struct runtime {
 	const struct runtime_ops *ops;
 	unsigned patience_seconds; /* how long runtime_run waits for a program in a container to end; 0: for ever */
-	bool archives_only;        /* never reach into a volume's folder, as if it could not be read from here */
+	enum volume_access volume_access;
 };
 
 struct exec {
@@ -147,7 +151,7 @@ const struct mount *container_mount_below(const struct container *container, con
 /*
  * The folder on this machine that shows the container's `path`, if that lies in a mount and can be read and written
  * from here; *ret_folder is NULL (and the status OK) where it cannot or shall not, and the archive calls are the way
- * in. Owned by the caller.
+ * in. STATUS_FAILED where it cannot and has to (VOLUME_DIRECT). Owned by the caller.
  */
 enum status runtime_host_folder(struct runtime *runtime, const struct container *container, const char *path,
 								char **ret_folder, struct error *error) MUST_CHECK;

@@ -2,9 +2,11 @@
 
 #include "base/clock.h"
 #include "base/interrupt.h"
+#include "snapshot/journal.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 
@@ -18,18 +20,20 @@ enum {
 };
 
 struct window {
-	struct runtime *runtime;
-	const struct container *const *containers;
-	size_t count;
-	size_t paused;                /* the first ones of `containers` are frozen */
-	double began;                 /* clock_seconds */
+	struct window_plan plan;      /* lent */
+	double *paused;               /* clock_seconds when each was; 0: it is not */
+	double began;                 /* clock_seconds of the first pause; 0 before it */
 	struct sigaction stop_action; /* what SIGTSTP did before */
 	pid_t guardian;
 	int pipe; /* write end; its closing wakes the guardian */
+	int lock; /* of the journal */
 };
 
-/* Closes all descriptors but `keep`: the parent's lock, its connections and its terminal are none of our business. */
-static void let_go(int keep)
+/*
+ * Closes all descriptors but two: the parent's lock on the folder, its connections and its terminal are none of our
+ * business. The journal's lock is kept: it says that somebody is there to thaw.
+ */
+static void let_go(int pipe, int lock)
 {
 	int null = open("/dev/null", O_RDWR);
 	for (int fd = 0; fd <= STDERR_FILENO && null >= 0; fd++) {
@@ -37,48 +41,64 @@ static void let_go(int keep)
 	}
 	long most = sysconf(_SC_OPEN_MAX);
 	for (int fd = STDERR_FILENO + 1; fd < (most > 0 && most < MOST_DESCRIPTORS ? (int)most : MOST_DESCRIPTORS); fd++) {
-		if (fd != keep) {
+		if (fd != pipe && fd != lock) {
 			close(fd);
 		}
 	}
 }
 
+/* False if it could not be done. */
+static bool guardian_thaws(const struct window_plan *plan)
+{
+	struct runtime *runtime = NULL;
+	struct error ignored;
+	for (int attempt = 0, in_order = 0; attempt < GUARDIAN_TRIES; attempt++) {
+		if (runtime == NULL && plan->runtime->ops->reopen(plan->runtime, &runtime, &ignored) != STATUS_OK) {
+			runtime = NULL;
+		}
+		size_t thawed = 0;
+		for (size_t i = 0; runtime != NULL && i < plan->count; i++) {
+			enum status status = runtime_unpause(runtime, plan->containers[i], &ignored);
+			thawed += status == STATUS_OK || status == STATUS_CONFLICT || status == STATUS_NOT_FOUND;
+		}
+		/* A pause that the parent had only just asked for may come after the first look. */
+		in_order = runtime != NULL && thawed == plan->count ? in_order + 1 : 0;
+		if (in_order == GUARDIAN_LOOKS) {
+			runtime_free(runtime);
+			return true;
+		}
+		sleep(GUARDIAN_PAUSE_SECONDS);
+	}
+	runtime_free(runtime);
+	return false;
+}
+
 /* The guardian's whole life. It must not use the parent's connection, which is in the parent's hands. */
-static void guard(struct runtime *parents_runtime, const struct container *const *containers, size_t count, int pipe)
+static void guard(const struct window_plan *plan, int pipe, int lock)
 {
 	setsid(); /* Ctrl-C is for the parent */
 	signal(SIGINT, SIG_IGN);
 	signal(SIGTERM, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	interrupt_hold();
-	let_go(pipe);
+	let_go(pipe, lock);
 	char all_well = 0;
 	ssize_t length = 0;
+	int timeout = (int)(plan->longest_seconds + WINDOW_GRACE_SECONDS) * 1000;
 	do {
-		length = read(pipe, &all_well, 1);
-	} while (length < 0 && errno == EINTR);
-	if (length == 1) {
-		_exit(0);
+		struct pollfd end = {.fd = pipe, .events = POLLIN};
+		int ready = poll(&end, 1, timeout);
+		if (ready == 0) {
+			/* The parent hangs, or was stopped. What it does when it goes on is looked after as well. */
+			(void)guardian_thaws(plan);
+			timeout = -1;
+		}
+		length = ready > 0 ? read(pipe, &all_well, 1) : -1;
+	} while (length < 0);
+	if (length == 0 && guardian_thaws(plan)) {
+		unlink(plan->journal);
 	}
-	struct runtime *runtime = NULL;
-	struct error ignored;
-	for (int attempt = 0, in_order = 0; attempt < GUARDIAN_TRIES; attempt++) {
-		if (runtime == NULL && parents_runtime->ops->reopen(parents_runtime, &runtime, &ignored) != STATUS_OK) {
-			runtime = NULL;
-		}
-		size_t thawed = 0;
-		for (size_t i = 0; runtime != NULL && i < count; i++) {
-			enum status status = runtime_unpause(runtime, containers[i], &ignored);
-			thawed += status == STATUS_OK || status == STATUS_CONFLICT || status == STATUS_NOT_FOUND;
-		}
-		/* A pause that the parent had only just asked for may come after the first look. */
-		in_order = thawed == count ? in_order + 1 : 0;
-		if (in_order == GUARDIAN_LOOKS) {
-			_exit(0);
-		}
-		sleep(GUARDIAN_PAUSE_SECONDS);
-	}
-	_exit(1);
+	_exit(0);
 }
 
 static enum status start_guardian(struct window *window, struct error *error)
@@ -96,7 +116,7 @@ static enum status start_guardian(struct window *window, struct error *error)
 	}
 	if (window->guardian == 0) {
 		close(ends[1]);
-		guard(window->runtime, window->containers, window->count, ends[0]);
+		guard(&window->plan, ends[0], window->lock);
 	}
 	close(ends[0]);
 	window->pipe = ends[1];
@@ -114,66 +134,113 @@ static void dismiss_guardian(struct window *window, bool all_well)
 	}
 }
 
-static enum status thaw(struct window *window, struct error *error)
+static void free_window(struct window *window)
 {
-	enum status result = STATUS_OK;
-	const struct container *lost = NULL; /* the moment is lost if one was not frozen to the end */
-	interrupt_hold();
-	for (; window->paused > 0; window->paused--) {
-		struct error failure;
-		enum status status = runtime_unpause(window->runtime, window->containers[window->paused - 1], &failure);
-		if (status == STATUS_CONFLICT || status == STATUS_NOT_FOUND) {
-			lost = window->containers[window->paused - 1];
-		} else if (status != STATUS_OK && result == STATUS_OK) {
-			*error = failure;
-			result = status;
-		}
-	}
-	interrupt_release();
-	sigaction(SIGTSTP, &window->stop_action, NULL);
-	dismiss_guardian(window, result == STATUS_OK);
-	if (result == STATUS_OK && lost != NULL) {
-		(void)error_set(error, STATUS_FAILED,
-						"container %s did not stand still: it was thawed, stopped or restarted meanwhile", lost->name);
-		result = error_hint(error, "see that it runs (./bot.sh status), then try again");
-	}
-	return result;
+	cleanup_close(&window->lock);
+	free(window->paused);
+	free(window);
 }
 
-enum status window_open(struct runtime *runtime, const struct container *const *containers, size_t count,
-						struct window **ret_window, struct error *error)
+enum status window_open(const struct window_plan *plan, struct window **ret_window, struct error *error)
 {
 	struct window *window = calloc(1, sizeof *window);
 	if (window == NULL) {
 		return error_memory(error);
 	}
-	*window = (struct window){.runtime = runtime, .containers = containers, .count = count};
-	enum status status = start_guardian(window, error);
+	*window = (struct window){.plan = *plan, .paused = calloc(plan->count + 1, sizeof *window->paused), .lock = -1};
+	enum status status = window->paused == NULL ? error_memory(error)
+												: journal_write(plan->journal, plan->engine, plan->containers,
+																plan->count, &window->lock, error);
+	if (status == STATUS_OK) {
+		status = start_guardian(window, error);
+		if (status != STATUS_OK) {
+			unlink(plan->journal);
+		}
+	}
 	if (status != STATUS_OK) {
-		free(window);
+		free_window(window);
 		return status;
 	}
 	/* Ctrl-Z would leave the containers frozen for as long as we are. */
 	sigaction(SIGTSTP, &(struct sigaction){.sa_handler = SIG_IGN}, &window->stop_action);
-	window->began = clock_seconds();
-	/* A request that we give up may still be carried out, so it is not given up, and counts from its beginning. */
-	interrupt_hold();
-	while (status == STATUS_OK && window->paused < count) {
-		const struct container *container = containers[window->paused++];
-		status = runtime_pause(runtime, container, error);
-	}
-	interrupt_release();
-	if (status == STATUS_CONFLICT) {
-		window->paused--; /* refused, because somebody else has paused or stopped it: that is left as it is */
-	} else if (status != STATUS_OK) {
-		clock_sleep(LATE_PAUSE_MILLISECONDS); /* a pause that we heard nothing of */
-	}
-	if (status != STATUS_OK) {
-		window_abandon(window);
-		return status;
-	}
 	*ret_window = window;
 	return STATUS_OK;
+}
+
+static size_t index_of(const struct window *window, const struct container *container)
+{
+	size_t i = 0;
+	while (i < window->plan.count && window->plan.containers[i] != container) {
+		i++;
+	}
+	return i;
+}
+
+enum status window_check(const struct window *window, struct error *error)
+{
+	if (window_milliseconds(window) <= window->plan.longest_seconds * 1000.0) {
+		return interrupt_check(error);
+	}
+	(void)error_set(error, STATUS_FAILED, "the services have stood still for %u seconds, which is as long as they may",
+					window->plan.longest_seconds);
+	return error_hint(error, "run the backup again when there is less to do, or allow more: --max-freeze SECONDS");
+}
+
+double window_milliseconds(const struct window *window)
+{
+	return window->began > 0 ? (clock_seconds() - window->began) * 1000 : 0;
+}
+
+enum status window_pause(struct window *window, const struct container *container, struct error *error)
+{
+	size_t index = index_of(window, container);
+	if (index == window->plan.count) {
+		return error_set(error, STATUS_FAILED, "container %s is not in the journal", container->name);
+	}
+	enum status status = window_check(window, error);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	window->paused[index] = clock_seconds();
+	window->began = window->began > 0 ? window->began : window->paused[index];
+	/* A request that we give up may still be carried out, so it is not given up, and counts from its beginning. */
+	interrupt_hold();
+	status = runtime_pause(window->plan.runtime, container, error);
+	interrupt_release();
+	if (status == STATUS_CONFLICT) {
+		window->paused[index] = 0; /* refused: somebody else has paused or stopped it */
+	} else if (status != STATUS_OK) {
+		clock_sleep(LATE_PAUSE_MILLISECONDS); /* a pause that we heard nothing of; closing the window thaws it */
+	}
+	return status;
+}
+
+static enum status lost(const struct container *container, struct error *error)
+{
+	(void)error_set(error, STATUS_FAILED,
+					"container %s did not stand still: it was thawed, stopped or restarted meanwhile", container->name);
+	return error_hint(error, "see that it runs (./bot.sh status), then try again");
+}
+
+enum status window_thaw(struct window *window, const struct container *container, double *ret_milliseconds,
+						struct error *error)
+{
+	size_t index = index_of(window, container);
+	if (index == window->plan.count || window->paused[index] == 0) {
+		return STATUS_OK;
+	}
+	interrupt_hold();
+	enum status status = runtime_unpause(window->plan.runtime, container, error);
+	interrupt_release();
+	if (ret_milliseconds != NULL) {
+		*ret_milliseconds = (clock_seconds() - window->paused[index]) * 1000;
+	}
+	if (status == STATUS_CONFLICT || status == STATUS_NOT_FOUND) {
+		window->paused[index] = 0;
+		return lost(container, error);
+	}
+	window->paused[index] = status == STATUS_OK ? 0 : window->paused[index];
+	return status;
 }
 
 enum status window_close(struct window *window, double *ret_milliseconds, struct error *error)
@@ -181,13 +248,27 @@ enum status window_close(struct window *window, double *ret_milliseconds, struct
 	if (window == NULL) {
 		return STATUS_OK;
 	}
-	double began = window->began;
-	enum status status = thaw(window, error);
-	if (ret_milliseconds != NULL) {
-		*ret_milliseconds = (clock_seconds() - began) * 1000;
+	enum status result = STATUS_OK;
+	bool all_thawed = true;
+	for (size_t i = window->plan.count; i > 0; i--) {
+		struct error failure;
+		enum status status = window_thaw(window, window->plan.containers[i - 1], NULL, &failure);
+		all_thawed = all_thawed && window->paused[i - 1] == 0;
+		if (status != STATUS_OK && result == STATUS_OK) {
+			*error = failure;
+			result = status;
+		}
 	}
-	free(window);
-	return status;
+	if (ret_milliseconds != NULL) {
+		*ret_milliseconds = window_milliseconds(window);
+	}
+	sigaction(SIGTSTP, &window->stop_action, NULL);
+	if (all_thawed) {
+		unlink(window->plan.journal);
+	}
+	dismiss_guardian(window, all_thawed);
+	free_window(window);
+	return result;
 }
 
 void window_abandon(struct window *window)

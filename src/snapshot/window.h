@@ -1,8 +1,10 @@
 /*
  * window.h - the time in which containers stand still, and the guardian that ends it whatever happens to us.
  *
- * Before anything is paused a child process is started that holds the read end of a pipe and the list of what will be
- * frozen. When the parent is gone, however it went, the pipe ends, and the child thaws everything and leaves.
+ * Before anything is paused a journal (journal.h) says on disk what may be, and a child process is started that holds
+ * the read end of a pipe and the same list. When the parent is gone, however it went, or has kept things frozen for
+ * longer than it may, the child thaws everything, removes the journal and leaves. If both are gone, the journal tells
+ * the next command.
  */
 #ifndef WHISPERBACKUP_SNAPSHOT_WINDOW_H
 #define WHISPERBACKUP_SNAPSHOT_WINDOW_H
@@ -13,17 +15,44 @@
 
 struct window;
 
-/*
- * Pauses the containers (lent, as is the runtime, until the window is closed). If one cannot be paused, those before it
- * are thawed again and nothing is left frozen.
- */
-enum status window_open(struct runtime *runtime, const struct container *const *containers, size_t count,
-						struct window **ret_window, struct error *error) MUST_CHECK;
+struct window_plan {
+	struct runtime *runtime;
+	const char *engine;                        /* how to reach it again, for the journal; may be empty */
+	const char *journal;                       /* path of the journal's file */
+	const struct container *const *containers; /* all that may be paused in it */
+	size_t count;
+	unsigned longest_seconds; /* from the first pause on; the guardian's limit, a little later, is its own */
+};
+
+enum { WINDOW_GRACE_SECONDS = 5 }; /* how much longer than `longest_seconds` the guardian waits for the parent */
+
+/* Starts the guardian and writes the journal; nothing is paused yet. All of the plan is lent until the window is
+ * closed. */
+enum status window_open(const struct window_plan *plan, struct window **ret_window, struct error *error) MUST_CHECK;
 
 /*
- * Thaws everything and frees the window; all containers are tried even if one fails. One that was thawed or ended by
- * somebody else meanwhile is a failure: what was read of it is not of one moment. *ret_milliseconds (may be NULL) is
- * how long they stood still, from the first pause to the last thaw. NULL is fine.
+ * Pauses one of the plan's containers. STATUS_CONFLICT if somebody else has paused or stopped it: it is left as it is.
+ * STATUS_FAILED once the window has been open for too long; the caller closes it.
+ */
+enum status window_pause(struct window *window, const struct container *container, struct error *error) MUST_CHECK;
+
+/*
+ * Thaws one again. One that was thawed or ended by somebody else meanwhile is a failure: what was read of it is not of
+ * one moment. *ret_milliseconds (may be NULL) is how long it stood still.
+ */
+enum status window_thaw(struct window *window, const struct container *container, double *ret_milliseconds,
+						struct error *error) MUST_CHECK;
+
+/* STATUS_FAILED with a hint if it has been open longer than it may. */
+enum status window_check(const struct window *window, struct error *error) MUST_CHECK;
+
+/* How long ago the first container was paused; 0 if none was. */
+double window_milliseconds(const struct window *window);
+
+/*
+ * Thaws what is still paused, the last one first, removes the journal, dismisses the guardian and frees the window. All
+ * containers are tried even if one fails; the failures are those of window_thaw. *ret_milliseconds (may be NULL) is the
+ * time from the first pause to the last thaw. NULL is fine.
  */
 enum status window_close(struct window *window, double *ret_milliseconds, struct error *error) MUST_CHECK;
 

@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/progress.h"
 #include "runtimes/runtime.h"
+#include "stores/fingerprint.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -29,8 +30,9 @@ struct artefact {
 
 /* What saving a store has to tell the manifest. */
 struct saved {
-	double freeze_milliseconds; /* how long the store stood still */
-	char method[96];            /* "pg_dumpall", "BGSAVE", "paused at rest, read from the volume" */
+	char method[96];       /* "pg_dump of exported snapshots", "BGSAVE", "paused at rest, read from the volume" */
+	uint64_t window_bytes; /* read and kept while it stood still */
+	struct fingerprint fingerprint; /* what it held at the moment */
 };
 
 /* What a look at a running server shows. */
@@ -63,9 +65,38 @@ struct store_ops {
 	/* The space its data takes, in bytes: on disk, or in memory for Redis. A backup is hardly ever larger. */
 	enum status (*size)(struct store *store, uint64_t *ret_bytes, struct error *error);
 
-	/* Writes the complete artefact to `path` (a new file, flushed to disk), or fails. The server goes on running. */
-	enum status (*save)(struct store *store, const char *path, struct progress *progress, struct saved *ret_saved,
-						struct error *error);
+	/*
+	 * The steps of a backup. `prepare` opens the sessions that the moment will need, and copies what can be copied
+	 * before it; the artefact will be the new file `path`. `catch_up` copies what has changed since, *ret_bytes of
+	 * content (NULL: there is nothing to catch up with). Nothing stands still meanwhile, and both may take long.
+	 */
+	enum status (*prepare)(struct store *store, const char *path, struct progress *progress, struct error *error);
+	enum status (*catch_up)(struct store *store, struct progress *progress, uint64_t *ret_bytes, struct error *error);
+
+	/*
+	 * The moment; the containers that write stand still by now, and every millisecond counts. `ask` sends what makes
+	 * the server keep the moment, and does not wait; `answer` waits for that. STATUS_CONFLICT from either: not this
+	 * time, but another try may do. NULL if there is nothing to ask.
+	 */
+	enum status (*ask)(struct store *store, struct error *error);
+	enum status (*answer)(struct store *store, struct error *error);
+
+	/*
+	 * Of a store whose container is paused for the moment, `capture` keeps what has changed since the copy, and is
+	 * NULL for others. `before_pause` is the last time that programs can be run in the container (may be NULL);
+	 * `at_rest` says whether the paused store may be kept as it is (NULL: always).
+	 */
+	enum status (*before_pause)(struct store *store, struct error *error);
+	enum status (*at_rest)(struct store *store, bool *ret_at_rest, struct error *error);
+	enum status (*capture)(struct store *store, struct error *error);
+
+	/* The moment was no good: lets go of what `ask` has taken. Another `ask` may follow. May be NULL. */
+	void (*forget)(struct store *store);
+
+	/* After the moment, everything runs again: completes the artefact, flushed to disk. *ret_saved is filled in, and
+	 * its fingerprint is the caller's to free. */
+	enum status (*finish)(struct store *store, struct progress *progress, struct saved *ret_saved, struct error *error);
+	bool hurries; /* its `finish` comes first, because what it needs may be replaced soon */
 
 	/* Reads a whole artefact and says what it is; STATUS_DAMAGED if it is not complete and well-formed. Needs no
 	 * server. */

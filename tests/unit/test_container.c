@@ -106,7 +106,7 @@ static char *host_folder(struct mount *mount, const char *path)
 	struct error error;
 	char *folder = NULL;
 	struct container container = with_mounts(mount, 1);
-	struct runtime runtime = {.archives_only = false};
+	struct runtime runtime = {.volume_access = VOLUME_AUTO};
 	assert_ok(runtime_host_folder(&runtime, &container, path, &folder, &error), &error);
 	return folder;
 }
@@ -158,7 +158,7 @@ static void a_runtime_that_is_to_use_archives_only_reaches_nothing(void **state)
 	char *folder = empty;
 	struct mount mount = volume_of(*state);
 	struct container container = with_mounts(&mount, 1);
-	struct runtime runtime = {.archives_only = true};
+	struct runtime runtime = {.volume_access = VOLUME_API};
 	assert_ok(runtime_host_folder(&runtime, &container, "/data", &folder, &error), &error);
 	assert_null(folder);
 }
@@ -189,7 +189,7 @@ static void a_folder_that_hides_another_mount_cannot_be_reached(void **state)
 	char *folder = empty;
 	struct mount mounts[] = {volume_of(*state), mount_at("/data/logs", "/y")};
 	struct container container = with_mounts(mounts, 2);
-	struct runtime runtime = {.archives_only = false};
+	struct runtime runtime = {.volume_access = VOLUME_AUTO};
 	assert_ok(runtime_host_folder(&runtime, &container, "/data", &folder, &error), &error);
 	assert_null(folder);
 }
@@ -430,7 +430,7 @@ static void every_store_can_do_everything(void **state)
 		const struct store_ops *ops = store_table[i];
 		assert_true(ops->title != NULL && ops->title[0] != '\0');
 		assert_non_null(ops->legacy_artefacts);
-		assert_true(ops->open != NULL && ops->ready != NULL && ops->save != NULL && ops->check != NULL);
+		assert_true(ops->open != NULL && ops->ready != NULL && ops->finish != NULL && ops->check != NULL);
 		assert_true(ops->stage != NULL && ops->swap != NULL && ops->commit != NULL && ops->rollback != NULL);
 		assert_true(ops->free != NULL);
 	}

@@ -37,7 +37,7 @@ static struct backup_record *guide_record(void)
 		snprintf(store->saved.method, sizeof store->saved.method, "BGSAVE");
 		snprintf(store->data_folder, sizeof store->data_folder, "/data");
 		store->artefact.raw_bytes = 2 * sizes[i];
-		store->saved.freeze_milliseconds = 12.5;
+		store->freeze_milliseconds = 12.5;
 		store->container = &container;
 	}
 	return record;

@@ -4,7 +4,7 @@
 #include "base/clock.h"
 #include "base/interrupt.h"
 #include "pipeline/tar.h"
-#include "snapshot/capture.h"
+#include "snapshot/folder_copy.h"
 #include "stores/chromadb/rest.h"
 #include "stores/container_http.h"
 #include "stores/store_table.h"
@@ -17,6 +17,7 @@
 
 enum {
 	DEFAULT_PORT = 8000,
+	REST_SECONDS = 60,
 	STOP_SECONDS = 30,        /* SIGINT ends the server in 0.2 s */
 	REPLY_LIMIT = 4 << 20,    /* bytes */
 	SEGMENTS_LIMIT = 4 << 20, /* bytes of the list of segments' paths */
@@ -26,8 +27,9 @@ enum {
 struct chromadb {
 	struct volume_store volume;
 	unsigned port;
-	char *host_folder;      /* the data folder on this machine; NULL if it cannot be reached from here */
-	struct buffer segments; /* as of the last look, where it cannot */
+	char *host_folder;        /* the data folder on this machine; NULL if it cannot be reached from here */
+	struct buffer segments;   /* as of the last look, where it cannot */
+	struct folder_copy *copy; /* while a backup is made */
 };
 
 static bool is_argument(const struct container *container, const char *option, const char **ret_value)
@@ -179,9 +181,9 @@ static void learn_version(struct chromadb *self)
 	}
 }
 
-static enum status list_segments(void *context, struct error *error)
+static enum status list_segments(struct store *store, struct error *error)
 {
-	struct chromadb *self = context;
+	struct chromadb *self = (struct chromadb *)store;
 	if (self->host_folder != NULL) {
 		return STATUS_OK;
 	}
@@ -189,9 +191,9 @@ static enum status list_segments(void *context, struct error *error)
 							  &self->segments, error);
 }
 
-static enum status at_rest(void *context, bool *ret_at_rest, struct error *error)
+static enum status chromadb_at_rest(struct store *store, bool *ret_at_rest, struct error *error)
 {
-	struct chromadb *self = context;
+	struct chromadb *self = (struct chromadb *)store;
 	if (self->host_folder != NULL) {
 		return chromadb_rest_in_folder(self->host_folder, ret_at_rest, error);
 	}
@@ -205,28 +207,28 @@ static enum status at_rest(void *context, bool *ret_at_rest, struct error *error
  */
 static enum status wait_for_rest(struct volume_store *volume, struct error *error)
 {
-	struct chromadb *self = (struct chromadb *)volume;
-	for (double began = clock_seconds(); clock_seconds() - began < CAPTURE_REST_SECONDS;) {
+	for (double began = clock_seconds(); clock_seconds() - began < REST_SECONDS;) {
 		bool rest = false;
 		enum status status = interrupt_check(error);
 		if (status == STATUS_OK) {
-			status = list_segments(self, error);
+			status = list_segments(&volume->store, error);
 		}
 		if (status == STATUS_OK) {
-			status = at_rest(self, &rest, error);
+			status = chromadb_at_rest(&volume->store, &rest, error);
 		}
 		if (status != STATUS_OK || rest) {
 			return status;
 		}
 		clock_sleep(1);
 	}
-	return error_set(error, STATUS_FAILED, "Chroma was never at rest in %d seconds", CAPTURE_REST_SECONDS);
+	return error_set(error, STATUS_FAILED, "Chroma was never at rest in %d seconds", REST_SECONDS);
 }
 
 static void chromadb_free(struct store *store)
 {
 	struct chromadb *self = (struct chromadb *)store;
 	volume_store_close(&self->volume);
+	folder_copy_free(self->copy);
 	buffer_free(&self->segments);
 	free(self->host_folder);
 	free(self);
@@ -263,23 +265,37 @@ static enum status chromadb_open(struct runtime *runtime, const struct container
 	return STATUS_OK;
 }
 
-static enum status chromadb_save(struct store *store, const char *path, struct progress *progress,
-								 struct saved *ret_saved, struct error *error)
+static enum status chromadb_prepare(struct store *store, const char *path, struct progress *progress,
+									struct error *error)
 {
-	struct capture_request request = {
-		.runtime = store->runtime,
-		.container = store->container,
-		.folder = store->data_folder,
-		.at_rest = at_rest,
-		.before_pause = list_segments,
-		.context = store,
-	};
-	struct captured captured;
-	enum status status = capture_folder(&request, path, progress, &captured, error);
+	struct chromadb *self = (struct chromadb *)store;
+	uint64_t bytes = 0;
+	enum status status =
+		folder_copy_new(store->runtime, store->container, store->data_folder, path, &self->copy, error);
+	return status == STATUS_OK ? folder_copy_catch_up(self->copy, progress, &bytes, error) : status;
+}
+
+static enum status chromadb_catch_up(struct store *store, struct progress *progress, uint64_t *ret_bytes,
+									 struct error *error)
+{
+	return folder_copy_catch_up(((struct chromadb *)store)->copy, progress, ret_bytes, error);
+}
+
+static enum status chromadb_capture(struct store *store, struct error *error)
+{
+	return folder_copy_capture(((struct chromadb *)store)->copy, error);
+}
+
+static enum status chromadb_finish(struct store *store, struct progress *progress, struct saved *ret_saved,
+								   struct error *error)
+{
+	struct chromadb *self = (struct chromadb *)store;
+	struct folder_copy_result copied;
+	enum status status = folder_copy_finish(self->copy, progress, &copied, error);
 	if (status == STATUS_OK) {
-		*ret_saved = (struct saved){.freeze_milliseconds = captured.freeze_milliseconds};
+		*ret_saved = (struct saved){.window_bytes = copied.window_bytes};
 		snprintf(ret_saved->method, sizeof ret_saved->method, "paused at rest, read %s",
-				 captured.direct ? "from the volume" : "through the engine");
+				 copied.direct ? "from the volume" : "through the engine");
 	}
 	return status;
 }
@@ -472,7 +488,12 @@ const struct store_ops store_chromadb = {
 	.ready = chromadb_ready,
 	.examine = chromadb_examine,
 	.size = volume_store_size,
-	.save = chromadb_save,
+	.prepare = chromadb_prepare,
+	.catch_up = chromadb_catch_up,
+	.before_pause = list_segments,
+	.at_rest = chromadb_at_rest,
+	.capture = chromadb_capture,
+	.finish = chromadb_finish,
 	.check = chromadb_check,
 	.stage = chromadb_stage,
 	.swap = volume_store_swap,

@@ -4,7 +4,7 @@
  * A paused server is what a power cut would leave, and the transaction logs recover from that when it starts.
  */
 #include "pipeline/tar.h"
-#include "snapshot/capture.h"
+#include "snapshot/folder_copy.h"
 #include "stores/container_http.h"
 #include "stores/store_table.h"
 #include "stores/volume_store.h"
@@ -21,6 +21,7 @@ enum {
 
 struct neo4j {
 	struct volume_store volume;
+	struct folder_copy *copy; /* while a backup is made */
 };
 
 /* "NAME/PASSWORD" of NEO4J_AUTH as cypher-shell's own environment variables; "none" means no authentication. */
@@ -131,8 +132,10 @@ static void learn_version(struct store *store)
 
 static void neo4j_free(struct store *store)
 {
-	volume_store_close((struct volume_store *)store);
-	free(store);
+	struct neo4j *self = (struct neo4j *)store;
+	folder_copy_free(self->copy);
+	volume_store_close(&self->volume);
+	free(self);
 }
 
 static enum status neo4j_open(struct runtime *runtime, const struct container *container, struct store **ret_store,
@@ -166,17 +169,36 @@ static enum status neo4j_open(struct runtime *runtime, const struct container *c
 	return STATUS_OK;
 }
 
-static enum status neo4j_save(struct store *store, const char *path, struct progress *progress, struct saved *ret_saved,
-							  struct error *error)
+static enum status neo4j_prepare(struct store *store, const char *path, struct progress *progress, struct error *error)
 {
-	struct capture_request request = {
-		.runtime = store->runtime, .container = store->container, .folder = store->data_folder};
-	struct captured captured;
-	enum status status = capture_folder(&request, path, progress, &captured, error);
+	struct neo4j *self = (struct neo4j *)store;
+	uint64_t bytes = 0;
+	enum status status =
+		folder_copy_new(store->runtime, store->container, store->data_folder, path, &self->copy, error);
+	return status == STATUS_OK ? folder_copy_catch_up(self->copy, progress, &bytes, error) : status;
+}
+
+static enum status neo4j_catch_up(struct store *store, struct progress *progress, uint64_t *ret_bytes,
+								  struct error *error)
+{
+	return folder_copy_catch_up(((struct neo4j *)store)->copy, progress, ret_bytes, error);
+}
+
+static enum status neo4j_capture(struct store *store, struct error *error)
+{
+	return folder_copy_capture(((struct neo4j *)store)->copy, error);
+}
+
+static enum status neo4j_finish(struct store *store, struct progress *progress, struct saved *ret_saved,
+								struct error *error)
+{
+	struct neo4j *self = (struct neo4j *)store;
+	struct folder_copy_result copied;
+	enum status status = folder_copy_finish(self->copy, progress, &copied, error);
 	if (status == STATUS_OK) {
-		*ret_saved = (struct saved){.freeze_milliseconds = captured.freeze_milliseconds};
+		*ret_saved = (struct saved){.window_bytes = copied.window_bytes};
 		snprintf(ret_saved->method, sizeof ret_saved->method, "paused, read %s",
-				 captured.direct ? "from the volume" : "through the engine");
+				 copied.direct ? "from the volume" : "through the engine");
 	}
 	return status;
 }
@@ -261,7 +283,10 @@ const struct store_ops store_neo4j = {
 	.ready = neo4j_ready,
 	.examine = neo4j_examine,
 	.size = volume_store_size,
-	.save = neo4j_save,
+	.prepare = neo4j_prepare,
+	.catch_up = neo4j_catch_up,
+	.capture = neo4j_capture,
+	.finish = neo4j_finish,
 	.check = neo4j_check,
 	.stage = neo4j_stage,
 	.swap = volume_store_swap,

@@ -96,6 +96,7 @@ static void postgresql_free(struct store *store)
 	free(self->user);
 	free(self->password);
 	free(self->preferred);
+	free(self->path);
 	free(self);
 }
 
@@ -191,14 +192,24 @@ static const char *const save_arguments[] = {"pg_dumpall",
 											 "--exclude-database=" RESTORE_STATE_OLD "*",
 											 NULL};
 
-static enum status postgresql_save(struct store *store, const char *path, struct progress *progress,
-								   struct saved *ret_saved, struct error *error)
+static enum status postgresql_prepare(struct store *store, const char *path, struct progress *progress,
+									  struct error *error)
+{
+	struct postgresql *self = (struct postgresql *)store;
+	(void)progress;
+	free(self->path);
+	self->path = strdup(path);
+	return self->path != NULL ? STATUS_OK : error_memory(error);
+}
+
+static enum status postgresql_finish(struct store *store, struct progress *progress, struct saved *ret_saved,
+									 struct error *error)
 {
 	static const struct sink_ops counting_ops = {.write = counting_sink_write};
 	struct postgresql *self = (struct postgresql *)store;
 	CLEANUP(cleanup_sink) struct sink *file = NULL;
 	progress_step(progress, "dumping", 0);
-	enum status status = file_sink_new(path, &file, error);
+	enum status status = file_sink_new(self->path, &file, error);
 	struct counting_sink counting = {.sink = {.ops = &counting_ops}, .next = file, .progress = progress};
 	if (status == STATUS_OK) {
 		status = psql_dump(self, self->database, save_arguments, &counting.sink, error);
@@ -224,7 +235,8 @@ const struct store_ops store_postgresql = {
 	.ready = postgresql_ready,
 	.examine = postgresql_examine,
 	.size = postgresql_size,
-	.save = postgresql_save,
+	.prepare = postgresql_prepare,
+	.finish = postgresql_finish,
 	.check = dump_check,
 	.stage = restore_stage,
 	.swap = restore_swap,

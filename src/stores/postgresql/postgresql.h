@@ -15,6 +15,7 @@ struct postgresql {
 	char *password;       /* NULL if there is none */
 	char *preferred;      /* the database that the container was set up with; it may be gone by now */
 	const char *database; /* one that answers: `preferred`, or one that every server has */
+	char *path;           /* of the artefact, while a backup is made */
 	int version_number;   /* 150018 for 15.18 */
 };
 

@@ -25,6 +25,7 @@ static void redis_free(struct store *store)
 	struct redis *self = (struct redis *)store;
 	volume_store_close(&self->volume);
 	free(self->password);
+	free(self->path);
 	free(self);
 }
 
@@ -178,8 +179,17 @@ static enum status copy_from_archive(struct source *tar, struct sink *output, st
 	return status;
 }
 
-static enum status redis_save(struct store *store, const char *path, struct progress *progress, struct saved *ret_saved,
-							  struct error *error)
+static enum status redis_prepare(struct store *store, const char *path, struct progress *progress, struct error *error)
+{
+	struct redis *self = (struct redis *)store;
+	(void)progress;
+	free(self->path);
+	self->path = strdup(path);
+	return self->path != NULL ? STATUS_OK : error_memory(error);
+}
+
+static enum status redis_finish(struct store *store, struct progress *progress, struct saved *ret_saved,
+								struct error *error)
 {
 	struct redis *self = (struct redis *)store;
 	progress_step(progress, "saving", 0);
@@ -195,7 +205,7 @@ static enum status redis_save(struct store *store, const char *path, struct prog
 	CLEANUP(cleanup_sink) struct sink *file = NULL;
 	status = runtime_host_folder(store->runtime, store->container, store->data_folder, &folder, error);
 	if (status == STATUS_OK) {
-		status = file_sink_new(path, &file, error);
+		status = file_sink_new(self->path, &file, error);
 	}
 	uint64_t bytes = 0;
 	if (status == STATUS_OK && folder != NULL) {
@@ -283,7 +293,9 @@ const struct store_ops store_redis = {
 	.ready = redis_ready,
 	.examine = redis_examine,
 	.size = redis_size,
-	.save = redis_save,
+	.prepare = redis_prepare,
+	.finish = redis_finish,
+	.hurries = true,
 	.check = rdb_check,
 	.stage = redis_stage,
 	.swap = volume_store_swap,

@@ -18,6 +18,7 @@ enum {
 struct redis {
 	struct volume_store volume;
 	char *password; /* NULL if none is needed */
+	char *path;     /* of the artefact, while a backup is made */
 	char port[16];
 	char dump_name[REDIS_NAME_SIZE];     /* dbfilename */
 	char append_folder[REDIS_NAME_SIZE]; /* appenddirname; empty before Redis 7 */

@@ -1,0 +1,228 @@
+#include "snapshot/moment.h"
+
+#include "base/clock.h"
+#include "base/interrupt.h"
+#include "snapshot/window.h"
+
+#include <stdlib.h>
+
+enum {
+	LONGEST_THAW_MILLISECONDS = 30, /* between two pauses while a participant is busy */
+	RETRY_MILLISECONDS = 100,       /* between two windows */
+};
+
+struct taking {
+	const struct moment_request *request;
+	struct participant *participants;
+	size_t count;
+	const struct container **containers; /* the writers, then the participants that pause */
+	size_t container_count;
+	struct window *window;
+	double began;
+};
+
+static bool takes_part(const struct participant *participant)
+{
+	return participant->status == STATUS_OK;
+}
+
+/* Notes a failure that is one participant's own; returns what concerns everybody. */
+static enum status judge(struct participant *participant, enum status status, struct error *error)
+{
+	if (status == STATUS_OK || status == STATUS_INTERRUPTED || status == STATUS_NO_SPACE || status == STATUS_CONFLICT) {
+		return status;
+	}
+	participant->status = status;
+	participant->error = *error;
+	return STATUS_OK;
+}
+
+static enum status list_containers(struct taking *taking, struct error *error)
+{
+	const struct moment_request *request = taking->request;
+	taking->containers = calloc(request->writer_count + taking->count + 1, sizeof(const struct container *));
+	if (taking->containers == NULL) {
+		return error_memory(error);
+	}
+	for (size_t i = 0; i < request->writer_count; i++) {
+		taking->containers[taking->container_count++] = request->writers[i];
+	}
+	for (size_t i = 0; i < taking->count; i++) {
+		if (taking->participants[i].pauses) {
+			taking->containers[taking->container_count++] = taking->participants[i].container;
+		}
+	}
+	return STATUS_OK;
+}
+
+static enum status pause_writers(struct taking *taking, struct error *error)
+{
+	enum status status = STATUS_OK;
+	for (size_t i = 0; status == STATUS_OK && i < taking->request->writer_count; i++) {
+		status = window_pause(taking->window, taking->request->writers[i], error);
+		if (status == STATUS_CONFLICT) {
+			status = STATUS_OK; /* it has just been stopped or paused: it writes nothing */
+		}
+	}
+	return status;
+}
+
+static enum status restless(const struct participant *participant, struct error *error)
+{
+	(void)error_set(error, STATUS_FAILED, "%s was never at rest in %d seconds: it keeps rewriting its files",
+					participant->title, MOMENT_REST_SECONDS);
+	return error_hint(error, "run the backup again when there is less to do, or stop what writes to it for a minute");
+}
+
+/* Pauses a participant at a moment that counts. */
+static enum status pause_at_rest(struct taking *taking, struct participant *participant, struct error *error)
+{
+	for (unsigned tries = 1;; tries++) {
+		enum status status = window_check(taking->window, error);
+		if (status == STATUS_OK && participant->ops->before_pause != NULL) {
+			status = participant->ops->before_pause(participant->context, error);
+		}
+		if (status == STATUS_OK) {
+			status = window_pause(taking->window, participant->container, error);
+		}
+		if (status == STATUS_CONFLICT) {
+			error->status = status = STATUS_UNAVAILABLE;
+		}
+		bool rest = true;
+		if (status == STATUS_OK && participant->ops->at_rest != NULL && !taking->request->ignore_rest) {
+			status = participant->ops->at_rest(participant->context, &rest, error);
+		}
+		if (status != STATUS_OK || rest) {
+			return status;
+		}
+		participant->retries++;
+		status = window_thaw(taking->window, participant->container, NULL, error);
+		if (status == STATUS_OK && clock_seconds() - taking->began > MOMENT_REST_SECONDS) {
+			status = restless(participant, error);
+		}
+		if (status != STATUS_OK) {
+			return status;
+		}
+		clock_sleep(tries < LONGEST_THAW_MILLISECONDS ? tries : LONGEST_THAW_MILLISECONDS);
+	}
+}
+
+enum step { ASK, ANSWER, PAUSE_RESTLESS, PAUSE_OTHERS, CAPTURE, THAW };
+
+static enum status do_step(struct taking *taking, enum step step, struct participant *participant, struct error *error)
+{
+	const struct participant_ops *ops = participant->ops;
+	void *context = participant->context;
+	switch (step) {
+	case ASK:
+		return ops->ask != NULL ? ops->ask(context, error) : STATUS_OK;
+	case ANSWER:
+		return ops->answer != NULL ? ops->answer(context, error) : STATUS_OK;
+	case PAUSE_RESTLESS:
+		return participant->pauses && ops->at_rest != NULL ? pause_at_rest(taking, participant, error) : STATUS_OK;
+	case PAUSE_OTHERS:
+		return participant->pauses && ops->at_rest == NULL ? pause_at_rest(taking, participant, error) : STATUS_OK;
+	case CAPTURE:
+		return participant->pauses ? ops->capture(context, error) : STATUS_OK;
+	case THAW:
+		return participant->pauses
+				   ? window_thaw(taking->window, participant->container, &participant->freeze_milliseconds, error)
+				   : STATUS_OK;
+	}
+	return STATUS_OK;
+}
+
+static enum status each(struct taking *taking, enum step step, struct error *error)
+{
+	enum status status = STATUS_OK;
+	for (size_t i = 0; status == STATUS_OK && i < taking->count; i++) {
+		struct participant *participant = &taking->participants[i];
+		if (takes_part(participant)) {
+			status = judge(participant, do_step(taking, step, participant, error), error);
+		}
+		if (status == STATUS_OK) {
+			status = window_check(taking->window, error);
+		}
+	}
+	return status;
+}
+
+/*
+ * Whoever may have to be waited for comes to rest before the others are asked: where the writers go on writing, what
+ * is kept is then as close together as it can be.
+ */
+static enum status take(struct taking *taking, struct moment *moment, struct error *error)
+{
+	enum status status = pause_writers(taking, error);
+	static const enum step before_cut[] = {PAUSE_RESTLESS, ASK, ANSWER, PAUSE_OTHERS};
+	for (size_t i = 0; status == STATUS_OK && i < sizeof before_cut / sizeof *before_cut; i++) {
+		status = each(taking, before_cut[i], error);
+	}
+	clock_gettime(CLOCK_REALTIME, &moment->cut);
+	if (status == STATUS_OK) {
+		status = each(taking, CAPTURE, error);
+	}
+	return status == STATUS_OK ? each(taking, THAW, error) : status;
+}
+
+static void forget(struct taking *taking)
+{
+	for (size_t i = 0; i < taking->count; i++) {
+		struct participant *participant = &taking->participants[i];
+		if (participant->ops->forget != NULL) {
+			participant->ops->forget(participant->context);
+		}
+	}
+}
+
+static enum status try_once(struct taking *taking, struct moment *moment, struct error *error)
+{
+	const struct moment_request *request = taking->request;
+	const struct window_plan plan = {
+		.runtime = request->runtime,
+		.engine = request->engine,
+		.journal = request->journal,
+		.containers = taking->containers,
+		.count = taking->container_count,
+		.longest_seconds = request->longest_seconds,
+	};
+	enum status status = window_open(&plan, &taking->window, error);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	status = take(taking, moment, error);
+	if (status != STATUS_OK) {
+		window_abandon(MOVE(taking->window));
+		forget(taking);
+		return status;
+	}
+	return window_close(MOVE(taking->window), &moment->window_milliseconds, error);
+}
+
+enum status moment_take(const struct moment_request *request, struct participant *participants, size_t count,
+						struct progress *progress, struct moment *ret_moment, struct error *error)
+{
+	struct taking taking = {.request = request, .participants = participants, .count = count, .began = clock_seconds()};
+	struct moment moment = {0};
+	enum status status = list_containers(&taking, error);
+	progress_step(progress, "taking the moment", 0);
+	while (status == STATUS_OK) {
+		moment.tries++;
+		status = try_once(&taking, &moment, error);
+		if (status != STATUS_CONFLICT) {
+			break;
+		}
+		/* Not now: a save was under way, or a table was being rewritten. */
+		if (moment.tries == MOMENT_TRIES) {
+			status = error->status = STATUS_FAILED;
+			break;
+		}
+		clock_sleep(RETRY_MILLISECONDS);
+		status = interrupt_check(error);
+	}
+	free(taking.containers);
+	if (status == STATUS_OK) {
+		*ret_moment = moment;
+	}
+	return status;
+}

@@ -1,0 +1,41 @@
+/*
+ * fingerprint.h - what a store holds, counted: rows of tables, keys, records of collections, nodes.
+ *
+ * Two copies with the same fingerprint need not be the same, but one with another fingerprint surely is not.
+ */
+#ifndef WHISPERBACKUP_STORES_FINGERPRINT_H
+#define WHISPERBACKUP_STORES_FINGERPRINT_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { FINGERPRINT_LIMIT = 1 << 20 }; /* counts in one fingerprint */
+
+/* One number: 12 "rows" of "shop.public.users". */
+struct count {
+	char *kind; /* "rows", "keys", "expiring keys", "records", "nodes", "relationships" */
+	char *name; /* of the table, database, collection, label or type; what is counted as a whole has an empty one */
+	uint64_t number;
+};
+
+struct fingerprint {
+	struct count *items;
+	size_t count;
+	bool known; /* everything was counted; false also for an empty struct */
+	bool exact; /* nothing could change between the moment and the counting */
+};
+
+/* Adds a copy of these texts. */
+enum status fingerprint_add(struct fingerprint *fingerprint, const char *kind, const char *name, uint64_t number,
+							struct error *error) MUST_CHECK;
+
+/* The sum of all numbers of one kind, and how many there are; *ret_names may be NULL. */
+uint64_t fingerprint_sum(const struct fingerprint *fingerprint, const char *kind, size_t *ret_names);
+
+/* Frees what it holds and empties it. */
+void fingerprint_free(struct fingerprint *fingerprint);
+
+#endif
