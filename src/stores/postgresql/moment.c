@@ -33,10 +33,6 @@ static const char left_out_sql[] =
 	"SELECT '' FROM pg_catalog.pg_db_role_setting s LEFT JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase\n"
 	"WHERE (s.setdatabase = 0 AND s.setrole = 0) OR d.datname IN ('template1', 'postgres') LIMIT 1;\n";
 
-/* A session waits, and then holds its transaction for as long as the dump takes. Not every version has all of them. */
-static const char open_sql[] = "SELECT set_config(name, '0', false) FROM pg_catalog.pg_settings\n"
-							   "WHERE name IN ('idle_session_timeout', 'transaction_timeout');\n";
-
 /*
  * The moment is where the snapshot is exported. Between that and the locks a table may be renamed, dropped or
  * rewritten; so the locks are taken by the names that the snapshot has, and checked by OID and file. No lock is taken
@@ -81,6 +77,13 @@ static const char open_sql[] = "SELECT set_config(name, '0', false) FROM pg_cata
 	"SET LOCAL lock_timeout = 0;\n"                                                                                    \
 	"SET LOCAL statement_timeout = 0;\n"                                                                               \
 	"SELECT current_setting('whisperbackup.trouble');\n"
+
+/*
+ * A session waits, and then holds its transaction for as long as the dump takes; not every version has these limits.
+ * What is asked of it at the moment is done once before: what the server has read for it then, it need not read again.
+ */
+static const char open_sql[] = "SELECT set_config(name, '0', false) FROM pg_catalog.pg_settings\n"
+							   "WHERE name IN ('idle_session_timeout', 'transaction_timeout');\n" ASK "ROLLBACK;\n";
 
 /* --- sessions ----------------------------------------------------------------------------------------------------- */
 
