@@ -272,9 +272,13 @@ static enum status take_moment(struct work *work, struct error *error)
 		.longest_seconds = work->request->longest_seconds,
 	};
 	if (status == STATUS_OK && count > 0) {
+		struct moment moment = {0};
 		display_resume(work->request->display, "moment");
-		status =
-			moment_take(&request, participants, count, &work->request->display->progress, &work->record->moment, error);
+		status = moment_take(&request, participants, count, &work->request->display->progress, &moment, error);
+		work->record->cut = moment.cut;
+		work->record->window_milliseconds = moment.window_milliseconds;
+		work->record->tries = moment.tries;
+		work->record->writers_paused = work->writer_count;
 	}
 	for (size_t i = 0; status == STATUS_OK && i < count; i++) {
 		struct store_record *record = &work->record->stores[of[i]];
