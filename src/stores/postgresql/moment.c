@@ -221,10 +221,12 @@ enum status postgresql_moment_prepare(struct postgresql *server, struct progress
 	if (server->moment == NULL) {
 		return error_memory(error);
 	}
-	enum status status = tell_left_out(server, progress, error);
-	if (status == STATUS_OK) {
-		status = open_sessions(server, error);
-	}
+	return tell_left_out(server, progress, error);
+}
+
+enum status postgresql_moment_catch_up(struct postgresql *server, struct error *error)
+{
+	enum status status = open_sessions(server, error);
 	if (status == STATUS_OK && server->moment->count == 0) {
 		status = error_set(error, STATUS_FAILED, "none of PostgreSQL's databases takes connections");
 	}

@@ -34,9 +34,13 @@ struct postgresql_moment {
 	struct error why;
 };
 
-/* store_ops.prepare (but for the path), ask, answer, forget. */
+/*
+ * store_ops.prepare (but for the path), catch_up, ask, answer, forget. The sessions are opened as late as can be, in
+ * `catch_up`: while there is one in template1, CREATE DATABASE waits 5 seconds and fails.
+ */
 enum status postgresql_moment_prepare(struct postgresql *server, struct progress *progress,
 									  struct error *error) MUST_CHECK;
+enum status postgresql_moment_catch_up(struct postgresql *server, struct error *error) MUST_CHECK;
 enum status postgresql_moment_ask(struct postgresql *server, struct error *error) MUST_CHECK;
 enum status postgresql_moment_answer(struct postgresql *server, struct error *error) MUST_CHECK;
 void postgresql_moment_forget(struct postgresql *server);

@@ -65,8 +65,18 @@ static enum status dump(struct postgresql *server, struct buffer *text, struct e
 
 enum status moment_globals_take(struct postgresql *server, struct moment_globals *globals, struct error *error)
 {
-	enum status status = digest(server, globals->digest, error);
-	return status == STATUS_OK ? dump(server, &globals->text, error) : status;
+	char now[MOMENT_GLOBALS_DIGEST_SIZE];
+	enum status status = digest(server, now, error);
+	if (status != STATUS_OK || (globals->text.length > 0 && strcmp(now, globals->digest) == 0)) {
+		return status;
+	}
+	status = dump(server, &globals->text, error);
+	if (status != STATUS_OK) {
+		buffer_free(&globals->text);
+		return status;
+	}
+	memcpy(globals->digest, now, sizeof now);
+	return STATUS_OK;
 }
 
 /* What was taken before is right if nothing has changed from before that until the moment; what is taken now, if

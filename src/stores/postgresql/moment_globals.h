@@ -17,7 +17,7 @@ struct moment_globals {
 	char digest[MOMENT_GLOBALS_DIGEST_SIZE];
 };
 
-/* Takes them as they are now. */
+/* Takes them as they are now, if they are not as they were when they were taken before. */
 enum status moment_globals_take(struct postgresql *server, struct moment_globals *globals,
 								struct error *error) MUST_CHECK;
 

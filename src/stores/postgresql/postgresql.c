@@ -178,6 +178,14 @@ static enum status postgresql_prepare(struct store *store, const char *path, str
 	return self->path != NULL ? postgresql_moment_prepare(self, progress, error) : error_memory(error);
 }
 
+static enum status postgresql_catch_up(struct store *store, struct progress *progress, uint64_t *ret_bytes,
+									   struct error *error)
+{
+	(void)progress;
+	*ret_bytes = 0;
+	return postgresql_moment_catch_up((struct postgresql *)store, error);
+}
+
 static enum status postgresql_ask(struct store *store, struct error *error)
 {
 	return postgresql_moment_ask((struct postgresql *)store, error);
@@ -212,6 +220,7 @@ const struct store_ops store_postgresql = {
 	.examine = postgresql_examine,
 	.size = postgresql_size,
 	.prepare = postgresql_prepare,
+	.catch_up = postgresql_catch_up,
 	.ask = postgresql_ask,
 	.answer = postgresql_answer,
 	.forget = postgresql_forget,
