@@ -34,12 +34,10 @@ enum {
 static const int64_t NANOSECONDS = 1000000000;
 
 struct folder_copy {
-	struct runtime *runtime;           /* lent */
-	const struct container *container; /* lent */
-	char *folder;                      /* in the container */
-	char *host_folder;                 /* on this machine; NULL: through the engine */
-	char *path;                        /* of the archive */
-	char *path_folder;                 /* that it is in */
+	char *path_in_archive;
+	char *host_folder; /* on this machine; NULL: through the engine */
+	char *path;        /* of the archive */
+	char *path_folder; /* that it is in */
 	struct folder_copy_result result;
 	/* Direct: */
 	struct file_tree tree;
@@ -50,45 +48,78 @@ struct folder_copy {
 	struct kept kept;     /* of the moment */
 	int64_t flushed;      /* when the last syncfs began */
 	/* Through the engine: */
+	struct runtime *runtime;           /* lent */
+	const struct container *container; /* lent */
+	char *folder;                      /* in the container */
 	struct sink *file;
 	struct sink *gzip;
 };
 
-enum status folder_copy_new(struct runtime *runtime, const struct container *container, const char *folder,
-							const char *path, struct folder_copy **ret_copy, struct error *error)
+static enum status new_copy(const char *path_in_archive, const char *path, struct folder_copy **ret_copy,
+							struct error *error)
 {
-	struct folder_copy *copy = calloc(1, sizeof *copy);
+	CLEANUP(cleanup_folder_copy) struct folder_copy *copy = calloc(1, sizeof *copy);
 	if (copy == NULL) {
 		return error_memory(error);
 	}
-	copy->runtime = runtime;
-	copy->container = container;
 	copy->tree.root = -1;
 	copy->kept.aside = -1;
 	copy->header.limit = HEADER_LIMIT;
-	copy->folder = strdup(folder);
+	copy->path_in_archive = strdup(path_in_archive);
 	copy->path = strdup(path);
 	copy->path_folder = strndup(path, (size_t)(strrchr(path, '/') - path));
 	copy->block = malloc(GZIP_MEMBER_SIZE);
-	enum status status = copy->folder == NULL || copy->path == NULL || copy->path_folder == NULL || copy->block == NULL
-							 ? error_memory(error)
-							 : runtime_host_folder(runtime, container, folder, &copy->host_folder, error);
-	copy->result.direct = copy->host_folder != NULL;
-	if (status == STATUS_OK && copy->host_folder != NULL) {
-		status = file_tree_open(&copy->tree, copy->host_folder, TAR_OWN_PREFIX, error);
-		if (status == STATUS_OK) {
-			status = archive_draft_new(path, &copy->draft, error);
-		}
-		if (status == STATUS_OK) {
-			status = tar_headers_new(&copy->headers, error);
-		}
+	if (copy->path_in_archive == NULL || copy->path == NULL || copy->path_folder == NULL || copy->block == NULL) {
+		return error_memory(error);
 	}
-	if (status != STATUS_OK) {
-		folder_copy_free(copy);
-		return status;
-	}
-	*ret_copy = copy;
+	*ret_copy = MOVE(copy);
 	return STATUS_OK;
+}
+
+static enum status open_folder(struct folder_copy *copy, struct error *error)
+{
+	copy->result.direct = true;
+	enum status status = file_tree_open(&copy->tree, copy->host_folder, TAR_OWN_PREFIX, error);
+	if (status == STATUS_OK) {
+		status = archive_draft_new(copy->path, &copy->draft, error);
+	}
+	return status == STATUS_OK ? tar_headers_new(&copy->headers, error) : status;
+}
+
+enum status folder_copy_of(const char *host_folder, const char *path_in_archive, const char *path,
+						   struct folder_copy **ret_copy, struct error *error)
+{
+	CLEANUP(cleanup_folder_copy) struct folder_copy *copy = NULL;
+	enum status status = new_copy(path_in_archive, path, &copy, error);
+	if (status == STATUS_OK) {
+		copy->host_folder = strdup(host_folder);
+		status = copy->host_folder == NULL ? error_memory(error) : open_folder(copy, error);
+	}
+	if (status == STATUS_OK) {
+		*ret_copy = MOVE(copy);
+	}
+	return status;
+}
+
+enum status folder_copy_new(struct runtime *runtime, const struct container *container, const char *folder,
+							const char *path, struct folder_copy **ret_copy, struct error *error)
+{
+	CLEANUP(cleanup_folder_copy) struct folder_copy *copy = NULL;
+	enum status status = new_copy(folder + 1, path, &copy, error);
+	if (status == STATUS_OK) {
+		copy->runtime = runtime;
+		copy->container = container;
+		copy->folder = strdup(folder);
+		status = copy->folder == NULL ? error_memory(error)
+									  : runtime_host_folder(runtime, container, folder, &copy->host_folder, error);
+	}
+	if (status == STATUS_OK && copy->host_folder != NULL) {
+		status = open_folder(copy, error);
+	}
+	if (status == STATUS_OK) {
+		*ret_copy = MOVE(copy);
+	}
+	return status;
 }
 
 void folder_copy_free(struct folder_copy *copy)
@@ -105,6 +136,7 @@ void folder_copy_free(struct folder_copy *copy)
 	sink_free(copy->file);
 	free(copy->block);
 	free(copy->folder);
+	free(copy->path_in_archive);
 	free(copy->host_folder);
 	free(copy->path);
 	free(copy->path_folder);
@@ -137,8 +169,9 @@ static size_t block_length(const struct file *file, size_t index)
 
 static enum status path_of(const struct folder_copy *copy, const char *name, char **ret_path, struct error *error)
 {
-	return asprintf(ret_path, "%s%s%s", copy->folder + 1, name[0] != '\0' ? "/" : "", name) < 0 ? error_memory(error)
-																								: STATUS_OK;
+	return asprintf(ret_path, "%s%s%s", copy->path_in_archive, name[0] != '\0' ? "/" : "", name) < 0
+			   ? error_memory(error)
+			   : STATUS_OK;
 }
 
 /* Where there is content; a file that is one hole keeps its last block, since a map of nothing cannot be read again
@@ -618,6 +651,12 @@ enum status folder_copy_capture(struct folder_copy *copy, struct error *error)
 /* --- after it -------------------------------------------------------------------------------------------------------
  */
 
+static bool is_kept_hole(const struct kept_file *kept, size_t index)
+{
+	const struct kept_block *block = &kept->blocks[index];
+	return block->what == KEPT_HOLE || (block->what == KEPT_SAME && kept->file->blocks[index].kind == BLOCK_HOLE);
+}
+
 static enum status obtain_kept(struct folder_copy *copy, void *context, struct entry *entry, size_t index,
 							   const struct block **ret_same, struct error *error)
 {
@@ -627,11 +666,11 @@ static enum status obtain_kept(struct folder_copy *copy, void *context, struct e
 	size_t length = block_length(file, index);
 	entry->blocks[index].sum = block->sum;
 	*ret_same = NULL;
-	if (block->what == KEPT_SAME && index < file->block_count && file->blocks[index].kind == BLOCK_MEMBER) {
+	if (block->what == KEPT_SAME && file->blocks[index].kind == BLOCK_MEMBER) {
 		*ret_same = &file->blocks[index];
 		return STATUS_OK;
 	}
-	if (block->what == KEPT_HOLE) {
+	if (is_kept_hole(kept, index)) {
 		memset(copy->block, 0, length);
 		entry->blocks[index].sum = block_sum(copy->block, length);
 		return STATUS_OK;
@@ -651,10 +690,7 @@ static enum status write_kept(struct folder_copy *copy, struct kept_file *kept, 
 		return error_memory(error);
 	}
 	for (size_t i = 0; i < entry.count; i++) {
-		const struct kept_block *block = &kept->blocks[i];
-		bool was_hole = i < kept->file->block_count && kept->file->blocks[i].kind == BLOCK_HOLE;
-		bool hole = block->what == KEPT_HOLE || (block->what == KEPT_SAME && was_hole);
-		entry.blocks[i].kind = hole ? BLOCK_HOLE : BLOCK_NONE;
+		entry.blocks[i].kind = is_kept_hole(kept, i) ? BLOCK_HOLE : BLOCK_NONE;
 	}
 	return write_entry(copy, &entry, obtain_kept, kept, error);
 }
