@@ -35,6 +35,9 @@ enum status fingerprint_add(struct fingerprint *fingerprint, const char *kind, c
 /* The sum of all numbers of one kind, and how many there are; *ret_names may be NULL. */
 uint64_t fingerprint_sum(const struct fingerprint *fingerprint, const char *kind, size_t *ret_names);
 
+/* Both have the same counts, in the same order. */
+bool fingerprint_is_same(const struct fingerprint *one, const struct fingerprint *other);
+
 /* Frees what it holds and empties it. */
 void fingerprint_free(struct fingerprint *fingerprint);
 
