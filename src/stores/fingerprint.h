@@ -16,7 +16,9 @@ enum { FINGERPRINT_LIMIT = 1 << 20 }; /* counts in one fingerprint */
 
 /* One number: 12 "rows" of "shop.public.users". */
 struct count {
-	char *kind; /* "rows", "keys", "expiring keys", "records", "nodes", "relationships" */
+	/* "rows", "keys", "expiring keys", "records", "nodes", "relationships"; and, over the same things again, "nodes by
+	 * label", "relationships by type". */
+	char *kind;
 	char *name; /* of the table, database, collection, label or type; what is counted as a whole has an empty one */
 	uint64_t number;
 };
