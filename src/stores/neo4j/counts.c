@@ -227,13 +227,13 @@ static enum status learn_names(struct neo4j_counts *counts, struct error *error)
 	return status == STATUS_OK ? names_of(types, &counts->types, error) : status;
 }
 
-/* A name in Cypher: between backticks, which are doubled inside (Cypher manual, "Naming rules"). So is the escape of a
- * backtick, \u0060, which Cypher would read before. */
+/* A name in Cypher: between backticks, which are doubled inside (Cypher manual, "Naming rules"). What looks like an
+ * escape such as \u0060 would be read as its character before, so its backslash is escaped in turn. */
 static enum status append_name(struct buffer *query, const char *name, struct error *error)
 {
 	enum status status = buffer_append_text(query, "`", error);
 	for (; status == STATUS_OK && *name != '\0'; name++) {
-		const char *text = *name == '`' ? "``" : *name == '\\' ? "\\u005c" : NULL;
+		const char *text = *name == '`' ? "``" : strncmp(name, "\\u", 2) == 0 ? "\\u005c" : NULL;
 		status = text != NULL ? buffer_append_text(query, text, error) : buffer_append(query, name, 1, error);
 	}
 	return status == STATUS_OK ? buffer_append_text(query, "`", error) : status;
