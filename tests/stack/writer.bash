@@ -55,9 +55,9 @@ redis_container() {
 		--filter label=com.docker.compose.service=redis --filter label=com.docker.compose.oneoff=False
 }
 
-writer_number() { # how far it has got, seen from the middle of the five places
+writer_number() { # how far it has got, in the chain through all stores
 	local n
-	n=$(docker exec "$(redis_container)" redis-cli --raw GET moment:counter) || return 1
+	n=$(docker exec "$(redis_container)" redis-cli --raw GET moment:all:counter) || return 1
 	echo "${n:-0}"
 }
 

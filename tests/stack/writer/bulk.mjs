@@ -10,9 +10,9 @@ const rows = 2000;
 const rewrittenRows = 100;
 const keys = 200;
 const nodes = 100;
-const records = 6000;
-const batch = 250;
-const vectorLength = 128;
+const records = 4000;
+const batch = 100;
+const vectorLength = 64;
 const filler = (turn) => String(turn).repeat(100).slice(0, 400);
 
 async function updateRows(client, turn) {
@@ -50,8 +50,8 @@ async function setNodes(driver, turn) {
 
 const seedOf = (id, turn) => id * 1000003 + turn;
 
-function upsertFrom(lane, lanes) {
-	let at = lane * batch;
+function upsertInTurn() {
+	let at = 0;
 	return async (path, turn) => {
 		const ids = Array.from({ length: batch }, (_, i) => at + i);
 		await chroma('POST', `${path}/upsert`, {
@@ -60,7 +60,7 @@ function upsertFrom(lane, lanes) {
 			metadatas: ids.map(() => ({ turn })),
 			documents: ids.map((id) => `record ${id}`),
 		});
-		at = (at + lanes * batch) % records;
+		at = (at + batch) % records;
 	};
 }
 
@@ -73,8 +73,7 @@ export const loads = [
 	{ name: 'rewritten table', open: () => openPostgres(mainDatabase), step: rewriteTable, close: closePostgres, pause: 50 },
 	{ name: 'keys', open: openRedis, step: setKeys, close: (client) => client.destroy(), pause: 20 },
 	{ name: 'nodes', open: openNeo4j, step: setNodes, close: (driver) => driver.close(), pause: 50 },
-	{ name: 'records 1', open: openChroma, step: upsertFrom(0, 2), close: () => {}, pause: 5 },
-	{ name: 'records 2', open: openChroma, step: upsertFrom(1, 2), close: () => {}, pause: 5 },
+	{ name: 'records', open: openChroma, step: upsertInTurn(), close: () => {}, pause: 30 },
 ];
 
 // --- reading it again -------------------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 // Reads all of what the writer has written, and all of every collection in ChromaDB. Prints one line of JSON: the largest
-// number in each place, and what is wrong. Exit status 0: the stores show one moment; 1: they do not.
+// number in each place of each chain, and what is wrong. Exit status 0: the stores show one moment; 1: they do not.
 import { examineBulk } from './bulk.mjs';
-import { chroma, pagesOf, places, problemsOf } from './places.mjs';
+import { chains, chroma, pagesOf, problemsOf } from './places.mjs';
 
 const mostProblems = 20;
 const numbers = {};
@@ -18,12 +18,24 @@ async function attempt(who, action) {
 	}
 }
 
-async function examinePlace(place) {
-	await place.connectToRead();
+async function examinePlace(name, place) {
+	await place.openToRead();
 	const found = await place.examine();
-	numbers[place.name] = found.largest;
-	found.problems.forEach(report(place.name));
+	numbers[name][place.name] = found.largest;
+	found.problems.forEach(report(`${name}, ${place.name}`));
 	await place.close();
+}
+
+async function examineChain(name, places) {
+	numbers[name] = {};
+	for (const place of places) {
+		numbers[name][place.name] = 0;
+		await attempt(`${name}, ${place.name}`, () => examinePlace(name, place));
+	}
+	problemsOf(numbers[name]).forEach(report(name));
+	if (Math.max(...Object.values(numbers[name])) === 0) {
+		report(name)('there are no numbers');
+	}
 }
 
 // Every record is read, with its vector, and each page's first vector is looked for again.
@@ -52,9 +64,8 @@ async function examineCollection(collection) {
 	}
 }
 
-for (const place of places) {
-	numbers[place.name] = 0;
-	await attempt(place.name, () => examinePlace(place));
+for (const [name, places] of Object.entries(chains)) {
+	await examineChain(name, places);
 }
 await attempt('bulk', () => examineBulk(report('bulk')));
 await attempt('chromadb', async () => {
@@ -62,10 +73,6 @@ await attempt('chromadb', async () => {
 		await attempt(`collection ${collection.name}`, () => examineCollection(collection));
 	}
 });
-problems.push(...problemsOf(numbers));
-if (Math.max(...Object.values(numbers)) === 0) {
-	problems.push('there are no numbers anywhere');
-}
 const left = problems.length - mostProblems;
 console.log(JSON.stringify({
 	consistent: problems.length === 0,

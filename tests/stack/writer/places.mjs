@@ -1,5 +1,6 @@
-// The five places that a number is written to, in this order, and how all of it is read again: two databases of
-// PostgreSQL, Redis, ChromaDB, Neo4j. A write that is repeated changes nothing.
+// The places that numbers are written to, and how all of it is read again: two databases of PostgreSQL, Redis, ChromaDB,
+// Neo4j. They are written to in chains: number n to each place of the chain in turn, then n + 1. A write that is repeated
+// changes nothing.
 import neo4j from 'neo4j-driver';
 import pg from 'pg';
 import { createClient } from 'redis';
@@ -8,7 +9,6 @@ const [neo4jUser, neo4jPassword] = (process.env.NEO4J_AUTH || 'neo4j/whisperengi
 const chromaBase = 'http://chromadb:8000/api/v2/tenants/default_tenant/databases/default_database';
 
 export const secondDatabase = 'moment_second';
-export const numbersCollection = 'moment_numbers';
 export const bulkCollection = 'moment_bulk';
 
 // --- connections ------------------------------------------------------------------------------------------------------
@@ -19,6 +19,7 @@ export async function openPostgres(database) {
 		user: process.env.POSTGRES_USER || 'whisperengine',
 		password: process.env.POSTGRES_PASSWORD || 'whisperengine',
 		database,
+		options: '-c jit=off', // the local image has none
 	});
 	client.on('error', () => {}); // the next query fails, and says so
 	await client.connect();
@@ -76,10 +77,28 @@ export const numberVectorLength = 16;
 
 // --- the places -------------------------------------------------------------------------------------------------------
 
-class Postgres {
-	constructor(name, database) {
+// Each is made for a chain. One that keeps only the newest `keep` numbers forgets the others with each write.
+class Place {
+	constructor(name, chain, keep = Infinity) {
 		this.name = name;
+		this.chain = chain;
+		this.keep = keep;
+	}
+
+	// count numbers from first to last (0 or null if there is none)
+	gapless({ count, first, last }) {
+		const none = count === 0 && !last;
+		const from = this.keep === Infinity ? first === 1 : first === Math.max(1, last - this.keep + 1);
+		return none || (from && count === last - first + 1) ? [] : [`${count} numbers from ${first} to ${last}`];
+	}
+}
+
+class Postgres extends Place {
+	constructor(name, database, chain, keep) {
+		super(name, chain, keep);
 		this.database = database;
+		this.numbers = `moment_${chain}_numbers`;
+		this.counter = `moment_${chain}_counter`;
 	}
 
 	async open() {
@@ -92,31 +111,35 @@ class Postgres {
 			await first.end();
 		}
 		this.client = await openPostgres(this.database);
-		await this.client.query('CREATE TABLE IF NOT EXISTS moment_numbers (n bigint PRIMARY KEY, written timestamptz DEFAULT now())');
-		await this.client.query('CREATE TABLE IF NOT EXISTS moment_counter (id integer PRIMARY KEY, n bigint)');
+		await this.client.query(`CREATE TABLE IF NOT EXISTS ${this.numbers} (n bigint PRIMARY KEY, written timestamptz DEFAULT now())`);
+		await this.client.query(`CREATE TABLE IF NOT EXISTS ${this.counter} (id integer PRIMARY KEY, n bigint)`);
 	}
 
-	async connectToRead() {
+	async openToRead() {
 		this.client = await openPostgres(this.database);
 	}
 
 	async write(n) {
-		await this.client.query(
-			`WITH counted AS (INSERT INTO moment_counter VALUES (1, ${n}) ON CONFLICT (id) DO UPDATE SET n = greatest(moment_counter.n, ${n}))
-			INSERT INTO moment_numbers (n) VALUES (${n}) ON CONFLICT DO NOTHING`,
-		);
+		await this.client.query({
+			name: `write_${this.chain}`,
+			text: `WITH counted AS (INSERT INTO ${this.counter} VALUES (1, $1::bigint) ON CONFLICT (id) DO UPDATE SET n = excluded.n),
+				forgotten AS (DELETE FROM ${this.numbers} WHERE n <= $1::bigint - $2::bigint)
+				INSERT INTO ${this.numbers} (n) VALUES ($1::bigint) ON CONFLICT DO NOTHING`,
+			values: [n, this.keep === Infinity ? n : this.keep],
+		});
 	}
 
 	async largest() {
-		const { rows } = await this.client.query('SELECT coalesce(max(n), 0)::integer AS n FROM moment_numbers');
+		const { rows } = await this.client.query(`SELECT coalesce(max(n), 0)::integer AS n FROM ${this.numbers}`);
 		return rows[0].n;
 	}
 
 	async examine() {
 		const { rows } = await this.client.query(
-			`SELECT (SELECT n::integer FROM moment_counter) AS counter, count(*)::integer AS count, min(n)::integer AS first, max(n)::integer AS last FROM moment_numbers`,
+			`SELECT (SELECT n::integer FROM ${this.counter}) AS counter, count(*)::integer AS count,
+			min(n)::integer AS first, max(n)::integer AS last FROM ${this.numbers}`,
 		);
-		const problems = gapless(rows[0]);
+		const problems = this.gapless(rows[0]);
 		if (rows[0].counter !== rows[0].last) {
 			problems.push(`the counter is at ${rows[0].counter}, the rows at ${rows[0].last}`);
 		}
@@ -128,31 +151,36 @@ class Postgres {
 	}
 }
 
-class Redis {
-	name = 'redis';
+class Redis extends Place {
+	counter = `moment:${this.chain}:counter`;
+	numbers = `moment:${this.chain}:numbers`;
 
 	async open() {
 		this.client = await openRedis();
 	}
 
-	async connectToRead() {
+	async openToRead() {
 		await this.open();
 	}
 
 	async write(n) {
-		await this.client.multi().set('moment:counter', String(n)).zAdd('moment:numbers', { score: n, value: String(n) }).exec();
+		const transaction = this.client.multi().set(this.counter, String(n)).zAdd(this.numbers, { score: n, value: String(n) });
+		if (this.keep !== Infinity) {
+			transaction.zRemRangeByScore(this.numbers, '-inf', n - this.keep);
+		}
+		await transaction.exec();
 	}
 
 	async largest() {
-		const [last] = await this.client.zRange('moment:numbers', -1, -1);
+		const [last] = await this.client.zRange(this.numbers, -1, -1);
 		return Number(last ?? 0);
 	}
 
 	async examine() {
-		const members = await this.client.zRange('moment:numbers', 0, -1);
-		const counter = Number(await this.client.get('moment:counter'));
+		const members = await this.client.zRange(this.numbers, 0, -1);
+		const counter = Number(await this.client.get(this.counter));
 		const last = Number(members[members.length - 1] ?? 0);
-		const problems = gapless({ count: members.length, first: Number(members[0]), last });
+		const problems = this.gapless({ count: members.length, first: Number(members[0]), last });
 		if (counter !== last) {
 			problems.push(`the counter is at ${counter}, the set at ${last}`);
 		}
@@ -164,16 +192,16 @@ class Redis {
 	}
 }
 
-class Chroma {
-	name = 'chromadb';
+class Chroma extends Place {
+	collection = `moment_${this.chain}`;
 
 	async open() {
-		const collection = await chroma('POST', '/collections', { name: numbersCollection, get_or_create: true });
+		const collection = await chroma('POST', '/collections', { name: this.collection, get_or_create: true });
 		this.path = `/collections/${collection.id}`;
 	}
 
-	async connectToRead() {
-		const collection = await chroma('GET', `/collections/${numbersCollection}`);
+	async openToRead() {
+		const collection = await chroma('GET', `/collections/${this.collection}`);
 		this.path = `/collections/${collection.id}`;
 	}
 
@@ -220,22 +248,22 @@ class Chroma {
 		}
 		seen.sort((one, other) => one - other);
 		const last = seen[seen.length - 1] ?? 0;
-		problems.push(...gapless({ count: new Set(seen).size, first: seen[0], last }));
+		problems.push(...this.gapless({ count: new Set(seen).size, first: seen[0], last }));
 		return { largest: last, problems };
 	}
 
 	async close() {}
 }
 
-class Neo4j {
-	name = 'neo4j';
+class Neo4j extends Place {
+	label = `Moment_${this.chain}`;
 
 	async open() {
-		await this.connectToRead();
-		await this.#run('CREATE CONSTRAINT moment_number IF NOT EXISTS FOR (m:MomentNumber) REQUIRE m.n IS UNIQUE');
+		await this.openToRead();
+		await this.#run(`CREATE CONSTRAINT moment_${this.chain} IF NOT EXISTS FOR (m:${this.label}) REQUIRE m.n IS UNIQUE`);
 	}
 
-	async connectToRead() {
+	async openToRead() {
 		this.driver = await openNeo4j();
 		this.session = this.driver.session({ database: 'neo4j' });
 	}
@@ -247,23 +275,25 @@ class Neo4j {
 
 	async write(n) {
 		await this.#run(
-			`MERGE (m:MomentNumber {n: $n}) WITH m
-			OPTIONAL MATCH (before:MomentNumber {n: $n - 1})
+			`MERGE (m:${this.label} {n: $n}) WITH m
+			OPTIONAL MATCH (before:${this.label} {n: $n - 1})
 			FOREACH (b IN CASE WHEN before IS NULL THEN [] ELSE [before] END | MERGE (m)-[:AFTER]->(b))`,
 			{ n: neo4j.int(n) },
 		);
 	}
 
 	async largest() {
-		return (await this.#run('MATCH (m:MomentNumber) RETURN coalesce(max(m.n), 0) AS n')).n;
+		return (await this.#run(`MATCH (m:${this.label}) RETURN coalesce(max(m.n), 0) AS n`)).n;
 	}
 
 	async examine() {
 		const numbers = await this.#run(
-			'MATCH (m:MomentNumber) RETURN count(DISTINCT m.n) AS count, min(m.n) AS first, max(m.n) AS last, count(m) AS nodes',
+			`MATCH (m:${this.label}) RETURN count(DISTINCT m.n) AS count, min(m.n) AS first, max(m.n) AS last, count(m) AS nodes`,
 		);
-		const links = await this.#run('MATCH (m:MomentNumber)-[:AFTER]->(b:MomentNumber) WHERE m.n = b.n + 1 RETURN count(*) AS count');
-		const problems = gapless(numbers);
+		const links = await this.#run(
+			`MATCH (m:${this.label})-[:AFTER]->(b:${this.label}) WHERE m.n = b.n + 1 RETURN count(*) AS count`,
+		);
+		const problems = this.gapless(numbers);
 		if (numbers.nodes !== numbers.count || links.count !== Math.max(0, numbers.count - 1)) {
 			problems.push(`${numbers.nodes} nodes and ${links.count} relationships for ${numbers.count} numbers`);
 		}
@@ -274,13 +304,6 @@ class Neo4j {
 		await this.session?.close();
 		await this.driver?.close();
 	}
-}
-
-function gapless({ count, first, last }) {
-	if ((count === 0 && !last) || (first === 1 && count === last)) {
-		return [];
-	}
-	return [`${count} numbers from ${first} to ${last}`];
 }
 
 export async function* pagesOf(path, size = 500) {
@@ -295,27 +318,43 @@ export async function* pagesOf(path, size = 500) {
 	}
 }
 
-export const places = [
-	new Postgres('postgresql', mainDatabase),
-	new Postgres('postgresql_second', secondDatabase),
-	new Redis(),
-	new Chroma(),
-	new Neo4j(),
-];
+// --- the chains -------------------------------------------------------------------------------------------------------
 
-// --- what is said about all of them -----------------------------------------------------------------------------------
+// While one store is paused, a chain through it stands still, whatever else goes on. So there are also chains that leave
+// out ChromaDB, which is paused first; they are the ones that see a difference between the other stores. The quick one
+// would soon fill Redis.
+const quickKeeps = 5000;
+export const chains = {
+	all: [
+		new Postgres('postgresql', mainDatabase, 'all'),
+		new Postgres('second_database', secondDatabase, 'all'),
+		new Redis('redis', 'all'),
+		new Chroma('chromadb', 'all'),
+		new Neo4j('neo4j', 'all'),
+	],
+	quick: [
+		new Postgres('postgresql', mainDatabase, 'quick', quickKeeps),
+		new Postgres('second_database', secondDatabase, 'quick', quickKeeps),
+		new Redis('redis', 'quick', quickKeeps),
+	],
+	graph: [
+		new Postgres('postgresql', mainDatabase, 'graph'),
+		new Neo4j('neo4j', 'graph'),
+	],
+};
 
 // Written one after the other, so no later place may be ahead, and only the number in flight may be missing.
 export function problemsOf(numbers) {
+	const names = Object.keys(numbers);
 	const values = Object.values(numbers);
 	const problems = [];
 	for (let i = 1; i < values.length; i++) {
 		if (values[i] > values[i - 1]) {
-			problems.push(`${Object.keys(numbers)[i]} is ahead of ${Object.keys(numbers)[i - 1]}`);
+			problems.push(`${names[i]} is at ${values[i]}, ahead of ${names[i - 1]} at ${values[i - 1]}`);
 		}
 	}
-	if (values[0] - values[values.length - 1] > 1) {
-		problems.push(`the places are ${values[0] - values[values.length - 1]} numbers apart`);
+	if (Math.max(...values) - Math.min(...values) > 1) {
+		problems.push(`they are ${Math.max(...values) - Math.min(...values)} numbers apart`);
 	}
 	return problems;
 }

@@ -1,12 +1,12 @@
-// Writes number n to PostgreSQL, then Redis, then ChromaDB, then Neo4j, then n + 1, as fast as it can, and keeps its
-// connections open. WRITER_MODE=heavy adds the load of bulk.mjs. When it starts, or a store was away, it goes on with the
-// largest number that is anywhere; but places that are further apart than the one number in flight are left as they
-// are, and it ends with exit status 3.
+// Writes number n to PostgreSQL, then Redis, then ChromaDB, then Neo4j, then n + 1, as fast as it can, and so on for each
+// chain of places.mjs, all at the same time, with connections that stay open. WRITER_MODE=heavy adds the load of bulk.mjs.
+// When it starts, or a store was away, a chain goes on with the largest number that is anywhere in it; but places that
+// are further apart than the one number in flight are left as they are, and it ends with exit status 3.
 import { setTimeout as sleep } from 'node:timers/promises';
 import { loads } from './bulk.mjs';
-import { places, problemsOf } from './places.mjs';
+import { chains, problemsOf } from './places.mjs';
 
-const sayEverySeconds = 30;
+const sayEverySeconds = 60;
 const retryMilliseconds = 300;
 
 process.on('SIGTERM', () => process.exit(0));
@@ -15,7 +15,7 @@ process.on('unhandledRejection', () => {}); // of a connection that is given up 
 
 const say = (text) => console.log(`${new Date().toISOString()} ${text}`);
 
-async function connect() {
+async function connect(name, places) {
 	for (let told = false; ; await sleep(retryMilliseconds)) {
 		try {
 			for (const place of places) {
@@ -24,15 +24,15 @@ async function connect() {
 			return;
 		} catch (failure) {
 			if (!told) {
-				say(`not yet: ${failure.message}`);
+				say(`${name}: not yet: ${failure.message}`);
 				told = true;
 			}
-			await disconnect();
+			await disconnect(places);
 		}
 	}
 }
 
-async function disconnect() {
+async function disconnect(places) {
 	for (const place of places) {
 		try {
 			await place.close();
@@ -43,14 +43,14 @@ async function disconnect() {
 }
 
 // The largest number anywhere; what is missing of it is written.
-async function takeUp() {
+async function takeUp(name, places) {
 	const numbers = {};
 	for (const place of places) {
 		numbers[place.name] = await place.largest();
 	}
 	const problems = problemsOf(numbers);
 	if (problems.length > 0) {
-		say(`${JSON.stringify(numbers)}: ${problems.join(', ')}; this is not touched`);
+		say(`${name}: ${problems.join(', ')}; this is not touched`);
 		process.exit(3);
 	}
 	const n = Math.max(...Object.values(numbers));
@@ -62,26 +62,26 @@ async function takeUp() {
 	return n;
 }
 
-async function writeNumbers() {
+async function writeNumbers(name, places) {
 	for (;;) {
-		await connect();
+		await connect(name, places);
 		try {
-			let n = await takeUp();
-			say(`goes on after ${n}`);
+			let n = await takeUp(name, places);
+			say(`${name}: goes on after ${n}`);
 			for (let told = Date.now(), then = n; ; ) {
 				n++;
 				for (const place of places) {
 					await place.write(n);
 				}
 				if (Date.now() - told > sayEverySeconds * 1000) {
-					say(`at ${n}, ${Math.round(((n - then) * 1000) / (Date.now() - told))} a second`);
+					say(`${name}: at ${n}, ${Math.round(((n - then) * 1000) / (Date.now() - told))} a second`);
 					told = Date.now();
 					then = n;
 				}
 			}
 		} catch (failure) {
-			say(`connects again: ${failure.message}`);
-			await disconnect();
+			say(`${name}: connects again: ${failure.message}`);
+			await disconnect(places);
 			await sleep(retryMilliseconds);
 		}
 	}
@@ -112,7 +112,14 @@ async function bear(load) {
 
 const mode = process.env.WRITER_MODE || 'plain';
 say(`mode ${mode}`);
+// One after the other at first: two programs must not make the same database at the same time.
+for (const [name, places] of Object.entries(chains)) {
+	await connect(name, places);
+	await disconnect(places);
+}
+for (const [name, places] of Object.entries(chains)) {
+	writeNumbers(name, places);
+}
 if (mode === 'heavy') {
 	loads.forEach(bear);
 }
-await writeNumbers();
