@@ -33,6 +33,7 @@ writer_again() {
 	docker start "$(writer_container)" >/dev/null
 }
 
+# shellcheck disable=SC2120 # another service is rarely meant
 writer_remove() { # [SERVICE]
 	docker rm --force "$(writer_container "${1:-writer}")" >/dev/null 2>&1 || true
 }
@@ -46,7 +47,7 @@ writer_program() { # FILE
 
 # The numbers of all places begin again at 1.
 writer_reset() {
-	writer_remove
+	writer_remove writer
 	writer_program reset.mjs
 }
 
