@@ -99,6 +99,25 @@ static json_t *json_text(const char *text)
 	return string != NULL ? string : json_null();
 }
 
+/* {"rows": {"shop.public.users": 12, ...}, ...}; null if it is not known. A name that cannot be told is left out. */
+static json_t *json_fingerprint(const struct fingerprint *fingerprint)
+{
+	json_t *object = fingerprint->known ? json_object() : json_null();
+	for (size_t i = 0; fingerprint->known && object != NULL && i < fingerprint->count; i++) {
+		const struct count *count = &fingerprint->items[i];
+		json_t *kind = json_object_get(object, count->kind);
+		if (kind == NULL) {
+			kind = json_object();
+			if (json_object_set_new(object, count->kind, kind) != 0) {
+				json_decref(object);
+				return NULL;
+			}
+		}
+		(void)json_object_set_new(kind, count->name, json_integer((json_int_t)count->number));
+	}
+	return object;
+}
+
 static json_t *json_store(const struct store_ops *ops, const struct store_record *store)
 {
 	json_t *object = json_pack("{s:s, s:s}", "name", ops->name, "status", store_status_name(store->status));
@@ -120,7 +139,11 @@ static json_t *json_store(const struct store_ops *ops, const struct store_record
 		failed |= json_object_set_new(object, "server_version", json_text(store->server_version));
 		failed |= json_object_set_new(object, "data_folder", json_text(store->data_folder));
 		failed |= json_object_set_new(object, "freeze_milliseconds", json_real(store->freeze_milliseconds));
-		failed |= json_object_set_new(object, "fingerprint", json_null());
+		failed |= json_object_set_new(object, "retries", json_integer((json_int_t)store->retries));
+		failed |= json_object_set_new(object, "window_bytes", json_integer((json_int_t)store->saved.window_bytes));
+		failed |= json_object_set_new(object, "fingerprint", json_fingerprint(&store->saved.fingerprint));
+		failed |= json_object_set_new(object, "fingerprint_exact",
+									  json_boolean(store->saved.fingerprint.known && store->saved.fingerprint.exact));
 	} else {
 		failed |= json_object_set_new(object, "reason", json_text(store->reason));
 	}
@@ -129,6 +152,16 @@ static json_t *json_store(const struct store_ops *ops, const struct store_record
 		return NULL;
 	}
 	return object;
+}
+
+static bool add_moment(json_t *manifest, const struct backup_record *record)
+{
+	bool taken = record->cut.tv_sec != 0;
+	return json_object_set_new(manifest, "one_moment", json_boolean(taken && !record->writers_ran)) == 0 &&
+		   json_object_set_new(manifest, "cut", taken ? json_time(&record->cut) : json_null()) == 0 &&
+		   json_object_set_new(manifest, "window_milliseconds", json_real(record->window_milliseconds)) == 0 &&
+		   json_object_set_new(manifest, "window_tries", json_integer((json_int_t)record->tries)) == 0 &&
+		   json_object_set_new(manifest, "writers_paused", json_integer((json_int_t)record->writers_paused)) == 0;
 }
 
 static enum status write_manifest(const struct backup_record *record, const char *folder, struct error *error)
@@ -145,8 +178,7 @@ static enum status write_manifest(const struct backup_record *record, const char
 	for (size_t i = 0; complete && i < STORE_COUNT; i++) {
 		complete = json_array_append_new(stores, json_store(store_table[i], &record->stores[i])) == 0;
 	}
-	/* The stores are saved one after the other, each at a moment of its own. */
-	complete = complete && json_object_set_new(manifest, "one_moment", json_false()) == 0;
+	complete = complete && add_moment(manifest, record);
 	complete = complete && json_object_set(manifest, "stores", stores) == 0;
 	CLEANUP(cleanup_free) char *text = complete ? json_dumps(manifest, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) : NULL;
 	CLEANUP(cleanup_free) char *line = NULL;

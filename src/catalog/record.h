@@ -7,7 +7,6 @@
 #include "base/error.h"
 #include "catalog/catalog.h"
 #include "runtimes/runtime.h"
-#include "snapshot/moment.h"
 #include "stores/store.h"
 
 #include <time.h>
@@ -33,8 +32,11 @@ struct backup_record {
 	const char *project;
 	struct timespec started;
 	struct timespec finished;
-	struct moment moment;
-	bool writers_ran;                        /* what uses the stores was not paused */
+	struct timespec cut;        /* the moment that all stores share; 0: none was taken */
+	double window_milliseconds; /* in which anything stood still */
+	unsigned tries;             /* windows that were opened for it */
+	size_t writers_paused;      /* containers that use the stores; and ... */
+	bool writers_ran;           /* ... whether they were left alone */
 	struct store_record stores[STORE_COUNT]; /* in the order of store_table */
 };
 

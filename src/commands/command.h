@@ -81,6 +81,7 @@ extern const struct command command_list;
 extern const struct command command_show;
 extern const struct command command_restore;
 extern const struct command command_cleanup;
+extern const struct command command_recover;
 extern const struct command command_status;
 extern const struct command command_health;
 extern const struct command command_schedule;

@@ -6,10 +6,13 @@
 #include "commands/command.h"
 #include "commands/create_stores.h"
 #include "commands/number.h"
+#include "commands/recovery.h"
 #include "commands/space.h"
 
 #include <stdio.h>
 #include <string.h>
+
+enum { GUARDIAN_SECONDS = 60 }; /* that the guardian of a dead run is waited for */
 
 struct work {
 	struct session session;
@@ -99,6 +102,11 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 	}
 	if (status == STATUS_OK) {
 		status = catalog_lock(work.session.backup_folder, &work.lock, error);
+	}
+	bool healed = false;
+	if (status == STATUS_OK) {
+		/* A guardian may still be at work for a run that was killed. */
+		status = recovery_run(work.session.backup_folder, GUARDIAN_SECONDS, &healed, error);
 	}
 	if (status == STATUS_OK) {
 		space_warn(&work.session, &work.display);

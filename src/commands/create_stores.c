@@ -241,14 +241,6 @@ static enum status list_writers(struct work *work, struct error *error)
 	return STATUS_OK;
 }
 
-/* A part of the protocol that a test leaves out, to see that it notices; CONTRIBUTING.md. */
-static bool is_left_out(const char *part)
-{
-	const char *list = getenv("WHISPERBACKUP_TEST_WITHOUT");
-	const char *at = list != NULL ? strstr(list, part) : NULL;
-	return at != NULL && (at == list || at[-1] == ',') && (at[strlen(part)] == ',' || at[strlen(part)] == '\0');
-}
-
 static enum status take_moment(struct work *work, struct error *error)
 {
 	struct participant participants[STORE_COUNT];
@@ -276,14 +268,17 @@ static enum status take_moment(struct work *work, struct error *error)
 		.engine = session->docker_host != NULL ? session->docker_host : "",
 		.journal = journal,
 		.writers = work->writers,
-		.writer_count = is_left_out("writer_pause") ? 0 : work->writer_count,
+		.writer_count = work->writer_count,
 		.longest_seconds = work->request->longest_seconds,
-		.ignore_rest = is_left_out("at_rest"),
 	};
 	if (status == STATUS_OK && count > 0) {
+		struct moment moment = {0};
 		display_resume(work->request->display, "moment");
-		status =
-			moment_take(&request, participants, count, &work->request->display->progress, &work->record->moment, error);
+		status = moment_take(&request, participants, count, &work->request->display->progress, &moment, error);
+		work->record->cut = moment.cut;
+		work->record->window_milliseconds = moment.window_milliseconds;
+		work->record->tries = moment.tries;
+		work->record->writers_paused = work->writer_count;
 	}
 	for (size_t i = 0; status == STATUS_OK && i < count; i++) {
 		struct store_record *record = &work->record->stores[of[i]];

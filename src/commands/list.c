@@ -3,6 +3,7 @@
 #include "catalog/catalog.h"
 #include "commands/backup_json.h"
 #include "commands/command.h"
+#include "commands/moment_text.h"
 #include "commands/session.h"
 
 #include <stdio.h>
@@ -11,6 +12,7 @@ static void print_backup(const struct backup *backup)
 {
 	char date[BACKUP_DATE_SIZE];
 	char size[UNITS_SIZE];
+	char moment[MOMENT_TEXT_SIZE];
 	printf("%s   %s   %6s   %s\n  ", backup->timestamp, backup_date(backup, date), units_bytes(backup->size, size),
 		   backup_status_name(backup->status));
 	for (size_t i = 0; i < STORE_COUNT; i++) {
@@ -21,6 +23,9 @@ static void print_backup(const struct backup *backup)
 			printf(" %s %s %s ", store->status == STORE_FAILED ? "❌" : "⚠️", store_table[i]->name,
 				   store_status_name(store->status));
 		}
+	}
+	if (moment_text(backup, moment)[0] != '\0') {
+		printf("\n   %s", moment);
 	}
 	if (backup->status == BACKUP_DAMAGED) {
 		printf("\n   ❌ damaged: %s\n\n", backup->problem);

@@ -1,6 +1,7 @@
 #include "commands/session.h"
 
 #include "base/files.h"
+#include "commands/recovery.h"
 #include "runtimes/docker.h"
 
 #include <ctype.h>
@@ -161,7 +162,7 @@ static enum status set_backup_folder(struct session *session, const char *dot_en
 	return STATUS_OK;
 }
 
-enum status session_open(const struct invocation *invocation, struct session *ret_session, struct error *error)
+enum status session_open_only(const struct invocation *invocation, struct session *ret_session, struct error *error)
 {
 	struct session session = {0};
 	CLEANUP(cleanup_free) char *dot_env_path = NULL;
@@ -191,6 +192,15 @@ enum status session_open(const struct invocation *invocation, struct session *re
 	}
 	*ret_session = session;
 	return STATUS_OK;
+}
+
+enum status session_open(const struct invocation *invocation, struct session *ret_session, struct error *error)
+{
+	enum status status = session_open_only(invocation, ret_session, error);
+	if (status == STATUS_OK) {
+		recovery_try(ret_session->backup_folder);
+	}
+	return status;
 }
 
 /* Compose's default: the folder's name in lower case, of letters, digits, underscores and dashes. */

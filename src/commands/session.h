@@ -29,7 +29,12 @@ struct session {
 		*of_store[STORE_COUNT]; /* the container of each store, running or not; NULL if there is none */
 };
 
-/* Reads the folder, the environment, .env and --only. Needs no Docker. */
+/*
+ * Reads the folder, the environment, .env and --only. Needs no Docker, unless a backup was killed in its moment: that is
+ * healed first (recovery.h). session_open_only leaves that out.
+ */
+enum status session_open_only(const struct invocation *invocation, struct session *ret_session,
+							  struct error *error) MUST_CHECK;
 enum status session_open(const struct invocation *invocation, struct session *ret_session,
 						 struct error *error) MUST_CHECK;
 

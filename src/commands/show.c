@@ -3,6 +3,7 @@
 #include "catalog/catalog.h"
 #include "commands/backup_json.h"
 #include "commands/command.h"
+#include "commands/moment_text.h"
 #include "commands/session.h"
 
 #include <stdio.h>
@@ -20,6 +21,7 @@ static void print_store(const struct backup *backup, size_t index)
 	const struct backup_store *store = &backup->stores[index];
 	const json_t *details = backup_store_manifest(backup, index);
 	char size[UNITS_SIZE];
+	char contents[MOMENT_TEXT_SIZE];
 	if (store->status != STORE_OK) {
 		printf("  %s %s: %s%s%s\n", store->status == STORE_FAILED ? "❌" : "⚠️ ", store_table[index]->name,
 			   store_status_name(store->status), store->reason[0] != '\0' ? ", " : "", store->reason);
@@ -31,14 +33,25 @@ static void print_store(const struct backup *backup, size_t index)
 	}
 	json_int_t raw = json_integer_value(json_object_get(details, "raw_bytes"));
 	double freeze = json_real_value(json_object_get(details, "freeze_milliseconds"));
+	json_int_t captured = json_integer_value(json_object_get(details, "window_bytes"));
+	json_int_t retries = json_integer_value(json_object_get(details, "retries"));
 	printf("     %-14s %s\n", "content", units_bytes((uint64_t)raw, size));
+	if (moment_contents(backup, index, contents)[0] != '\0') {
+		printf("     %-14s %s%s\n", "holds",
+			   json_is_true(json_object_get(details, "fingerprint_exact")) ? "" : "about ", contents);
+	}
 	print_text("server", details, "server_version");
 	print_text("image", details, "image");
 	print_text("container", details, "container");
 	print_text("data folder", details, "data_folder");
 	print_text("method", details, "method");
 	if (freeze > 0) {
-		printf("     %-14s %.0f ms\n", "stood still", freeze);
+		printf("     %-14s %.0f ms, in which %s were copied", "stood still", freeze,
+			   units_bytes((uint64_t)captured, size));
+		if (retries > 0) {
+			printf("; it was found busy %lld time%s", (long long)retries, retries == 1 ? "" : "s");
+		}
+		putchar('\n');
 	}
 	print_text("sha256", details, "sha256");
 }
@@ -47,8 +60,12 @@ static void print_backup(const struct backup *backup)
 {
 	char date[BACKUP_DATE_SIZE];
 	char size[UNITS_SIZE];
+	char moment[MOMENT_TEXT_SIZE];
 	printf("Backup %s, %s, %s, %s\n%s\n", backup->timestamp, backup_date(backup, date), units_bytes(backup->size, size),
 		   backup_status_name(backup->status), backup->path);
+	if (moment_text(backup, moment)[0] != '\0') {
+		printf("%s\n", moment);
+	}
 	if (backup->status == BACKUP_DAMAGED) {
 		printf("❌ damaged: %s\n", backup->problem);
 	}

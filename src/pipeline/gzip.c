@@ -5,27 +5,31 @@
 #include <stdbool.h>
 #include <string.h>
 
+/*
+ * GZIP_MEMBER_ROOM: header and trailer, and the content as stored blocks if it does not compress (RFC 1951, section
+ * 3.2.4: 5 bytes for each block of at most 65,535).
+ */
 enum {
-	/*
-	 * A member's room: its header and trailer, and the content as stored blocks if it does not compress
-	 * (RFC 1951, section 3.2.4: 5 bytes for each block of at most 65,535).
-	 */
-	MEMBER_ROOM = GZIP_MEMBER_SIZE + GZIP_MEMBER_SIZE / 1024 + 1024,
 	EXTRA_SIZE = 12,   /* "WB", length 8, two 32-bit numbers: RFC 1952, section 2.3.1.1 */
 	EXTRA_OFFSET = 12, /* of the extra field's data in a member: 10 bytes of header, 2 of XLEN */
 	TRAILER_SIZE = 8,  /* CRC-32 and length of the content */
 };
 
-struct gzip_sink {
-	struct sink sink;
-	struct sink *next; /* lent */
+struct gzip_compressor {
 	struct isal_zstream stream;
-	unsigned char *content;
-	unsigned char *member;
-	unsigned char *level_memory;
-	size_t content_length;
-	bool any_member;
+	unsigned char level_memory[ISAL_DEF_LVL1_DEFAULT];
 };
+
+enum status gzip_compressor_new(struct gzip_compressor **ret_compressor, struct error *error)
+{
+	*ret_compressor = malloc(sizeof **ret_compressor);
+	return *ret_compressor != NULL ? STATUS_OK : error_memory(error);
+}
+
+void gzip_compressor_free(struct gzip_compressor *compressor)
+{
+	free(compressor);
+}
 
 static void put_32(unsigned char *at, uint32_t number)
 {
@@ -35,36 +39,57 @@ static void put_32(unsigned char *at, uint32_t number)
 	at[3] = (unsigned char)(number >> 24);
 }
 
-static enum status write_member(struct gzip_sink *self, struct error *error)
+enum status gzip_compress(struct gzip_compressor *compressor, const void *content, size_t length, void *member,
+						  size_t *ret_length, struct error *error)
 {
 	/* ID1 ID2 CM=8 FLG=FEXTRA MTIME=0 XFL=0 OS=3 (Unix) XLEN=12 "WB" LEN=8, then the two lengths. */
 	static const unsigned char header[EXTRA_OFFSET + 4] = {0x1f, 0x8b, 8,          4, 0,   0,   0, 0,
 														   0,    3,    EXTRA_SIZE, 0, 'W', 'B', 8, 0};
 	const size_t header_size = EXTRA_OFFSET + EXTRA_SIZE;
-	struct isal_zstream *stream = &self->stream;
+	struct isal_zstream *stream = &compressor->stream;
+	unsigned char *start = member;
 	isal_deflate_stateless_init(stream);
 	stream->level = 1;
-	stream->level_buf = self->level_memory;
-	stream->level_buf_size = ISAL_DEF_LVL1_DEFAULT;
+	stream->level_buf = compressor->level_memory;
+	stream->level_buf_size = sizeof compressor->level_memory;
 	stream->gzip_flag = IGZIP_DEFLATE;
 	stream->end_of_stream = 1;
 	stream->flush = NO_FLUSH;
-	stream->next_in = self->content;
-	stream->avail_in = (uint32_t)self->content_length;
-	stream->next_out = self->member + header_size;
-	stream->avail_out = (uint32_t)(MEMBER_ROOM - header_size - TRAILER_SIZE);
+	memcpy(&stream->next_in, &content, sizeof content); /* it is only read, but its type does not say so */
+	stream->avail_in = (uint32_t)length;
+	stream->next_out = start + header_size;
+	stream->avail_out = (uint32_t)(GZIP_MEMBER_ROOM - header_size - TRAILER_SIZE);
 	if (isal_deflate_stateless(stream) != COMP_OK) {
-		return error_set(error, STATUS_FAILED, "cannot compress a block of %zu bytes", self->content_length);
+		return error_set(error, STATUS_FAILED, "cannot compress a block of %zu bytes", length);
 	}
-	size_t length = header_size + stream->total_out + TRAILER_SIZE;
-	memcpy(self->member, header, sizeof header);
-	put_32(self->member + sizeof header, (uint32_t)length);
-	put_32(self->member + sizeof header + 4, (uint32_t)self->content_length);
-	put_32(self->member + length - 8, crc32_gzip_refl(0, self->content, self->content_length));
-	put_32(self->member + length - 4, (uint32_t)self->content_length);
+	size_t total = header_size + stream->total_out + TRAILER_SIZE;
+	memcpy(start, header, sizeof header);
+	put_32(start + sizeof header, (uint32_t)total);
+	put_32(start + sizeof header + 4, (uint32_t)length);
+	put_32(start + total - 8, crc32_gzip_refl(0, content, length));
+	put_32(start + total - 4, (uint32_t)length);
+	*ret_length = total;
+	return STATUS_OK;
+}
+
+struct gzip_sink {
+	struct sink sink;
+	struct sink *next; /* lent */
+	struct gzip_compressor *compressor;
+	unsigned char *content;
+	unsigned char *member;
+	size_t content_length;
+	bool any_member;
+};
+
+static enum status write_member(struct gzip_sink *self, struct error *error)
+{
+	size_t length = 0;
+	enum status status =
+		gzip_compress(self->compressor, self->content, self->content_length, self->member, &length, error);
 	self->content_length = 0;
 	self->any_member = true;
-	return sink_write(self->next, self->member, length, error);
+	return status == STATUS_OK ? sink_write(self->next, self->member, length, error) : status;
 }
 
 static enum status gzip_sink_write(struct sink *sink, const void *bytes, size_t length, struct error *error)
@@ -106,7 +131,7 @@ static void gzip_sink_free(struct sink *sink)
 	struct gzip_sink *self = (struct gzip_sink *)sink;
 	free(self->content);
 	free(self->member);
-	free(self->level_memory);
+	gzip_compressor_free(self->compressor);
 	free(self);
 }
 
@@ -121,11 +146,12 @@ enum status gzip_sink_new(struct sink *next, struct sink **ret_sink, struct erro
 	self->sink.ops = &ops;
 	self->next = next;
 	self->content = malloc(GZIP_MEMBER_SIZE);
-	self->member = malloc(MEMBER_ROOM);
-	self->level_memory = malloc(ISAL_DEF_LVL1_DEFAULT);
-	if (self->content == NULL || self->member == NULL || self->level_memory == NULL) {
+	self->member = malloc(GZIP_MEMBER_ROOM);
+	enum status status = self->content == NULL || self->member == NULL ? error_memory(error)
+																	   : gzip_compressor_new(&self->compressor, error);
+	if (status != STATUS_OK) {
 		gzip_sink_free(&self->sink);
-		return error_memory(error);
+		return status;
 	}
 	*ret_sink = &self->sink;
 	return STATUS_OK;

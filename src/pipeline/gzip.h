@@ -16,6 +16,19 @@ enum {
 	GZIP_MEMBER_CUT_SIZE = 128 << 10, /* a member that holds this much ends at the next cut; smaller ones go on */
 };
 
+/* What one member's content becomes at the most, in bytes: stored, if it does not compress. */
+enum { GZIP_MEMBER_ROOM = GZIP_MEMBER_SIZE + GZIP_MEMBER_SIZE / 1024 + 1024 };
+
+/* Makes members one by one, for who decides where each of them goes. One thread at a time. */
+struct gzip_compressor;
+enum status gzip_compressor_new(struct gzip_compressor **ret_compressor, struct error *error) MUST_CHECK;
+void gzip_compressor_free(struct gzip_compressor *compressor);
+CLEANUP_DEFINE(gzip_compressor, struct gzip_compressor, gzip_compressor_free)
+
+/* One member of at most GZIP_MEMBER_SIZE bytes of content; `member` has room for GZIP_MEMBER_ROOM bytes. */
+enum status gzip_compress(struct gzip_compressor *compressor, const void *content, size_t length, void *member,
+						  size_t *ret_length, struct error *error) MUST_CHECK;
+
 /* A filter that hands gzip members on to `next` (lent until this sink is freed). */
 enum status gzip_sink_new(struct sink *next, struct sink **ret_sink, struct error *error) MUST_CHECK;
 

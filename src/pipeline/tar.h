@@ -7,6 +7,7 @@
 #ifndef WHISPERBACKUP_PIPELINE_TAR_H
 #define WHISPERBACKUP_PIPELINE_TAR_H
 
+#include "base/buffer.h"
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/progress.h"
@@ -14,6 +15,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/stat.h>
 
 /*
  * Entries directly in a data folder whose names begin with this are ours (staged or replaced data of a restore), never
@@ -28,6 +30,35 @@
  */
 enum status tar_pack(const char *folder, const char *path_in_archive, struct sink *output, struct progress *progress,
 					 uint64_t *ret_bytes, struct error *error) MUST_CHECK;
+
+/* --- headers, for who writes the content himself ------------------------------------------------------------------ */
+
+enum { TAR_BLOCK_SIZE = 512 }; /* bytes; content is filled up with zeros to a multiple (POSIX pax) */
+
+/* Content that is there; what lies between two of them is a hole. */
+struct tar_run {
+	uint64_t offset;
+	uint64_t length;
+};
+
+struct tar_item {
+	const char *path;           /* in the archive */
+	struct stat attributes;     /* type, mode, owner, times and size */
+	const char *source;         /* path on this machine, for extended attributes and ACLs; NULL: it has none */
+	const char *symlink;        /* what a symbolic link points to, or NULL */
+	const char *link;           /* path of an earlier entry that it is a hard link to, or NULL */
+	const struct tar_run *runs; /* of a file with holes: at least one, in order; NULL if all of it is there */
+	size_t run_count;
+};
+
+struct tar_headers;
+enum status tar_headers_new(struct tar_headers **ret_headers, struct error *error) MUST_CHECK;
+void tar_headers_free(struct tar_headers *headers);
+CLEANUP_DEFINE(tar_headers, struct tar_headers, tar_headers_free)
+
+/* Appends all that comes before an item's content: that is, of a file, its runs, one behind the other. */
+enum status tar_header(struct tar_headers *headers, const struct tar_item *item, struct buffer *header,
+					   struct error *error) MUST_CHECK;
 
 /*
  * A source that is the tar stream `inner` (owned from then on, also when this fails) with the leading path `from` of

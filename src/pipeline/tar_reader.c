@@ -6,7 +6,6 @@
 #include <string.h>
 
 enum {
-	TAR_BLOCK_SIZE = 512,
 	END_MARKER_SIZE = 2 * TAR_BLOCK_SIZE, /* POSIX.1-2017, pax, "ustar Interchange Format": two blocks of zeros */
 };
 

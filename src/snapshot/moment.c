@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/interrupt.h"
+#include "snapshot/test_switch.h"
 #include "snapshot/window.h"
 
 #include <stdlib.h>
@@ -58,7 +59,8 @@ static enum status list_containers(struct taking *taking, struct error *error)
 static enum status pause_writers(struct taking *taking, struct error *error)
 {
 	enum status status = STATUS_OK;
-	for (size_t i = 0; status == STATUS_OK && i < taking->request->writer_count; i++) {
+	size_t count = test_switch_leaves_out("writer_pause") ? 0 : taking->request->writer_count;
+	for (size_t i = 0; status == STATUS_OK && i < count; i++) {
 		status = window_pause(taking->window, taking->request->writers[i], error);
 		if (status == STATUS_CONFLICT) {
 			status = STATUS_OK; /* it has just been stopped or paused: it writes nothing */
@@ -89,7 +91,7 @@ static enum status pause_at_rest(struct taking *taking, struct participant *part
 			error->status = status = STATUS_UNAVAILABLE;
 		}
 		bool rest = true;
-		if (status == STATUS_OK && participant->ops->at_rest != NULL && !taking->request->ignore_rest) {
+		if (status == STATUS_OK && participant->ops->at_rest != NULL && !test_switch_leaves_out("at_rest")) {
 			status = participant->ops->at_rest(participant->context, &rest, error);
 		}
 		if (status != STATUS_OK || rest) {

@@ -46,7 +46,6 @@ struct moment_request {
 	const struct container *const *writers; /* paused first, thawed last */
 	size_t writer_count;
 	unsigned longest_seconds;
-	bool ignore_rest; /* for a test that shows what a moment without rest is worth */
 };
 
 struct moment {

@@ -1,0 +1,35 @@
+/* recover: puts right what a run that was killed has left. */
+#include "commands/command.h"
+#include "commands/recovery.h"
+#include "commands/session.h"
+
+#include <stdio.h>
+
+enum { PATIENCE_SECONDS = 60 }; /* for the guardian of a run that has just been killed */
+
+static enum status run(const struct invocation *invocation, enum exit_code *ret_exit_code, struct error *error)
+{
+	CLEANUP(session_close) struct session session = {0};
+	bool healed = false;
+	enum status status = session_open_only(invocation, &session, error);
+	if (status == STATUS_OK) {
+		status = recovery_run(session.backup_folder, PATIENCE_SECONDS, &healed, error);
+	}
+	if (status != STATUS_OK) {
+		return status;
+	}
+	printf("%s\n", healed ? "Recovered." : "There was nothing to recover.");
+	*ret_exit_code = EXIT_DONE;
+	return STATUS_OK;
+}
+
+const struct command command_recover = {
+	.name = "recover",
+	.arguments = "",
+	.options = 0,
+	.summary = "Puts right what a run that was killed has left",
+	.details =
+		"Containers that a backup had paused run again. Every other command that reads the folder of the backups\n"
+		"does the same before anything else, so there is hardly ever a need to call this by hand.\n",
+	.run = run,
+};

@@ -1,0 +1,124 @@
+#include "pipeline/tar.h"
+
+#include <archive.h>
+#include <archive_entry.h>
+#include <errno.h>
+#include <string.h>
+
+struct tar_headers {
+	struct archive *disk; /* reads extended attributes and ACLs */
+};
+
+enum status tar_headers_new(struct tar_headers **ret_headers, struct error *error)
+{
+	struct tar_headers *headers = calloc(1, sizeof *headers);
+	if (headers == NULL) {
+		return error_memory(error);
+	}
+	headers->disk = archive_read_disk_new();
+	if (headers->disk == NULL) {
+		free(headers);
+		return error_memory(error);
+	}
+	/* File flags and the library's own attribute names would only make GNU tar print warnings. */
+	archive_read_disk_set_behavior(headers->disk, ARCHIVE_READDISK_NO_FFLAGS | ARCHIVE_READDISK_NO_SPARSE);
+	*ret_headers = headers;
+	return STATUS_OK;
+}
+
+void tar_headers_free(struct tar_headers *headers)
+{
+	if (headers != NULL) {
+		archive_read_free(headers->disk);
+		free(headers);
+	}
+}
+
+/* Where the library writes to. It is not told of a failure, from which it would not free what it holds. */
+struct output {
+	struct buffer *buffer;
+	bool closing; /* the end marker that it writes then is not wanted */
+	enum status status;
+	struct error *error;
+};
+
+static la_ssize_t append(struct archive *archive, void *context, const void *bytes, size_t length)
+{
+	struct output *output = context;
+	(void)archive;
+	if (output->status == STATUS_OK && !output->closing) {
+		output->status = buffer_append(output->buffer, bytes, length, output->error);
+	}
+	return (la_ssize_t)length;
+}
+
+static enum status write_header(struct archive_entry *entry, struct buffer *header, struct error *error)
+{
+	struct output output = {.buffer = header, .error = error};
+	struct archive *writer = archive_write_new();
+	if (writer == NULL) {
+		return error_memory(error);
+	}
+	archive_write_set_format_pax_restricted(writer);
+	archive_write_set_options(writer, "xattrheader=SCHILY");
+	archive_write_set_bytes_per_block(writer, 0);
+	/* A warning: the name is not UTF-8, and goes in as the bytes it is (pax, hdrcharset=BINARY). */
+	if (archive_write_open(writer, &output, NULL, append, NULL) != ARCHIVE_OK ||
+		archive_write_header(writer, entry) < ARCHIVE_WARN) {
+		(void)error_set(error, STATUS_FAILED, "cannot write the archive: %s", archive_error_string(writer));
+		output.status = STATUS_FAILED;
+	}
+	/* It would write the content as zeros before it closes, unless it takes itself for broken; but without being closed
+	 * it would not free all that it holds (libarchive 3.6, archive_write.c). */
+	output.closing = true;
+	archive_write_fail(writer);
+	archive_write_close(writer);
+	archive_write_free(writer);
+	return output.status;
+}
+
+static enum status fill(struct tar_headers *headers, const struct tar_item *item, struct archive_entry *entry,
+						struct error *error)
+{
+	archive_entry_copy_pathname(entry, item->path);
+	archive_entry_copy_stat(entry, &item->attributes);
+	if (item->link != NULL) {
+		archive_entry_copy_hardlink(entry, item->link);
+		archive_entry_unset_size(entry);
+	}
+	if (item->symlink != NULL) {
+		archive_entry_copy_symlink(entry, item->symlink);
+	}
+	if (item->source != NULL && item->link == NULL) {
+		archive_entry_copy_sourcepath(entry, item->source);
+		if (archive_read_disk_entry_from_file(headers->disk, entry, -1, &item->attributes) != ARCHIVE_OK) {
+			return error_set(error, STATUS_FAILED, "cannot read %s: %s", item->source,
+							 archive_error_string(headers->disk));
+		}
+	}
+	/* The format keeps whole seconds unless an entry needs a pax header anyway: none shall differ from the others. */
+	archive_entry_set_mtime(entry, item->attributes.st_mtim.tv_sec, 0);
+	archive_entry_unset_atime(entry);
+	archive_entry_unset_ctime(entry);
+	archive_entry_unset_birthtime(entry);
+	archive_entry_sparse_clear(entry);
+	for (size_t i = 0; i < item->run_count; i++) {
+		archive_entry_sparse_add_entry(entry, (la_int64_t)item->runs[i].offset, (la_int64_t)item->runs[i].length);
+	}
+	return STATUS_OK;
+}
+
+enum status tar_header(struct tar_headers *headers, const struct tar_item *item, struct buffer *header,
+					   struct error *error)
+{
+	struct archive_entry *entry = archive_entry_new();
+	if (entry == NULL) {
+		return error_memory(error);
+	}
+	enum status status = fill(headers, item, entry, error);
+	if (status == STATUS_OK) {
+		status = write_header(entry, header, error);
+	}
+	archive_entry_free(entry);
+	return status;
+}
