@@ -278,7 +278,7 @@ static enum status merge(struct file_tree *tree, struct error *error)
 
 static bool has_links(const struct file *file)
 {
-	return S_ISREG(file->state.mode) && file->state.links > 1;
+	return !S_ISDIR(file->state.mode) && file->state.links > 1;
 }
 
 /* Of the names of one file: those whose content is in the archive first. */

@@ -12,6 +12,15 @@ enum {
 	RETRY_MILLISECONDS = 100,       /* between two windows */
 };
 
+const char *const moment_step_names[MOMENT_STEPS] = {
+	[MOMENT_PAUSE_WRITERS] = "pause_writers",
+	[MOMENT_REST] = "rest",
+	[MOMENT_ASK] = "ask",
+	[MOMENT_PAUSE] = "pause",
+	[MOMENT_CAPTURE] = "capture",
+	[MOMENT_THAW] = "thaw",
+};
+
 struct taking {
 	const struct moment_request *request;
 	struct participant *participants;
@@ -109,7 +118,7 @@ static enum status pause_at_rest(struct taking *taking, struct participant *part
 	}
 }
 
-enum step { ASK, ANSWER, PAUSE_RESTLESS, PAUSE_OTHERS, CAPTURE, THAW };
+enum step { PAUSE_RESTLESS, ASK, ANSWER, PAUSE_OTHERS, CAPTURE, THAW };
 
 static enum status do_step(struct taking *taking, enum step step, struct participant *participant, struct error *error)
 {
@@ -155,16 +164,24 @@ static enum status each(struct taking *taking, enum step step, struct error *err
  */
 static enum status take(struct taking *taking, struct moment *moment, struct error *error)
 {
+	static const struct {
+		enum step step;
+		enum moment_step counts_as;
+	} steps[] = {{PAUSE_RESTLESS, MOMENT_REST}, {ASK, MOMENT_ASK},         {ANSWER, MOMENT_ASK},
+				 {PAUSE_OTHERS, MOMENT_PAUSE},  {CAPTURE, MOMENT_CAPTURE}, {THAW, MOMENT_THAW}};
+	double began = clock_seconds();
 	enum status status = pause_writers(taking, error);
-	static const enum step before_cut[] = {PAUSE_RESTLESS, ASK, ANSWER, PAUSE_OTHERS};
-	for (size_t i = 0; status == STATUS_OK && i < sizeof before_cut / sizeof *before_cut; i++) {
-		status = each(taking, before_cut[i], error);
+	double *milliseconds = moment->step_milliseconds;
+	milliseconds[MOMENT_PAUSE_WRITERS] = (clock_seconds() - began) * 1000;
+	for (size_t i = 0; status == STATUS_OK && i < sizeof steps / sizeof *steps; i++) {
+		if (steps[i].step == CAPTURE) {
+			clock_gettime(CLOCK_REALTIME, &moment->cut);
+		}
+		began = clock_seconds();
+		status = each(taking, steps[i].step, error);
+		milliseconds[steps[i].counts_as] += (clock_seconds() - began) * 1000;
 	}
-	clock_gettime(CLOCK_REALTIME, &moment->cut);
-	if (status == STATUS_OK) {
-		status = each(taking, CAPTURE, error);
-	}
-	return status == STATUS_OK ? each(taking, THAW, error) : status;
+	return status;
 }
 
 static void forget(struct taking *taking)
@@ -198,7 +215,10 @@ static enum status try_once(struct taking *taking, struct moment *moment, struct
 		forget(taking);
 		return status;
 	}
-	return window_close(MOVE(taking->window), &moment->window_milliseconds, error);
+	double began = clock_seconds();
+	status = window_close(MOVE(taking->window), &moment->window_milliseconds, error);
+	moment->step_milliseconds[MOMENT_THAW] += (clock_seconds() - began) * 1000;
+	return status;
 }
 
 enum status moment_take(const struct moment_request *request, struct participant *participants, size_t count,
@@ -209,7 +229,7 @@ enum status moment_take(const struct moment_request *request, struct participant
 	enum status status = list_containers(&taking, error);
 	progress_step(progress, "taking the moment", 0);
 	while (status == STATUS_OK) {
-		moment.tries++;
+		moment = (struct moment){.tries = moment.tries + 1};
 		status = try_once(&taking, &moment, error);
 		if (status != STATUS_CONFLICT) {
 			break;
