@@ -586,6 +586,26 @@ CODE
 	assert_equal "$output" ''
 }
 
+@test "where the clock is put forward tomorrow, status tells what a timer will do, and what cron will" {
+	need_systemd
+	local day tomorrow
+	day=$(date -d tomorrow +%-j)
+	tomorrow=$(date -d tomorrow '+%a %e %b %Y')
+	# A zone of our own, without a 02:00 tomorrow.
+	export TZ="STD0SUM,$((day - 1))/2,$(((day + 100) % 365))/2"
+	in_world 0 <<'CODE'
+start_systemd
+"$W" schedule install --systemd daily
+"$W" schedule status | grep -A 2 'next runs' || true
+date -d "$(systemctl --user show --value --property NextElapseUSecRealtime "$(basename "$HOME"/.config/systemd/user/*.timer)")" '+really       %a %e %b %Y %H:%M'
+"$W" schedule install daily
+"$W" schedule status >cron-says || true
+CODE
+	refute_contains "$output" "$tomorrow"
+	assert_equal "$(sed -n '1s/.*runs  *//p' <<<"$output")" "$(sed -n 's/really  *//p' <<<"$output")"
+	assert_contains "$(cat cron-says)" "$tomorrow 03:00"
+}
+
 @test "an install that fails leaves the earlier timer" {
 	need_systemd
 	in_world 0 <<'CODE'
