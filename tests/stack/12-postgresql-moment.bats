@@ -230,6 +230,22 @@ counts() {
 	wait_until assert_no_sessions
 }
 
+holds_no_table() {
+	answers $late "NOT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+		WHERE application_name = 'whisperbackup' AND relation = 'grows'::regclass)"
+}
+
+@test "killed between moment and dump, it holds no table any more" {
+	close_gate
+	start_program create --only postgresql
+	wait_at_gate
+	! holds_no_table || fail 'it held none'
+	kill -KILL "$running"
+	wait_until holds_no_table
+	open_gate
+	wait_until assert_no_sessions
+}
+
 @test "a database that takes no connections is told of and left out" {
 	psql_run postgres -c "ALTER DATABASE $late ALLOW_CONNECTIONS false"
 	program 0 create --only postgresql
