@@ -72,6 +72,13 @@ assert_offers() { # WORD.. : what was offered, in any order
 	assert_offers --only=redis,neo4j
 }
 
+@test "bash: --volume-access offers the ways to the volumes" {
+	complete_in_bash whisperbackup create --volume-access ''
+	assert_offers auto direct api
+	complete_in_bash whisperbackup restore --volume-access = d
+	assert_offers direct
+}
+
 @test "bash: a timestamp is one of the program's backups, or latest" {
 	make_backup 20240912_143022
 	make_backup 20240913_020000
