@@ -277,6 +277,9 @@ static enum status take_moment(struct work *work, struct error *error)
 		status = moment_take(&request, participants, count, &work->request->display->progress, &moment, error);
 		work->record->cut = moment.cut;
 		work->record->window_milliseconds = moment.window_milliseconds;
+		for (size_t i = 0; i < MOMENT_STEPS; i++) {
+			work->record->window_steps[i] = (struct window_step){moment_step_names[i], moment.step_milliseconds[i]};
+		}
 		work->record->tries = moment.tries;
 		work->record->writers_paused = work->writer_count;
 	}

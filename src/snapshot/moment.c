@@ -12,6 +12,15 @@ enum {
 	RETRY_MILLISECONDS = 100,       /* between two windows */
 };
 
+const char *const moment_step_names[MOMENT_STEPS] = {
+	[MOMENT_PAUSE_WRITERS] = "pause_writers",
+	[MOMENT_REST] = "rest",
+	[MOMENT_ASK] = "ask",
+	[MOMENT_PAUSE] = "pause",
+	[MOMENT_CAPTURE] = "capture",
+	[MOMENT_THAW] = "thaw",
+};
+
 struct taking {
 	const struct moment_request *request;
 	struct participant *participants;
@@ -19,6 +28,7 @@ struct taking {
 	const struct container **containers; /* the writers, then the participants that pause */
 	size_t container_count;
 	struct window *window;
+	struct participant *unready; /* who wants another moment */
 	double began;
 };
 
@@ -28,8 +38,12 @@ static bool takes_part(const struct participant *participant)
 }
 
 /* Notes a failure that is one participant's own; returns what concerns everybody. */
-static enum status judge(struct participant *participant, enum status status, struct error *error)
+static enum status judge(struct taking *taking, struct participant *participant, enum status status,
+						 struct error *error)
 {
+	if (status == STATUS_CONFLICT) {
+		taking->unready = participant;
+	}
 	if (status == STATUS_OK || status == STATUS_INTERRUPTED || status == STATUS_NO_SPACE || status == STATUS_CONFLICT) {
 		return status;
 	}
@@ -109,7 +123,7 @@ static enum status pause_at_rest(struct taking *taking, struct participant *part
 	}
 }
 
-enum step { ASK, ANSWER, PAUSE_RESTLESS, PAUSE_OTHERS, CAPTURE, THAW };
+enum step { PAUSE_RESTLESS, ASK, ANSWER, PAUSE_OTHERS, CAPTURE, THAW };
 
 static enum status do_step(struct taking *taking, enum step step, struct participant *participant, struct error *error)
 {
@@ -140,7 +154,7 @@ static enum status each(struct taking *taking, enum step step, struct error *err
 	for (size_t i = 0; status == STATUS_OK && i < taking->count; i++) {
 		struct participant *participant = &taking->participants[i];
 		if (takes_part(participant)) {
-			status = judge(participant, do_step(taking, step, participant, error), error);
+			status = judge(taking, participant, do_step(taking, step, participant, error), error);
 		}
 		if (status == STATUS_OK) {
 			status = window_check(taking->window, error);
@@ -155,16 +169,24 @@ static enum status each(struct taking *taking, enum step step, struct error *err
  */
 static enum status take(struct taking *taking, struct moment *moment, struct error *error)
 {
+	static const struct {
+		enum step step;
+		enum moment_step counts_as;
+	} steps[] = {{PAUSE_RESTLESS, MOMENT_REST}, {ASK, MOMENT_ASK},         {ANSWER, MOMENT_ASK},
+				 {PAUSE_OTHERS, MOMENT_PAUSE},  {CAPTURE, MOMENT_CAPTURE}, {THAW, MOMENT_THAW}};
+	double began = clock_seconds();
 	enum status status = pause_writers(taking, error);
-	static const enum step before_cut[] = {PAUSE_RESTLESS, ASK, ANSWER, PAUSE_OTHERS};
-	for (size_t i = 0; status == STATUS_OK && i < sizeof before_cut / sizeof *before_cut; i++) {
-		status = each(taking, before_cut[i], error);
+	double *milliseconds = moment->step_milliseconds;
+	milliseconds[MOMENT_PAUSE_WRITERS] = (clock_seconds() - began) * 1000;
+	for (size_t i = 0; status == STATUS_OK && i < sizeof steps / sizeof *steps; i++) {
+		if (steps[i].step == CAPTURE) {
+			clock_gettime(CLOCK_REALTIME, &moment->cut);
+		}
+		began = clock_seconds();
+		status = each(taking, steps[i].step, error);
+		milliseconds[steps[i].counts_as] += (clock_seconds() - began) * 1000;
 	}
-	clock_gettime(CLOCK_REALTIME, &moment->cut);
-	if (status == STATUS_OK) {
-		status = each(taking, CAPTURE, error);
-	}
-	return status == STATUS_OK ? each(taking, THAW, error) : status;
+	return status;
 }
 
 static void forget(struct taking *taking)
@@ -198,7 +220,10 @@ static enum status try_once(struct taking *taking, struct moment *moment, struct
 		forget(taking);
 		return status;
 	}
-	return window_close(MOVE(taking->window), &moment->window_milliseconds, error);
+	double began = clock_seconds();
+	status = window_close(MOVE(taking->window), &moment->window_milliseconds, error);
+	moment->step_milliseconds[MOMENT_THAW] += (clock_seconds() - began) * 1000;
+	return status;
 }
 
 enum status moment_take(const struct moment_request *request, struct participant *participants, size_t count,
@@ -208,16 +233,18 @@ enum status moment_take(const struct moment_request *request, struct participant
 	struct moment moment = {0};
 	enum status status = list_containers(&taking, error);
 	progress_step(progress, "taking the moment", 0);
-	while (status == STATUS_OK) {
-		moment.tries++;
+	for (unsigned since = 1; status == STATUS_OK; since++) {
+		moment = (struct moment){.tries = moment.tries + 1};
 		status = try_once(&taking, &moment, error);
 		if (status != STATUS_CONFLICT) {
 			break;
 		}
-		/* Not now: a save was under way, or a table was being rewritten. */
-		if (moment.tries == MOMENT_TRIES) {
-			status = error->status = STATUS_FAILED;
-			break;
+		/* Not now: a save was under way, or a table was being rewritten. Whoever is never ready is left out. */
+		if (since == MOMENT_TRIES) {
+			taking.unready->status = STATUS_FAILED;
+			taking.unready->error = *error;
+			taking.unready->error.status = STATUS_FAILED;
+			since = 0;
 		}
 		clock_sleep(RETRY_MILLISECONDS);
 		status = interrupt_check(error);

@@ -37,7 +37,7 @@ teardown_file() {
 
 make_databases() {
 	teardown_file
-	psql_run postgres -c "CREATE DATABASE \"$gate\"" -c "CREATE DATABASE $late"
+	psql_run postgres -c "CREATE DATABASE \"$gate\" TEMPLATE template0" -c "CREATE DATABASE $late TEMPLATE template0"
 	psql_run "$gate" -c 'CREATE SEQUENCE held' -c 'CREATE TABLE before_gate AS SELECT generate_series(1, 11) AS n'
 	psql_run $late -c 'CREATE TABLE truncated AS SELECT generate_series(1, 1234) AS n' \
 		-c 'CREATE TABLE dropped AS SELECT generate_series(1, 777) AS n' \
@@ -150,7 +150,7 @@ counts() {
 	done
 	psql_run $late -c 'INSERT INTO grows SELECT generate_series(1, 5000)' -c 'CREATE TABLE newer AS SELECT 1' \
 		-c 'DELETE FROM parted'
-	psql_run postgres -c 'CREATE DATABASE z_new' -c 'CREATE ROLE test_role'
+	psql_run postgres -c 'CREATE DATABASE z_new TEMPLATE template0' -c 'CREATE ROLE test_role'
 	open_gate
 	ends_with 0
 	wait_until answers $late 'NOT EXISTS (SELECT FROM truncated)' # they can go on now
