@@ -28,6 +28,7 @@ struct taking {
 	const struct container **containers; /* the writers, then the participants that pause */
 	size_t container_count;
 	struct window *window;
+	struct participant *unready; /* who wants another moment */
 	double began;
 };
 
@@ -37,8 +38,12 @@ static bool takes_part(const struct participant *participant)
 }
 
 /* Notes a failure that is one participant's own; returns what concerns everybody. */
-static enum status judge(struct participant *participant, enum status status, struct error *error)
+static enum status judge(struct taking *taking, struct participant *participant, enum status status,
+						 struct error *error)
 {
+	if (status == STATUS_CONFLICT) {
+		taking->unready = participant;
+	}
 	if (status == STATUS_OK || status == STATUS_INTERRUPTED || status == STATUS_NO_SPACE || status == STATUS_CONFLICT) {
 		return status;
 	}
@@ -89,7 +94,7 @@ static enum status restless(const struct participant *participant, struct error 
 static enum status pause_at_rest(struct taking *taking, struct participant *participant, struct error *error)
 {
 	for (unsigned tries = 1;; tries++) {
-		enum status status = window_check(taking->window, error);
+		enum status status = interrupt_check(error);
 		if (status == STATUS_OK && participant->ops->before_pause != NULL) {
 			status = participant->ops->before_pause(participant->context, error);
 		}
@@ -149,10 +154,10 @@ static enum status each(struct taking *taking, enum step step, struct error *err
 	for (size_t i = 0; status == STATUS_OK && i < taking->count; i++) {
 		struct participant *participant = &taking->participants[i];
 		if (takes_part(participant)) {
-			status = judge(participant, do_step(taking, step, participant, error), error);
+			status = judge(taking, participant, do_step(taking, step, participant, error), error);
 		}
 		if (status == STATUS_OK) {
-			status = window_check(taking->window, error);
+			status = interrupt_check(error);
 		}
 	}
 	return status;
@@ -228,16 +233,18 @@ enum status moment_take(const struct moment_request *request, struct participant
 	struct moment moment = {0};
 	enum status status = list_containers(&taking, error);
 	progress_step(progress, "taking the moment", 0);
-	while (status == STATUS_OK) {
+	for (unsigned since = 1; status == STATUS_OK; since++) {
 		moment = (struct moment){.tries = moment.tries + 1};
 		status = try_once(&taking, &moment, error);
 		if (status != STATUS_CONFLICT) {
 			break;
 		}
-		/* Not now: a save was under way, or a table was being rewritten. */
-		if (moment.tries == MOMENT_TRIES) {
-			status = error->status = STATUS_FAILED;
-			break;
+		/* Not now: a save was under way, or a table was being rewritten. Whoever is never ready is left out. */
+		if (since == MOMENT_TRIES) {
+			taking.unready->status = STATUS_FAILED;
+			taking.unready->error = *error;
+			taking.unready->error.status = STATUS_FAILED;
+			since = 0;
 		}
 		clock_sleep(RETRY_MILLISECONDS);
 		status = interrupt_check(error);

@@ -1,5 +1,6 @@
 // Writes number n to PostgreSQL, then Redis, then ChromaDB, then Neo4j, then n + 1, as fast as it can, and so on for each
-// chain of places.mjs, all at the same time, with connections that stay open. WRITER_MODE=heavy adds the load of bulk.mjs.
+// chain of places.mjs, all at the same time, with connections that stay open. WRITER_MODE=heavy adds the load of bulk.mjs,
+// WRITER_MODE=gentle leaves the machine time for other things.
 // When it starts, or a store was away, a chain goes on with the largest number that is anywhere in it; but places that
 // are further apart than the one number in flight are left as they are, and it ends with exit status 3.
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -8,6 +9,8 @@ import { chains, problemsOf } from './places.mjs';
 
 const sayEverySeconds = 60;
 const retryMilliseconds = 300;
+const gentleMilliseconds = 100;
+const mode = process.env.WRITER_MODE || 'plain';
 
 process.on('SIGTERM', () => process.exit(0));
 process.on('SIGINT', () => process.exit(0));
@@ -73,6 +76,9 @@ async function writeNumbers(name, places) {
 				for (const place of places) {
 					await place.write(n);
 				}
+				if (mode === 'gentle') {
+					await sleep(gentleMilliseconds);
+				}
 				if (Date.now() - told > sayEverySeconds * 1000) {
 					say(`${name}: at ${n}, ${Math.round(((n - then) * 1000) / (Date.now() - told))} a second`);
 					told = Date.now();
@@ -110,7 +116,6 @@ async function bear(load) {
 	}
 }
 
-const mode = process.env.WRITER_MODE || 'plain';
 say(`mode ${mode}`);
 // One after the other at first: two programs must not make the same database at the same time.
 for (const [name, places] of Object.entries(chains)) {
