@@ -40,7 +40,7 @@ const struct reference_entry reference_files[] = {
 const struct reference_example reference_examples[] = {
 	{"create", "", "Back up everything that runs."},
 	{"create", "--only redis,neo4j --quiet", "Back up two stores, and say something only if it goes wrong."},
-	{"create", "--max-freeze 5", "Rather no backup than one for which services stand still for more than 5 seconds."},
+	{"create", "--max-freeze 5", "Give up if services had to stand still for longer than 5 seconds."},
 	{"list", "--json", "Hand the list of backups to another program."},
 	{"show", "latest", "Look at the newest backup that is not damaged."},
 	{"restore", "20240912_143022", "Put the data of a backup back, after a question."},

@@ -338,7 +338,8 @@ pairs_of_zsh() {
 	local of_help read
 	of_help=$("$WHISPERBACKUP" help | sed -nE '/^Environment/,/^$/ s/^  ([A-Z_]+)( .*)?$/\1/p' | sort)
 	assert_equal "$(section ENVIRONMENT | sed -n 's/^\.It Ev //p' | sort)" "$of_help"
+	# Those with _TEST_ in their names are for tests alone.
 	read=$(grep -rhoE '(getenv\(|setting\(.*, )"(BACKUP|COMPOSE|DOCKER|WHISPERBACKUP)_[A-Z_]+"' "$repository/src" |
-		grep -oE '[A-Z_]{2,}' | sort -u)
+		grep -oE '[A-Z_]{2,}' | grep -v _TEST_ | sort -u)
 	assert_equal "$read" "$of_help"
 }
