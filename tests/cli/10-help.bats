@@ -55,7 +55,8 @@ commands() { # as the help lists them
 @test "the help of create, to the letter" {
 	program 0 create --help
 	assert_equal "$output" "$(
-		cat <<'TEXT'Usage: whisperbackup create [--only STORES] [--max-freeze SECONDS]
+		cat <<'TEXT'
+Usage: whisperbackup create [--only STORES] [--max-freeze SECONDS]
        [--no-pause-writers] [--volume-access WAY] [--json] [--quiet]
 
 Backs up all stores that run.
