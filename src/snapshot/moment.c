@@ -10,6 +10,7 @@
 enum {
 	LONGEST_THAW_MILLISECONDS = 30, /* between two pauses while a participant is busy */
 	RETRY_MILLISECONDS = 100,       /* between two windows */
+	MOST_REFUSALS = 5,              /* of the engine, before that is a failure */
 };
 
 const char *const moment_step_names[MOMENT_STEPS] = {
@@ -28,7 +29,8 @@ struct taking {
 	const struct container **containers; /* the writers, then the participants that pause */
 	size_t container_count;
 	struct window *window;
-	struct participant *unready; /* who wants another moment */
+	struct participant *unready; /* who wants another moment; NULL: a writer that could not be paused */
+	unsigned refusals;           /* pauses that the engine has failed at */
 	double began;
 };
 
@@ -70,13 +72,29 @@ static enum status list_containers(struct taking *taking, struct error *error)
 	return STATUS_OK;
 }
 
+/*
+ * Now and then the kernel does not get a container frozen ("unable to freeze", seen once in some ninety pauses of a
+ * busy machine); the next time it does.
+ */
+static enum status pause_one(struct taking *taking, const struct container *container, struct error *error)
+{
+	struct error ignored;
+	enum status status = window_pause(taking->window, container, error);
+	if (status == STATUS_FAILED && interrupt_check(&ignored) == STATUS_OK && taking->refusals < MOST_REFUSALS) {
+		taking->refusals++;
+		return error->status = STATUS_CONFLICT;
+	}
+	return status == STATUS_CONFLICT ? error->status = STATUS_UNAVAILABLE : status;
+}
+
 static enum status pause_writers(struct taking *taking, struct error *error)
 {
 	enum status status = STATUS_OK;
 	size_t count = test_switch_leaves_out("writer_pause") ? 0 : taking->request->writer_count;
+	taking->unready = NULL;
 	for (size_t i = 0; status == STATUS_OK && i < count; i++) {
-		status = window_pause(taking->window, taking->request->writers[i], error);
-		if (status == STATUS_CONFLICT) {
+		status = pause_one(taking, taking->request->writers[i], error);
+		if (status == STATUS_UNAVAILABLE) {
 			status = STATUS_OK; /* it has just been stopped or paused: it writes nothing */
 		}
 	}
@@ -99,10 +117,7 @@ static enum status pause_at_rest(struct taking *taking, struct participant *part
 			status = participant->ops->before_pause(participant->context, error);
 		}
 		if (status == STATUS_OK) {
-			status = window_pause(taking->window, participant->container, error);
-		}
-		if (status == STATUS_CONFLICT) {
-			error->status = status = STATUS_UNAVAILABLE;
+			status = pause_one(taking, participant->container, error);
 		}
 		bool rest = true;
 		if (status == STATUS_OK && participant->ops->at_rest != NULL && !test_switch_leaves_out("at_rest")) {
@@ -240,6 +255,10 @@ enum status moment_take(const struct moment_request *request, struct participant
 			break;
 		}
 		/* Not now: a save was under way, or a table was being rewritten. Whoever is never ready is left out. */
+		if (since == MOMENT_TRIES && taking.unready == NULL) {
+			status = error->status = STATUS_FAILED;
+			break;
+		}
 		if (since == MOMENT_TRIES) {
 			taking.unready->status = STATUS_FAILED;
 			taking.unready->error = *error;

@@ -249,7 +249,7 @@ static void one_that_somebody_else_has_paused_fails_alone(void **state)
 	stage_free(set);
 }
 
-/* An engine that fails to pause one of them. */
+/* An engine that fails to pause one of them, and does not get better. */
 static void a_writer_that_cannot_be_paused_is_a_failure(void **state)
 {
 	struct error error;
@@ -259,6 +259,31 @@ static void a_writer_that_cannot_be_paused_is_a_failure(void **state)
 	assert_status(STATUS_FAILED, take(set, &moment, &error), &error);
 	assert_non_null(strstr(error.message, "name-b"));
 	stage_free(set);
+}
+
+/* The engine is well again when the moment is given up for the first time. */
+static void heal_engine(void *context)
+{
+	struct actor *actor = context;
+	actor_forget(context);
+	actor->engine->pause_answer[0] = actor->engine->pause_answer[4] = STATUS_OK;
+}
+
+static void a_pause_that_the_engine_fails_at_once_is_tried_again(void **state)
+{
+	struct error error;
+	struct moment moment;
+	static const struct participant_ops healing = {.ask = actor_ask, .answer = actor_answer, .forget = heal_engine};
+	static const size_t of_writer_and_participant[] = {0, 4};
+	for (size_t i = 0; i < 2; i++) {
+		struct stage *set = stage(state);
+		set->engine->pause_answer[of_writer_and_participant[i]] = STATUS_FAILED;
+		set->participants[0].ops = &healing;
+		assert_ok(take(set, &moment, &error), &error);
+		assert_int_equal(moment.tries, 2);
+		assert_int_equal(set->participants[2].status, STATUS_OK);
+		stage_free(set);
+	}
 }
 
 static void a_moment_without_anybody_to_pause_is_one_too(void **state)
@@ -286,6 +311,7 @@ int main(void)
 		scratch_test(a_writer_that_has_just_ended_is_none),
 		scratch_test(one_that_somebody_else_has_paused_fails_alone),
 		scratch_test(a_writer_that_cannot_be_paused_is_a_failure),
+		scratch_test(a_pause_that_the_engine_fails_at_once_is_tried_again),
 		scratch_test(a_moment_without_anybody_to_pause_is_one_too),
 	};
 	return cmocka_run_group_tests_name("moment", tests, NULL, NULL);
