@@ -186,8 +186,8 @@ static void *work(void *context)
 	}
 	while (take_task(comparison, &file, &block)) {
 		struct kept_file *kept = &comparison->kept->files[file];
-		enum status status = STATUS_OK;
-		if (open_file != file) {
+		enum status status = interrupt_check(&error);
+		if (status == STATUS_OK && open_file != file) {
 			cleanup_close(&fd);
 			fd = kept->clone >= 0 ? reopen(kept->clone) : file_tree_open_file(comparison->tree, kept->file->name);
 			open_file = file;

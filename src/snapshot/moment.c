@@ -94,7 +94,7 @@ static enum status restless(const struct participant *participant, struct error 
 static enum status pause_at_rest(struct taking *taking, struct participant *participant, struct error *error)
 {
 	for (unsigned tries = 1;; tries++) {
-		enum status status = window_check(taking->window, error);
+		enum status status = interrupt_check(error);
 		if (status == STATUS_OK && participant->ops->before_pause != NULL) {
 			status = participant->ops->before_pause(participant->context, error);
 		}
@@ -157,7 +157,7 @@ static enum status each(struct taking *taking, enum step step, struct error *err
 			status = judge(taking, participant, do_step(taking, step, participant, error), error);
 		}
 		if (status == STATUS_OK) {
-			status = window_check(taking->window, error);
+			status = interrupt_check(error);
 		}
 	}
 	return status;

@@ -58,6 +58,13 @@ bool fingerprint_is_same(const struct fingerprint *one, const struct fingerprint
 	return same;
 }
 
+struct fingerprint fingerprint_take(struct fingerprint *fingerprint)
+{
+	struct fingerprint taken = *fingerprint;
+	*fingerprint = (struct fingerprint){0};
+	return taken;
+}
+
 void fingerprint_free(struct fingerprint *fingerprint)
 {
 	for (size_t i = 0; i < fingerprint->count; i++) {

@@ -40,6 +40,9 @@ uint64_t fingerprint_sum(const struct fingerprint *fingerprint, const char *kind
 /* Both have the same counts, in the same order. */
 bool fingerprint_is_same(const struct fingerprint *one, const struct fingerprint *other);
 
+/* What it holds, leaving it empty: to be handed on. */
+struct fingerprint fingerprint_take(struct fingerprint *fingerprint);
+
 /* Frees what it holds and empties it. */
 void fingerprint_free(struct fingerprint *fingerprint);
 

@@ -174,13 +174,15 @@ counts() {
 	wait_until answers postgres "EXISTS (SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep')"
 	start_program create --only postgresql
 	wait_until reached waits_for_table grows
-	psql_run postgres -c "DROP DATABASE \"$gate\" WITH (FORCE)" -c 'CREATE DATABASE z_new TEMPLATE template0'
+	psql_run postgres -c "DROP DATABASE \"$gate\" WITH (FORCE)" -c 'CREATE DATABASE z_new TEMPLATE template0' \
+		-c 'CREATE ROLE test_role'
 	psql_run z_new -c 'CREATE TABLE here AS SELECT 1'
 	wait_until reached answers postgres "EXISTS (SELECT FROM pg_stat_activity WHERE datname = 'z_new' AND application_name = 'whisperbackup')"
 	psql_run postgres -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'PgSleep'" >/dev/null
 	ends_with 0
 	assert_json "$(cat "$(backup_path)/manifest.json")" '.window_tries > 1' true
 	assert_json "$(counts)" '[.["z_late.public.grows"], .["z_new.public.here"], .["A gate.public.before_gate"]]' '[10,1,null]'
+	grep -qx 'CREATE ROLE test_role;' "$(backup_path)/postgresql_backup.sql"
 	assert_no_sessions
 }
 
@@ -227,6 +229,22 @@ counts() {
 	kill -INT "$running"
 	ends_with 130
 	assert_nothing_partial
+	wait_until assert_no_sessions
+}
+
+holds_no_table() {
+	answers $late "NOT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+		WHERE application_name = 'whisperbackup' AND relation = 'grows'::regclass)"
+}
+
+@test "killed between moment and dump, it holds no table any more" {
+	close_gate
+	start_program create --only postgresql
+	wait_at_gate
+	! holds_no_table || fail 'it held none'
+	kill -KILL "$running"
+	wait_until holds_no_table
+	open_gate
 	wait_until assert_no_sessions
 }
 

@@ -2,6 +2,7 @@
 #include "runtime_support.h"
 
 #include "base/clock.h"
+#include "base/interrupt.h"
 #include "snapshot/journal.h"
 #include "snapshot/window.h"
 
@@ -273,11 +274,12 @@ static void a_window_that_is_open_for_too_long_says_so(void **state)
 	struct window *window = opened(&set);
 	assert_ok(window_pause(window, set.plan.containers[0], &error), &error);
 	clock_sleep(2);
-	assert_status(STATUS_FAILED, window_check(window, &error), &error);
+	assert_status(STATUS_FAILED, interrupt_check(&error), &error);
 	assert_non_null(strstr(error.hint, "--max-freeze"));
 	assert_status(STATUS_FAILED, window_pause(window, set.plan.containers[1], &error), &error);
 	assert_ok(window_close(window, NULL, &error), &error);
 	assert_string_equal(set.engine->log, "+a-a");
+	assert_ok(interrupt_check(&error), &error);
 	stage_free(&set);
 }
 

@@ -313,8 +313,7 @@ static enum status chromadb_finish(struct store *store, struct progress *progres
 		status = count_records(self, &fingerprint, error);
 	}
 	if (status == STATUS_OK) {
-		*ret_saved = (struct saved){.window_bytes = copied.window_bytes, .fingerprint = fingerprint};
-		fingerprint = (struct fingerprint){0};
+		*ret_saved = (struct saved){.window_bytes = copied.window_bytes, .fingerprint = fingerprint_take(&fingerprint)};
 		snprintf(ret_saved->method, sizeof ret_saved->method, "paused at rest, read %s",
 				 copied.direct ? "from the volume" : "through the engine");
 	}

@@ -399,9 +399,8 @@ void neo4j_counts_forget(struct neo4j_counts *counts)
 
 struct fingerprint neo4j_counts_take(struct neo4j_counts *counts)
 {
-	struct fingerprint kept = counts->fingerprint;
+	struct fingerprint kept = fingerprint_take(&counts->fingerprint);
 	struct error ignored;
-	counts->fingerprint = (struct fingerprint){0};
 	if (kept.known && go(counts, &ignored) == STATUS_OK && neo4j_counts_answer(counts, &ignored) == STATUS_OK) {
 		kept.exact = fingerprint_is_same(&kept, &counts->fingerprint);
 	}

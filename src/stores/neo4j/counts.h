@@ -12,7 +12,7 @@
 #include "stores/fingerprint.h"
 #include "stores/store.h"
 
-enum { NEO4J_COUNTS_NAMES_LIMIT = 200 }; /* labels and types; of a graph that has more only the totals are counted */
+enum { NEO4J_COUNTS_NAMES_LIMIT = 100 }; /* labels and types; of a graph that has more only the totals are counted */
 
 struct neo4j_counts;
 

@@ -65,10 +65,11 @@ static const char left_out_sql[] =
 	"EXCEPTION WHEN query_canceled OR OTHERS THEN\n"                                                                   \
 	"	code := SQLSTATE;\n"                                                                                             \
 	"	trouble := SQLERRM;\n"                                                                                           \
-	"	SELECT coalesce(min(format('table %I.%I is %s by process %s%s', n.nspname, c.relname,\n"                         \
-	"		CASE WHEN l.granted THEN 'locked' ELSE 'waited for' END, l.pid,\n"                                              \
+	"	SELECT coalesce(min(format('table %I.%I is %s by %s%s', n.nspname, c.relname,\n"                                 \
+	"		CASE WHEN l.granted THEN 'locked' ELSE 'waited for' END,\n"                                                     \
+	"		coalesce('process ' || l.pid, 'a prepared transaction'),\n"                                                     \
 	"		' (' || nullif(a.application_name, '') || ')')), trouble) INTO trouble\n"                                       \
-	"	FROM pg_locks l LEFT JOIN pg_stat_get_activity(l.pid) a ON true, " TABLES "\n"                                 \
+	"	FROM pg_locks l LEFT JOIN pg_stat_get_activity(coalesce(l.pid, 0)) a ON true, " TABLES "\n"                    \
 	"	AND l.locktype = 'relation' AND l.relation = c.oid AND l.mode = 'AccessExclusiveLock'\n"                         \
 	"	AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database());\n"                            \
 	"	PERFORM set_config('whisperbackup.trouble', code || trouble, true);\n"                                           \

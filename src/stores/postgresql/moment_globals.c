@@ -84,7 +84,7 @@ enum status moment_globals_take(struct postgresql *server, struct moment_globals
 enum status moment_globals_settle(struct postgresql *server, struct psql_session *session,
 								  struct moment_globals *globals, struct progress *progress, struct error *error)
 {
-	char at_moment[MOMENT_GLOBALS_DIGEST_SIZE];
+	char at_moment[MOMENT_GLOBALS_DIGEST_SIZE] = "";
 	enum status status = psql_session_run(session, digest_sql(server), error);
 	if (status == STATUS_OK) {
 		keep_digest(psql_session_rows(session), at_moment);

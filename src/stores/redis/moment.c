@@ -418,8 +418,7 @@ enum status redis_finish(struct store *store, struct progress *progress, struct 
 		status = redis_dump_copy(fd, source, moment->path, progress, error);
 	}
 	if (status == STATUS_OK) {
-		*ret_saved = (struct saved){.fingerprint = moment->keys};
-		moment->keys = (struct fingerprint){0};
+		*ret_saved = (struct saved){.fingerprint = fingerprint_take(&moment->keys)};
 		snprintf(ret_saved->method, sizeof ret_saved->method, "BGSAVE, then a copy of %s", moment->server->dump_name);
 	}
 	return status;
