@@ -187,15 +187,15 @@ pauses_since() { # MOMENT SERVICE: how often it was paused
 }
 
 @test "whatever is killed, whenever" {
-	local i began who delay pids duration
+	local count began who delay pids duration names
 	began=$(date +%s%N)
 	quietly "$WHISPERBACKUP" create
 	duration=$((($(date +%s%N) - began) / 1000000))
-	for ((i = 0; i < random_kills; i++)); do
+	for ((count = 1; count <= random_kills; count++)); do
 		who=$((RANDOM % 3))
-		delay=$((RANDOM * 32768 % duration + RANDOM % duration))
-		delay=$((delay % duration))
-		echo "kill $i: ${delay} ms after the start, $([[ $who == 0 ]] && echo program || { [[ $who == 1 ]] && echo guardian || echo both; })"
+		delay=$(((RANDOM * 32768 + RANDOM) % duration))
+		names=('the program' 'the guardian' both)
+		echo "kill $count: ${names[who]}, $delay ms after the start"
 		start_program create
 		sleep "$((delay / 1000)).$(printf %03d $((delay % 1000)))"
 		pids=()
