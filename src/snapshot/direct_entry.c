@@ -95,7 +95,7 @@ static enum status make_header(struct direct_copy *copy, const struct entry *ent
 		.runs = entry->runs,
 		.run_count = entry->run_count,
 	};
-	if (S_ISLNK(state->mode)) {
+	if (S_ISLNK(state->mode) && link == NULL) {
 		target = calloc(1, LINK_LIMIT);
 		if (target == NULL) {
 			return error_memory(error);
@@ -104,7 +104,7 @@ static enum status make_header(struct direct_copy *copy, const struct entry *ent
 			return error_set_errno(error, "cannot read %s", file->name);
 		}
 		item.symlink = target;
-	} else if (llistxattr(source, NULL, 0) > 0) {
+	} else if (link == NULL && llistxattr(source, NULL, 0) > 0) {
 		item.source = source;
 	}
 	buffer_clear(&copy->header);
