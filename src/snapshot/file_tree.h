@@ -85,6 +85,10 @@ enum status file_tree_scan(struct file_tree *tree, struct error *error) MUST_CHE
 /* Opens a regular file to be read; -1 and errno if that fails. */
 int file_tree_open_file(const struct file_tree *tree, const char *name);
 
+/* True if this errno means that a path has gone: itself, or a folder of it that something else has come in the place
+ * of, such as a symbolic link. */
+bool file_tree_is_gone(int number);
+
 /* The state of an open file. */
 bool file_state_read(int fd, struct file_state *ret_state);
 
