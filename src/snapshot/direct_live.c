@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -199,18 +201,31 @@ static enum status catch_up_files(struct direct_copy *copy, struct file *const *
 	return status;
 }
 
+/*
+ * What is written through mapped memory gets its time stamp when the page is written to for the first time after it was
+ * flushed. Where it cannot be flushed every file is suspect: 0. The clock is the one that the time stamps are taken
+ * from, which may lag behind the precise one (clock_gettime(2), CLOCK_REALTIME_COARSE).
+ */
+static int64_t flush(int folder)
+{
+	struct timespec now;
+	struct statfs system;
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	if (syncfs(folder) != 0 || fstatfs(folder, &system) != 0 || system.f_type == TMPFS_MAGIC ||
+		system.f_type == RAMFS_MAGIC) {
+		return 0;
+	}
+	return now.tv_sec * NANOSECONDS + now.tv_nsec;
+}
+
 enum status direct_live_catch_up(struct direct_copy *copy, struct progress *progress, uint64_t *ret_bytes,
 								 struct error *error)
 {
 	*ret_bytes = 0;
 	CLEANUP(cleanup_free) struct file **files = NULL;
-	struct timespec now;
 	size_t count = 0;
 	uint64_t bytes = 0;
-	clock_gettime(CLOCK_REALTIME, &now);
-	/* What is written through mapped memory gets its time stamp when the page is written to for the first time after
-	 * it was flushed. Where it cannot be flushed every file is suspect. */
-	copy->flushed = syncfs(copy->tree.root) == 0 ? now.tv_sec * NANOSECONDS + now.tv_nsec : 0;
+	copy->flushed = flush(copy->tree.root);
 	enum status status = file_tree_scan(&copy->tree, error);
 	if (status == STATUS_OK) {
 		status = direct_copy_list_due(copy, &files, &count, &bytes, error);

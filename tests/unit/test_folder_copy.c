@@ -468,6 +468,30 @@ static void a_file_that_is_away_while_it_is_to_be_compared_is_compared_later(voi
 	assert_archive_is_now(*state);
 }
 
+/* A file system in memory has nothing to flush, so only the first write through mapped memory gets a time stamp. */
+static void where_nothing_is_flushed_everything_is_compared(void **state)
+{
+	char folder[] = "/dev/shm/whisperbackup-test-XXXXXX";
+	if (mkdtemp(folder) == NULL) {
+		skip();
+	}
+	make_source(folder, "head -c 4096 /dev/zero >mapped");
+	int fd = open(at(folder, "src/mapped"), O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	char *memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_true(memory != MAP_FAILED);
+	memory[0]++;
+	run_in(folder, "sleep 0.1");
+	struct folder_copy *copy = begin(folder);
+	memory[0]++;
+	(void)completed(copy);
+	munmap(memory, 4096);
+	close(fd);
+	assert_archive_is_now(folder);
+	(void)state;
+	shell_ok("rm -r '%s'", folder);
+}
+
 int main(void)
 {
 	/* As main does it: to libarchive, names are what the locale says. */
@@ -496,6 +520,7 @@ int main(void)
 		scratch_test(links_show_what_they_pointed_to_in_the_moment),
 		scratch_test(what_changes_its_kind_after_the_scan_is_no_failure),
 		scratch_test(a_file_that_is_away_while_it_is_to_be_compared_is_compared_later),
+		scratch_test(where_nothing_is_flushed_everything_is_compared),
 		scratch_test(a_copy_that_is_given_up_leaves_nothing_but_the_draft),
 		scratch_test(any_number_of_changes_is_followed),
 		scratch_test(what_is_written_through_memory_after_the_copy_is_not_missed),
