@@ -204,7 +204,7 @@ enum status direct_entry_write(struct direct_copy *copy, struct entry *entry, ob
 	if (status == STATUS_OK) {
 		free(file->blocks);
 		file->blocks = MOVE(entry->blocks);
-		file->block_count = entry->count;
+		file->block_count = (uint32_t)entry->count;
 		file->offset = begin;
 		file->length = archive_draft_length(copy->draft) - begin;
 		file->due = false;

@@ -63,7 +63,7 @@ static enum status obtain_live(struct direct_copy *copy, void *context, struct e
 static enum status find_holes(struct entry *entry, int fd, struct error *error)
 {
 	entry->count = file_tree_blocks(entry->file->state.size);
-	entry->blocks = calloc(entry->count + 1, sizeof *entry->blocks);
+	entry->blocks = calloc(entry->count > 0 ? entry->count : 1, sizeof *entry->blocks);
 	if (entry->blocks == NULL) {
 		return error_memory(error);
 	}

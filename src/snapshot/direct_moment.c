@@ -67,7 +67,7 @@ static enum status obtain_kept(struct direct_copy *copy, void *context, struct e
 static enum status write_kept(struct direct_copy *copy, struct kept_file *kept, struct error *error)
 {
 	CLEANUP(direct_entry_free) struct entry entry = {.file = kept->file, .count = kept->block_count};
-	entry.blocks = calloc(entry.count + 1, sizeof *entry.blocks);
+	entry.blocks = calloc(entry.count > 0 ? entry.count : 1, sizeof *entry.blocks);
 	if (entry.blocks == NULL) {
 		return error_memory(error);
 	}

@@ -150,7 +150,8 @@ static struct file *add_fresh(struct file_tree *tree, const char *name)
 		tree->fresh = fresh;
 		tree->fresh_capacity = capacity;
 	}
-	struct file *file = calloc(1, sizeof *file + strlen(name) + 1);
+	size_t size = offsetof(struct file, name) + strlen(name) + 1;
+	struct file *file = calloc(1, size < sizeof *file ? sizeof *file : size);
 	if (file != NULL) {
 		strcpy(file->name, name);
 		file->due = true;

@@ -45,12 +45,12 @@ struct file_state {
 };
 
 struct file {
-	struct file_state state; /* as of the last scan */
-	struct block *blocks;    /* of what is in the archive; owned */
-	size_t block_count;
+	struct file_state state;    /* as of the last scan */
+	struct block *blocks;       /* of what is in the archive; owned */
 	const struct file *link_of; /* another name of the same file, whose content is in the archive */
 	uint64_t offset;            /* of what is in the archive: header and content, one behind the other */
 	uint64_t length;            /* 0: nothing is */
+	uint32_t block_count;       /* enough for 4 PiB */
 	uint32_t scan;              /* number of the scan that saw it last */
 	bool due;                   /* it is not in the archive as the last scan saw it */
 	bool suspect;               /* it may have changed after it was read without a sign: it is to be compared */
