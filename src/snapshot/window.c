@@ -211,8 +211,8 @@ enum status window_pause(struct window *window, const struct container *containe
 	interrupt_hold();
 	status = runtime_pause(window->plan.runtime, container, error);
 	interrupt_release();
-	if (status == STATUS_CONFLICT) {
-		window->paused[index] = 0; /* refused: somebody else has paused or stopped it */
+	if (status == STATUS_CONFLICT || status == STATUS_NOT_FOUND) {
+		window->paused[index] = 0; /* refused: somebody else has paused, stopped or removed it */
 	} else if (status != STATUS_OK) {
 		clock_sleep(LATE_PAUSE_MILLISECONDS); /* a pause that we heard nothing of; closing the window thaws it */
 	}
