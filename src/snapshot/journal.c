@@ -1,6 +1,7 @@
 #include "snapshot/journal.h"
 
 #include "base/buffer.h"
+#include "base/clock.h"
 #include "base/files.h"
 #include "pipeline/file.h"
 
@@ -12,7 +13,13 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-enum { JOURNAL_FORMAT = 1, BOOT_ID_SIZE = 64, JOURNAL_LIMIT = 1 << 20 };
+enum {
+	JOURNAL_FORMAT = 1,
+	BOOT_ID_SIZE = 64,
+	JOURNAL_LIMIT = 1 << 20, /* bytes */
+	LOCK_TRIES = 100,
+	LOCK_MILLISECONDS = 20, /* between two of them */
+};
 
 /* random(4), "/proc/sys/kernel/random/boot_id": another one after each start of the machine. Empty if unknown. */
 static void boot_id(char text[BOOT_ID_SIZE])
@@ -53,6 +60,35 @@ static enum status write_and_flush(int fd, const char *path, const char *text, s
 	return folder == NULL ? error_memory(error) : file_sync_folder(folder, error);
 }
 
+/* The file may have been removed before it was locked, or replaced by a new run's. */
+static bool is_still_there(int fd, const char *path)
+{
+	struct stat held;
+	struct stat there;
+	return fstat(fd, &held) == 0 && lstat(path, &there) == 0 && held.st_ino == there.st_ino &&
+		   held.st_dev == there.st_dev;
+}
+
+/*
+ * Makes the file and locks it. In between it looks like one that a dead run has left, and another command may take it
+ * for that, and remove it.
+ */
+static enum status make_locked(const char *path, int *ret_fd, struct error *error)
+{
+	for (int attempt = 0; attempt < LOCK_TRIES; attempt++) {
+		CLEANUP(cleanup_close) int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+		if (fd < 0 && (errno != EEXIST || attempt == 0)) {
+			return error_set_errno(error, "cannot make %s", path);
+		}
+		if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && is_still_there(fd, path)) {
+			*ret_fd = cleanup_take(&fd);
+			return STATUS_OK;
+		}
+		clock_sleep(LOCK_MILLISECONDS);
+	}
+	return error_set(error, STATUS_FAILED, "cannot lock %s", path);
+}
+
 enum status journal_write(const char *path, const char *engine, const struct container *const *containers, size_t count,
 						  int *ret_fd, struct error *error)
 {
@@ -66,14 +102,12 @@ enum status journal_write(const char *path, const char *engine, const struct con
 	if (text == NULL) {
 		return error_memory(error);
 	}
-	CLEANUP(cleanup_close) int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (fd < 0) {
-		return error_set_errno(error, "cannot make %s", path);
+	CLEANUP(cleanup_close) int fd = -1;
+	enum status status = make_locked(path, &fd, error);
+	if (status != STATUS_OK) {
+		return status;
 	}
-	enum status status = flock(fd, LOCK_EX | LOCK_NB) != 0 ? error_set_errno(error, "cannot lock %s", path) : STATUS_OK;
-	if (status == STATUS_OK) {
-		status = write_and_flush(fd, path, text, error);
-	}
+	status = write_and_flush(fd, path, text, error);
 	if (status != STATUS_OK) {
 		unlink(path);
 		return status;
@@ -110,15 +144,6 @@ static enum status fill(struct journal *journal, const char *text, struct error 
 	}
 	json_decref(document);
 	return complete ? STATUS_OK : error_memory(error);
-}
-
-/* The lock may have been waited for while the file was removed, or replaced by a new run's. */
-static bool is_still_there(int fd, const char *path)
-{
-	struct stat held;
-	struct stat there;
-	return fstat(fd, &held) == 0 && lstat(path, &there) == 0 && held.st_ino == there.st_ino &&
-		   held.st_dev == there.st_dev;
 }
 
 enum status journal_take(const char *path, struct journal **ret_journal, struct error *error)
