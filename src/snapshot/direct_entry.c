@@ -89,7 +89,7 @@ static enum status make_header(struct direct_copy *copy, const struct entry *ent
 					   .st_gid = state->group,
 					   .st_size = (off_t)state->size,
 					   .st_nlink = 1,
-					   .st_rdev = state->device,
+					   .st_rdev = file_state_device(state),
 					   .st_mtim = {.tv_sec = state->modified / NANOSECONDS}},
 		.link = link,
 		.runs = entry->runs,

@@ -10,11 +10,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 
 enum {
 	DEEPEST = 512,        /* folders in folders */
 	NAME_LIMIT = 1 << 16, /* bytes of a path below the folder */
 	FIRST_CAPACITY = 64,
+	MINOR_BITS = 20,
 };
 
 static const int64_t NANOSECONDS = 1000000000;
@@ -62,11 +64,11 @@ static void state_of(const struct stat *attributes, struct file_state *ret_state
 		.size = S_ISREG(attributes->st_mode) ? (uint64_t)attributes->st_size : 0,
 		.modified = attributes->st_mtim.tv_sec * NANOSECONDS + attributes->st_mtim.tv_nsec,
 		.changed = attributes->st_ctim.tv_sec * NANOSECONDS + attributes->st_ctim.tv_nsec,
-		.mode = attributes->st_mode,
+		.mode = (uint16_t)attributes->st_mode,
 		.user = attributes->st_uid,
 		.group = attributes->st_gid,
-		.links = (uint32_t)attributes->st_nlink,
-		.device = attributes->st_rdev,
+		.device = major(attributes->st_rdev) << MINOR_BITS | minor(attributes->st_rdev),
+		.linked = attributes->st_nlink > 1,
 	};
 }
 
@@ -78,6 +80,11 @@ bool file_state_read(int fd, struct file_state *ret_state)
 	}
 	state_of(&attributes, ret_state);
 	return true;
+}
+
+dev_t file_state_device(const struct file_state *state)
+{
+	return makedev(state->device >> MINOR_BITS, state->device & ((1U << MINOR_BITS) - 1));
 }
 
 bool file_state_same(const struct file_state *left, const struct file_state *right)
@@ -285,7 +292,7 @@ static enum status merge(struct file_tree *tree, struct error *error)
 
 static bool has_links(const struct file *file)
 {
-	return !S_ISDIR(file->state.mode) && file->state.links > 1;
+	return !S_ISDIR(file->state.mode) && file->state.linked;
 }
 
 /* Of the names of one file: those whose content is in the archive first. */

@@ -37,11 +37,11 @@ struct file_state {
 	uint64_t size;
 	int64_t modified;
 	int64_t changed;
-	uint32_t mode;
 	uint32_t user;
 	uint32_t group;
-	uint32_t links;
-	uint64_t device; /* that a device file stands for */
+	uint32_t device; /* that a device file stands for: 12 bits of its major number, 20 of its minor (Linux, dev_t) */
+	uint16_t mode;
+	bool linked; /* it has more than one name */
 };
 
 struct file {
@@ -51,7 +51,7 @@ struct file {
 	uint64_t offset;            /* of what is in the archive: header and content, one behind the other */
 	uint64_t length;            /* 0: nothing is */
 	uint32_t block_count;       /* enough for 4 PiB */
-	uint32_t scan;              /* number of the scan that saw it last */
+	uint16_t scan;              /* number of the scan that saw it last */
 	bool due;                   /* it is not in the archive as the last scan saw it */
 	bool suspect;               /* it may have changed after it was read without a sign: it is to be compared */
 	char name[];                /* relative to the folder; "" is the folder */
@@ -62,7 +62,7 @@ struct file_tree {
 	const char *skip;    /* entries directly in the folder that begin with this are left out */
 	struct file **files; /* sorted by name */
 	size_t count;
-	uint32_t scans;
+	uint16_t scans;
 	uint64_t device;
 	/* The scan's own: */
 	struct file **fresh;
@@ -91,6 +91,9 @@ bool file_tree_is_gone(int number);
 
 /* The state of an open file. */
 bool file_state_read(int fd, struct file_state *ret_state);
+
+/* What a device file stands for. */
+dev_t file_state_device(const struct file_state *state);
 
 /* True if a stat tells no difference. */
 bool file_state_same(const struct file_state *left, const struct file_state *right);
