@@ -21,7 +21,8 @@ struct work {
 	struct backup_record *record;
 	struct store *stores[STORE_COUNT]; /* those that take part */
 	double seconds[STORE_COUNT];       /* spent on each */
-	const struct container **writers;
+	struct container_list now;         /* the project's containers just before the moment */
+	const struct container **writers;  /* of them */
 	size_t writer_count;
 };
 
@@ -31,6 +32,7 @@ static void cleanup_work(struct work *work)
 		store_free(work->stores[i]);
 	}
 	free(work->writers);
+	container_list_free(&work->now);
 }
 
 /* What a service shows that was started after its restore had been killed must not pass for its data. */
@@ -219,7 +221,7 @@ static const struct participant_ops restless = {
 static bool is_a_store(const struct session *session, const struct container *container)
 {
 	for (size_t i = 0; i < STORE_COUNT; i++) {
-		if (session->of_store[i] == container) {
+		if (session->of_store[i] != NULL && strcmp(session->of_store[i]->id, container->id) == 0) {
 			return true;
 		}
 	}
@@ -234,18 +236,28 @@ static bool is_ours(const struct container *container)
 		   strncmp(container->id, host, SHORT_ID_LENGTH) == 0;
 }
 
-/* Everything else in the project that runs may write; those that say so are left alone, and we cannot pause ourselves.
+/*
+ * Everything else in the project that runs may write; those that say so are left alone, and we cannot pause ourselves.
+ * What runs now counts: the copies may have taken long.
  */
 static enum status list_writers(struct work *work, struct error *error)
 {
 	const struct session *session = work->request->session;
-	work->writers = calloc(session->containers.count + 1, sizeof(const struct container *));
+	if (!work->request->pause_writers) {
+		return STATUS_OK;
+	}
+	enum status status = runtime_find(session->runtime, session->project, &work->now, error);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	work->writers = calloc(work->now.count + 1, sizeof(const struct container *));
 	if (work->writers == NULL) {
 		return error_memory(error);
 	}
-	for (size_t i = 0; work->request->pause_writers && i < session->containers.count; i++) {
-		const struct container *container = session->containers.items[i];
-		if (container->state != CONTAINER_RUNNING || is_a_store(session, container) || is_ours(container)) {
+	for (size_t i = 0; i < work->now.count; i++) {
+		const struct container *container = work->now.items[i];
+		bool runs = container->state == CONTAINER_RUNNING || container->state == CONTAINER_RESTARTING;
+		if (!runs || is_a_store(session, container) || is_ours(container)) {
 			continue;
 		}
 		if (container->never_paused) {
