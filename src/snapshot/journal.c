@@ -12,7 +12,11 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-enum { JOURNAL_FORMAT = 1, BOOT_ID_SIZE = 64, JOURNAL_LIMIT = 1 << 20 };
+enum {
+	JOURNAL_FORMAT = 1,
+	BOOT_ID_SIZE = 64,
+	JOURNAL_LIMIT = 1 << 20, /* bytes */
+};
 
 /* random(4), "/proc/sys/kernel/random/boot_id": another one after each start of the machine. Empty if unknown. */
 static void boot_id(char text[BOOT_ID_SIZE])

@@ -28,6 +28,7 @@ struct taking {
 	size_t count;
 	const struct container **containers; /* the writers, then the participants that pause */
 	size_t container_count;
+	bool *refused; /* for each writer: it was paused by somebody else, or stopped */
 	struct window *window;
 	struct participant *unready; /* who wants another moment; NULL: a writer that could not be paused */
 	unsigned refusals;           /* pauses that the engine has failed at */
@@ -51,6 +52,9 @@ static enum status judge(struct taking *taking, struct participant *participant,
 	}
 	participant->status = status;
 	participant->error = *error;
+	/* It need not stand still any longer. A thaw that fails is tried again when the window is closed. */
+	struct error ignored;
+	(void)!window_thaw(taking->window, participant->container, NULL, &ignored);
 	return STATUS_OK;
 }
 
@@ -58,7 +62,8 @@ static enum status list_containers(struct taking *taking, struct error *error)
 {
 	const struct moment_request *request = taking->request;
 	taking->containers = calloc(request->writer_count + taking->count + 1, sizeof(const struct container *));
-	if (taking->containers == NULL) {
+	taking->refused = calloc(request->writer_count + 1, sizeof *taking->refused);
+	if (taking->containers == NULL || taking->refused == NULL) {
 		return error_memory(error);
 	}
 	for (size_t i = 0; i < request->writer_count; i++) {
@@ -76,10 +81,12 @@ static enum status list_containers(struct taking *taking, struct error *error)
  * Now and then the kernel does not get a container frozen ("unable to freeze", seen once in some ninety pauses of a
  * busy machine); the next time it does.
  */
-static enum status pause_one(struct taking *taking, const struct container *container, struct error *error)
+static enum status pause_one(struct taking *taking, const struct container *container, bool *ret_refused,
+							 struct error *error)
 {
 	struct error ignored;
 	enum status status = window_pause(taking->window, container, error);
+	*ret_refused = status == STATUS_CONFLICT || status == STATUS_NOT_FOUND;
 	if (status == STATUS_FAILED && interrupt_check(&ignored) == STATUS_OK && taking->refusals < MOST_REFUSALS) {
 		taking->refusals++;
 		return error->status = STATUS_CONFLICT;
@@ -93,9 +100,30 @@ static enum status pause_writers(struct taking *taking, struct error *error)
 	size_t count = test_switch_leaves_out("writer_pause") ? 0 : taking->request->writer_count;
 	taking->unready = NULL;
 	for (size_t i = 0; status == STATUS_OK && i < count; i++) {
-		status = pause_one(taking, taking->request->writers[i], error);
-		if (status == STATUS_UNAVAILABLE) {
-			status = STATUS_OK; /* it has just been stopped or paused: it writes nothing */
+		status = pause_one(taking, taking->request->writers[i], &taking->refused[i], error);
+		if (taking->refused[i]) {
+			status = STATUS_OK; /* it has just been stopped, paused or removed: it writes nothing */
+		}
+	}
+	return status;
+}
+
+/* Somebody else may have started or thawed what he had stopped or paused: another run that had its own moment. */
+static enum status look_at_refused(struct taking *taking, struct error *error)
+{
+	enum status status = STATUS_OK;
+	for (size_t i = 0; status == STATUS_OK && i < taking->request->writer_count; i++) {
+		const struct container *writer = taking->request->writers[i];
+		enum container_state state = CONTAINER_STOPPED;
+		enum container_health health = HEALTH_NONE;
+		if (taking->refused[i]) {
+			status = runtime_inspect(taking->request->runtime, writer, &state, &health, error);
+			status = status == STATUS_NOT_FOUND ? STATUS_OK : status;
+		}
+		if (status == STATUS_OK && state == CONTAINER_RUNNING) {
+			taking->unready = NULL;
+			status =
+				error_set(error, STATUS_CONFLICT, "container %s was started or thawed in the moment", writer->name);
 		}
 	}
 	return status;
@@ -120,12 +148,13 @@ static enum status pause_at_rest(struct taking *taking, struct participant *part
 {
 	double began = clock_seconds();
 	for (unsigned tries = 1;; tries++) {
+		bool refused = false;
 		enum status status = interrupt_check(error);
 		if (status == STATUS_OK && participant->ops->before_pause != NULL) {
 			status = participant->ops->before_pause(participant->context, error);
 		}
 		if (status == STATUS_OK) {
-			status = pause_one(taking, participant->container, error);
+			status = pause_one(taking, participant->container, &refused, error);
 		}
 		bool rest = true;
 		if (status == STATUS_OK && participant->ops->at_rest != NULL && !test_switch_leaves_out("at_rest")) {
@@ -219,6 +248,9 @@ static enum status take(struct taking *taking, struct moment *moment, struct err
 		}
 		began = clock_seconds();
 		status = each(taking, steps[i].step, error);
+		if (status == STATUS_OK && steps[i].step == CAPTURE) {
+			status = look_at_refused(taking, error);
+		}
 		milliseconds[steps[i].counts_as] += (clock_seconds() - began) * 1000;
 	}
 	milliseconds[MOMENT_CAPTURE] -= taking->thaw_seconds * 1000;
@@ -291,6 +323,7 @@ enum status moment_take(const struct moment_request *request, struct participant
 		status = interrupt_check(error);
 	}
 	free(taking.containers);
+	free(taking.refused);
 	if (status == STATUS_OK) {
 		*ret_moment = moment;
 	}

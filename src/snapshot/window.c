@@ -107,7 +107,18 @@ static enum status start_guardian(struct window *window, struct error *error)
 	if (pipe2(ends, O_CLOEXEC) != 0) {
 		return error_set_errno(error, "cannot make a pipe");
 	}
+	/* What comes before it ignores them must not end it. */
+	sigset_t ours;
+	sigset_t before;
+	sigemptyset(&ours);
+	sigaddset(&ours, SIGINT);
+	sigaddset(&ours, SIGTERM);
+	sigaddset(&ours, SIGHUP);
+	sigprocmask(SIG_BLOCK, &ours, &before);
 	window->guardian = fork();
+	if (window->guardian != 0) {
+		sigprocmask(SIG_SETMASK, &before, NULL);
+	}
 	if (window->guardian < 0) {
 		(void)error_set_errno(error, "cannot start the process that thaws");
 		close(ends[0]);
@@ -211,8 +222,8 @@ enum status window_pause(struct window *window, const struct container *containe
 	interrupt_hold();
 	status = runtime_pause(window->plan.runtime, container, error);
 	interrupt_release();
-	if (status == STATUS_CONFLICT) {
-		window->paused[index] = 0; /* refused: somebody else has paused or stopped it */
+	if (status == STATUS_CONFLICT || status == STATUS_NOT_FOUND) {
+		window->paused[index] = 0; /* refused: somebody else has paused, stopped or removed it */
 	} else if (status != STATUS_OK) {
 		clock_sleep(LATE_PAUSE_MILLISECONDS); /* a pause that we heard nothing of; closing the window thaws it */
 	}
@@ -268,10 +279,11 @@ enum status window_close(struct window *window, double *ret_milliseconds, struct
 		*ret_milliseconds = window_milliseconds(window);
 	}
 	sigaction(SIGTSTP, &window->stop_action, NULL);
+	dismiss_guardian(window, all_thawed);
+	/* Not before: a guardian that sees us killed between the two would thaw and unlink what is the next run's. */
 	if (all_thawed) {
 		unlink(window->plan.journal);
 	}
-	dismiss_guardian(window, all_thawed);
 	free_window(window);
 	return result;
 }

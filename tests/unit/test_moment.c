@@ -13,6 +13,7 @@ struct actor {
 	enum status answer_answer;
 	unsigned conflicts; /* answers that are STATUS_CONFLICT before it is content */
 	enum status capture_answer;
+	bool owner_thaws; /* its capture sees "a" thawed by whoever had paused it */
 	unsigned forgotten;
 };
 
@@ -58,6 +59,10 @@ static enum status actor_capture(void *context, struct error *error)
 {
 	struct actor *actor = context;
 	note(actor, "capture");
+	if (actor->owner_thaws) {
+		actor->owner_thaws = false;
+		actor->engine->states[0] = CONTAINER_RUNNING;
+	}
 	return result(actor->capture_answer, error);
 }
 
@@ -222,6 +227,7 @@ static void one_that_fails_while_it_is_paused_runs_again(void **state)
 	assert_ok(take(set, &moment, &error), &error);
 	assert_int_equal(set->participants[1].status, STATUS_FAILED);
 	assert_int_equal(set->participants[2].status, STATUS_OK);
+	assert_non_null(strstr(set->engine->log, "captured -d")); /* at once */
 	stage_free(set);
 }
 
@@ -261,6 +267,68 @@ static void one_that_somebody_else_has_paused_fails_alone(void **state)
 	assert_int_equal(set->participants[2].status, STATUS_UNAVAILABLE);
 	assert_int_equal(set->engine->states[4], CONTAINER_PAUSED);
 	set->engine->states[4] = CONTAINER_RUNNING;
+	stage_free(set);
+}
+
+/* Such as by another run, which had paused it and whose moment is over. */
+static void a_writer_that_somebody_else_thaws_in_the_moment_spoils_it(void **state)
+{
+	struct error error;
+	struct moment moment;
+	struct stage *set = stage(state);
+	set->engine->states[0] = CONTAINER_PAUSED;
+	set->actors[1].owner_thaws = true;
+	assert_ok(take(set, &moment, &error), &error);
+	assert_int_equal(moment.tries, 2);
+	assert_non_null(strstr(set->engine->log, "+a+b+d"));
+	stage_free(set);
+}
+
+static void a_writer_that_its_owner_has_paused_stays_so(void **state)
+{
+	struct error error;
+	struct moment moment;
+	struct stage *set = stage(state);
+	set->engine->states[0] = CONTAINER_PAUSED;
+	assert_ok(take(set, &moment, &error), &error);
+	assert_int_equal(moment.tries, 1);
+	assert_int_equal(set->engine->states[0], CONTAINER_PAUSED);
+	set->engine->states[0] = CONTAINER_RUNNING;
+	stage_free(set);
+}
+
+static void a_writer_that_has_been_removed_is_none(void **state)
+{
+	struct error error;
+	struct moment moment;
+	struct stage *set = stage(state);
+	set->engine->pause_answer[0] = STATUS_NOT_FOUND;
+	set->engine->unpause_answer[0] = STATUS_NOT_FOUND;
+	assert_ok(take(set, &moment, &error), &error);
+	assert_memory_equal(set->engine->log, "+b+d", 4);
+	stage_free(set);
+}
+
+/* The connection to the engine breaks: whether the writer stands still is not known. */
+static void a_writer_that_nothing_is_heard_of_is_a_failure(void **state)
+{
+	struct error error;
+	struct moment moment;
+	struct stage *set = stage(state);
+	set->engine->pause_answer[0] = STATUS_UNAVAILABLE;
+	assert_status(STATUS_UNAVAILABLE, take(set, &moment, &error), &error);
+	stage_free(set);
+}
+
+static void one_that_cannot_be_paused_fails_alone(void **state)
+{
+	struct error error;
+	struct moment moment;
+	struct stage *set = stage(state);
+	set->engine->pause_answer[4] = STATUS_UNAVAILABLE;
+	assert_ok(take(set, &moment, &error), &error);
+	assert_int_equal(set->participants[2].status, STATUS_UNAVAILABLE);
+	assert_int_equal(set->participants[1].status, STATUS_OK);
 	stage_free(set);
 }
 
@@ -326,6 +394,11 @@ int main(void)
 		scratch_test(a_full_disk_and_an_interrupt_end_the_whole),
 		scratch_test(a_writer_that_has_just_ended_is_none),
 		scratch_test(one_that_somebody_else_has_paused_fails_alone),
+		scratch_test(a_writer_that_somebody_else_thaws_in_the_moment_spoils_it),
+		scratch_test(a_writer_that_its_owner_has_paused_stays_so),
+		scratch_test(a_writer_that_has_been_removed_is_none),
+		scratch_test(a_writer_that_nothing_is_heard_of_is_a_failure),
+		scratch_test(one_that_cannot_be_paused_fails_alone),
 		scratch_test(a_writer_that_cannot_be_paused_is_a_failure),
 		scratch_test(a_pause_that_the_engine_fails_at_once_is_tried_again),
 		scratch_test(a_moment_without_anybody_to_pause_is_one_too),
