@@ -88,7 +88,7 @@ need_program() {
     command -v "$program" >/dev/null || need_package "$@"
 }
 
-libraries=(curl jansson libarchive isa-l openssl cmocka)
+libraries=(curl jansson libarchive isa-l openssl sqlite cmocka)
 
 on_macos() {
     local formulas=(meson ninja pkgconf "${libraries[@]}") formula absent=()
@@ -115,7 +115,7 @@ need_program meson meson
 need_program ninja ninja-build
 need_program pkg-config pkg-config
 need_program gcc gcc
-need_package libc6-dev libcurl4-openssl-dev libjansson-dev libarchive-dev libisal-dev libssl-dev
+need_package libc6-dev libcurl4-openssl-dev libjansson-dev libarchive-dev libisal-dev libsqlite3-dev libssl-dev
 if [[ $scope == package || $scope == all ]]; then
     need_program dpkg-buildpackage dpkg-dev
     need_package debhelper

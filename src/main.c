@@ -43,13 +43,14 @@ static enum status run(char *const *words, const struct command **ret_command, b
 	return command->run(&invocation, ret_exit_code, error);
 }
 
-/* A descriptor below 3 that is closed would be the next file's, and what is printed would end up there. */
+/* A descriptor below 3 that is closed would be the next file's, and what is printed would end up there. In the place of
+ * standard output comes one that cannot be written to, so that it is not lost without a word. */
 static void open_standard_streams(void)
 {
-	for (int fd = open("/dev/null", O_RDWR); fd >= 0; fd = open("/dev/null", O_RDWR)) {
-		if (fd > STDERR_FILENO) {
-			close(fd);
-			return;
+	static const int modes[] = {O_RDONLY, O_RDONLY, O_WRONLY};
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) < 0) {
+			(void)!open("/dev/null", modes[fd]); /* the lowest that is free, which is this one */
 		}
 	}
 }

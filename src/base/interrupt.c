@@ -1,10 +1,14 @@
 #include "base/interrupt.h"
 
+#include "base/clock.h"
+
 #include <signal.h>
 #include <string.h>
 
 static volatile sig_atomic_t received_signal;
 static unsigned held;
+static double limit; /* clock_seconds; 0: there is none */
+static struct error limit_failure;
 
 static void remember(int number)
 {
@@ -26,13 +30,31 @@ void interrupt_install(void)
 
 enum status interrupt_check(struct error *error)
 {
-	if (received_signal == 0 || held > 0) {
+	if (held > 0) {
+		return STATUS_OK;
+	}
+	if (received_signal == 0) {
+		if (limit > 0 && clock_seconds() > limit) {
+			*error = limit_failure;
+			return error->status;
+		}
 		return STATUS_OK;
 	}
 	return error_set(error, STATUS_INTERRUPTED, "interrupted by %s",
 					 received_signal == SIGINT    ? "Ctrl-C"
 					 : received_signal == SIGTERM ? "a request to terminate"
 												  : "the closing of the terminal");
+}
+
+void interrupt_limit(unsigned seconds, const struct error *failure)
+{
+	limit_failure = *failure;
+	limit = clock_seconds() + seconds;
+}
+
+void interrupt_unlimit(void)
+{
+	limit = 0;
 }
 
 void interrupt_hold(void)

@@ -14,8 +14,15 @@
 /* Installs the handlers, and ignores SIGPIPE. Once, at the start of main. */
 void interrupt_install(void);
 
-/* STATUS_INTERRUPTED with a message if a signal has come and interrupts are not held off. */
+/* STATUS_INTERRUPTED with a message if a signal has come and interrupts are not held off. From any thread. */
 enum status interrupt_check(struct error *error) MUST_CHECK;
+
+/*
+ * From now on interrupt_check also fails once `seconds` have gone by, with a copy of `failure`: for what must not take
+ * longer, whatever it waits for. Until interrupt_unlimit; there is one limit at a time.
+ */
+void interrupt_limit(unsigned seconds, const struct error *failure);
+void interrupt_unlimit(void);
 
 /* While held, interrupt_check says STATUS_OK: for steps that have to be finished or undone whole. Calls nest. */
 void interrupt_hold(void);

@@ -234,3 +234,30 @@ enum status backup_read(const char *folder, const char *timestamp, struct backup
 	*ret_backup = MOVE(backup);
 	return STATUS_OK;
 }
+
+enum status backup_check(struct backup *backup, struct progress *progress, struct error *error)
+{
+	for (size_t i = 0; i < STORE_COUNT; i++) {
+		struct backup_store *store = &backup->stores[i];
+		CLEANUP(cleanup_free) char *path = NULL;
+		char sha256[DIGEST_TEXT_SIZE];
+		uint64_t size = 0;
+		if (store->status != STORE_OK || store->damaged || store->sha256[0] == '\0') {
+			continue;
+		}
+		progress_step(progress, store->file, store->size);
+		enum status status = files_join(backup->path, store->file, &path, error);
+		if (status == STATUS_OK) {
+			status = digest_file(path, progress, sha256, &size, error);
+		}
+		if (status == STATUS_INTERRUPTED) {
+			return status;
+		}
+		if (status != STATUS_OK) {
+			damaged(backup, store, "%s cannot be read", store->file);
+		} else if (strcmp(sha256, store->sha256) != 0) {
+			damaged(backup, store, "%s is not what was written (SHA-256 differs)", store->file);
+		}
+	}
+	return STATUS_OK;
+}

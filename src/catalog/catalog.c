@@ -108,6 +108,20 @@ enum status catalog_find(const char *folder, const char *text, struct backup **r
 	return status;
 }
 
+/* A backup in the making, or on its way out: nothing else that begins with a dot is ours. */
+static bool is_leftover(const char *name)
+{
+	static const char *const prefixes[] = {DRAFT_PREFIX, REMOVAL_PREFIX};
+	char timestamp[TIMESTAMP_SIZE];
+	for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+		size_t length = strlen(prefixes[i]);
+		if (strncmp(name, prefixes[i], length) == 0) {
+			return strlen(name + length) == TIMESTAMP_SIZE - 1 && timestamp_parse(name + length, timestamp);
+		}
+	}
+	return false;
+}
+
 /* Removes what a run that died has left: it held the lock that we hold now. */
 static enum status remove_leftovers(const char *folder, struct error *error)
 {
@@ -118,8 +132,7 @@ static enum status remove_leftovers(const char *folder, struct error *error)
 	enum status status = STATUS_OK;
 	for (struct dirent *entry; status == STATUS_OK && (entry = readdir(list)) != NULL;) {
 		const char *name = entry->d_name;
-		if (strncmp(name, DRAFT_PREFIX, strlen(DRAFT_PREFIX)) == 0 ||
-			strncmp(name, REMOVAL_PREFIX, strlen(REMOVAL_PREFIX)) == 0) {
+		if (is_leftover(name)) {
 			CLEANUP(cleanup_free) char *path = NULL;
 			status = files_join(folder, name, &path, error);
 			if (status == STATUS_OK && (status = files_remove(path, error)) != STATUS_OK) {

@@ -21,7 +21,8 @@
 enum backup_status {
 	BACKUP_COMPLETE,
 	BACKUP_PARTIAL, /* good, but not of all stores */
-	BACKUP_DAMAGED, /* something that the manifest names is missing or has another size; or the manifest is broken */
+	BACKUP_DAMAGED, /* something that the manifest names is missing or has another size; or the manifest is broken; or
+					   backup_check has found another content */
 	BACKUP_LEGACY,  /* made by hand or by another program: no manifest */
 };
 
@@ -30,7 +31,7 @@ enum store_status { STORE_ABSENT, STORE_OK, STORE_SKIPPED, STORE_FAILED };
 /* One store in one backup. */
 struct backup_store {
 	enum store_status status;
-	bool damaged;                  /* its file is missing or has not its size, or the manifest makes no sense of it */
+	bool damaged;                  /* its file is not what the manifest says, or the manifest makes no sense of it */
 	char file[64];                 /* name in the backup's folder */
 	uint64_t size;                 /* bytes */
 	char sha256[DIGEST_TEXT_SIZE]; /* empty in a legacy backup */
@@ -59,6 +60,12 @@ const char *store_status_name(enum store_status status);   /* "ok", "skipped", "
 
 /* A store's part of the manifest, for what only that knows; NULL if there is none. Lent. */
 const json_t *backup_store_manifest(const struct backup *backup, size_t store);
+
+/*
+ * Reads the files of a backup that have a checksum whole, as nothing else here does. What differs from it or cannot be
+ * read is noted as damage, which is no failure; STATUS_INTERRUPTED is one.
+ */
+enum status backup_check(struct backup *backup, struct progress *progress, struct error *error) MUST_CHECK;
 
 void backup_free(struct backup *backup);
 CLEANUP_DEFINE(backup, struct backup, backup_free)

@@ -154,14 +154,26 @@ static json_t *json_store(const struct store_ops *ops, const struct store_record
 	return object;
 }
 
+static json_t *json_steps(const struct backup_record *record)
+{
+	json_t *object = json_object();
+	for (size_t i = 0; object != NULL && i < RECORD_WINDOW_STEPS && record->window_steps[i].name != NULL; i++) {
+		(void)json_object_set_new(object, record->window_steps[i].name,
+								  json_real(record->window_steps[i].milliseconds));
+	}
+	return object;
+}
+
 static bool add_moment(json_t *manifest, const struct backup_record *record)
 {
 	bool taken = record->cut.tv_sec != 0;
 	return json_object_set_new(manifest, "one_moment", json_boolean(taken && !record->writers_ran)) == 0 &&
 		   json_object_set_new(manifest, "cut", taken ? json_time(&record->cut) : json_null()) == 0 &&
 		   json_object_set_new(manifest, "window_milliseconds", json_real(record->window_milliseconds)) == 0 &&
+		   json_object_set_new(manifest, "window_steps", json_steps(record)) == 0 &&
 		   json_object_set_new(manifest, "window_tries", json_integer((json_int_t)record->tries)) == 0 &&
-		   json_object_set_new(manifest, "writers_paused", json_integer((json_int_t)record->writers_paused)) == 0;
+		   json_object_set_new(manifest, "writers_paused", json_integer((json_int_t)record->writers_paused)) == 0 &&
+		   json_object_set_new(manifest, "writers_exempt", json_integer((json_int_t)record->writers_exempt)) == 0;
 }
 
 static enum status write_manifest(const struct backup_record *record, const char *folder, struct error *error)

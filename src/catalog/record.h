@@ -26,18 +26,27 @@ struct store_record {
 	const struct container *container; /* lent; NULL if there is none */
 };
 
+enum { RECORD_WINDOW_STEPS = 8 };
+
+struct window_step {
+	const char *name; /* lent */
+	double milliseconds;
+};
+
 struct backup_record {
 	const char *timestamp;
 	const char *shown_path; /* the backup's folder, as the user knows it */
 	const char *project;
 	struct timespec started;
 	struct timespec finished;
-	struct timespec cut;        /* the moment that all stores share; 0: none was taken */
-	double window_milliseconds; /* in which anything stood still */
-	unsigned tries;             /* windows that were opened for it */
-	size_t writers_paused;      /* containers that use the stores; and ... */
-	bool writers_ran;           /* ... whether they were left alone */
-	struct store_record stores[STORE_COUNT]; /* in the order of store_table */
+	struct timespec cut;                                  /* the moment that all stores share; 0: none was taken */
+	double window_milliseconds;                           /* in which anything stood still */
+	struct window_step window_steps[RECORD_WINDOW_STEPS]; /* what they went into; unused ones have no name */
+	unsigned tries;                                       /* windows that were opened for it */
+	size_t writers_paused;                                /* containers that use the stores; and ... */
+	size_t writers_exempt;                                /* those that asked not to be paused */
+	bool writers_ran;                                     /* ... whether they were left alone */
+	struct store_record stores[STORE_COUNT];              /* in the order of store_table */
 };
 
 /* True if every store is in it. */

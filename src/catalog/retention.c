@@ -182,11 +182,21 @@ static void keep_copies(struct retention_decision *decision, size_t index, const
 	}
 }
 
+static bool is_last(const struct last_ones *last, size_t index)
+{
+	bool is_one = index == last->complete;
+	for (size_t s = 0; s < STORE_COUNT; s++) {
+		is_one = is_one || last->good[s] == index || last->checked[s] == index;
+	}
+	return is_one;
+}
+
 static void keep_last_ones(const struct backup_list *list, time_t now, struct retention_decision *decisions)
 {
 	struct last_ones last = find_last_ones(list, now);
 	for (size_t i = 0; i < list->count; i++) {
 		struct retention_decision *decision = &decisions[i];
+		decision->relied_on = is_last(&last, i);
 		if (decision->verdict != RETENTION_REMOVE) {
 			continue;
 		}

@@ -53,6 +53,7 @@ enum retention_verdict {
 
 struct retention_decision {
 	enum retention_verdict verdict;
+	bool relied_on;               /* the newest one that is good, of all or of a store: others go because it is there */
 	char why[RETENTION_WHY_SIZE]; /* part of a sentence: "younger than 30 days", "the newest complete backup" */
 };
 

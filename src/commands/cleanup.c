@@ -20,6 +20,7 @@ struct cleanup {
 	struct session session;
 	struct backup_list list; /* oldest first */
 	struct retention_decision *decisions;
+	bool *checked;   /* whose content was read */
 	size_t count;    /* of backups that were removed, or would be */
 	uint64_t freed;  /* bytes */
 	size_t failures; /* backups that could not be removed */
@@ -33,6 +34,7 @@ static void cleanup_close_all(struct cleanup *work)
 	session_close(&work->session);
 	backup_list_free(&work->list);
 	free(work->decisions);
+	free(work->checked);
 	json_decref(work->removed);
 	json_decref(work->kept);
 	json_decref(work->failed);
@@ -109,6 +111,46 @@ static void tell_kept(struct cleanup *work, const struct backup *backup, const s
 	}
 	(void)json_array_append_new(work->kept,
 								json_pack("{s:s, s:s}", "timestamp", backup->timestamp, "why", decision->why));
+}
+
+static enum status check_one(struct cleanup *work, struct backup *backup, struct error *error)
+{
+	display_begin(&work->display, backup->timestamp);
+	enum status status = backup_check(backup, &work->display.progress, error);
+	if (status == STATUS_OK && backup->status == BACKUP_DAMAGED) {
+		display_end(&work->display, MARK_WARNING, "is damaged: %s", backup->problem);
+	} else if (status == STATUS_OK) {
+		display_end(&work->display, MARK_DONE, "is whole: older ones may go");
+	}
+	return status;
+}
+
+/* Nothing goes because of a newer backup that only looks good: those are read first. */
+static enum status decide(struct cleanup *work, struct error *error)
+{
+	time_t now = time(NULL);
+	for (;;) {
+		struct backup *doubtful = NULL;
+		bool any_goes = false;
+		retention_decide(&work->list, &work->policy, now, work->decisions);
+		for (size_t i = 0; i < work->list.count; i++) {
+			any_goes = any_goes || work->decisions[i].verdict == RETENTION_REMOVE;
+		}
+		for (size_t i = 0; any_goes && doubtful == NULL && i < work->list.count; i++) {
+			bool has_checksums = work->list.items[i]->status != BACKUP_LEGACY;
+			if (work->decisions[i].relied_on && has_checksums && !work->checked[i]) {
+				work->checked[i] = true;
+				doubtful = work->list.items[i];
+			}
+		}
+		if (doubtful == NULL) {
+			return STATUS_OK;
+		}
+		enum status status = check_one(work, doubtful, error);
+		if (status != STATUS_OK) {
+			return status;
+		}
+	}
 }
 
 static void count(struct cleanup *work, const struct backup *backup)
@@ -212,10 +254,13 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 	}
 	if (status == STATUS_OK) {
 		work.decisions = calloc(work.list.count + 1, sizeof *work.decisions);
-		status = work.decisions == NULL ? error_memory(error) : STATUS_OK;
+		work.checked = calloc(work.list.count + 1, sizeof *work.checked);
+		status = work.decisions == NULL || work.checked == NULL ? error_memory(error) : STATUS_OK;
 	}
 	if (status == STATUS_OK) {
-		retention_decide(&work.list, &work.policy, time(NULL), work.decisions);
+		status = decide(&work, error);
+	}
+	if (status == STATUS_OK) {
 		status = work_through(&work, error);
 	}
 	if (status != STATUS_OK) {
@@ -241,6 +286,7 @@ const struct command command_cleanup = {
 		"The options count backups that hold the same stores together, and those without a manifest apart: a night\n"
 		"without Neo4j takes no complete backup's place. Damaged backups are kept by DAYS only.\n\n"
 		"Whatever you ask for, the newest complete backup stays, and of each store the newest good one; so does what\n"
-		"is dated in the future. Nothing that is not a backup is ever touched. Needs no Docker.\n",
+		"is dated in the future. Before anything goes, these are read whole: one that is damaged does not count.\n"
+		"Nothing that is not a backup is ever touched. Needs no Docker.\n",
 	.run = run,
 };

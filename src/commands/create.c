@@ -164,6 +164,19 @@ const struct command command_create = {
 	.details =
 		"The backup is a new folder under BACKUP_DIR (default ./backups). It appears there, and in list, only when\n"
 		"every file of it is on disk, checked and checksummed. Stores that are not running are skipped with a\n"
-		"warning, and the backup is marked as partial. Services go on running.\n",
+		"warning, and the backup is marked as partial.\n"
+		"\n"
+		"All stores are saved as they are at one moment. While they are copied, before it and after it, everything\n"
+		"runs. In the moment itself the other containers of the project are paused, because they may write to the\n"
+		"stores, and so are ChromaDB and Neo4j, while what has changed since the copy is read; PostgreSQL and Redis\n"
+		"hold the moment by themselves and are not paused. Then everything goes on. list and show tell how long it\n"
+		"was. If it would be longer than --max-freeze, everything goes on and the backup has failed.\n"
+		"\n"
+		"A container with the label whisperengine.backup.pause=false is not paused, unless it is ChromaDB or Neo4j;\n"
+		"with --no-pause-writers only these two are. What the others write meanwhile may be in one store and not in\n"
+		"another. The same goes for programs outside of the project.\n"
+		"\n"
+		"As another user than root, or with --volume-access api, ChromaDB and Neo4j stand still while all of their\n"
+		"data is copied through the Docker Engine. --volume-access direct fails instead.\n",
 	.run = run,
 };

@@ -29,7 +29,10 @@ const struct command command_recover = {
 	.options = 0,
 	.summary = "Puts right what a run that was killed has left",
 	.details =
-		"Containers that a backup had paused run again. Every other command that reads the folder of the backups\n"
-		"does the same before anything else, so there is hardly ever a need to call this by hand.\n",
+		"Containers that a backup had paused when it was killed run again; those that were paused before it stay so.\n"
+		"If the backup's guardian is still there to thaw them, it is waited for, at most 60 seconds.\n"
+		"\n"
+		"Every command that reads the folder of the backups does the same before anything else, so there is hardly\n"
+		"ever a need to call this. It does not touch what a restore has left: the next restore undoes that.\n",
 	.run = run,
 };

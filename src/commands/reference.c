@@ -24,8 +24,7 @@ const struct reference_entry reference_environment[] = {
 	 "Where the backups are kept. Default: backups beside the compose file; a relative path begins there."},
 	{"COMPOSE_PROJECT_NAME", "Which Compose project is meant. Default: the one that was started from this folder."},
 	{"DOCKER_HOST", "The Docker Engine's unix socket, unix:///path. Default: /var/run/docker.sock."},
-	{"WHISPERBACKUP_VOLUME_ACCESS",
-	 "auto, or api: go through the Docker Engine also where the volumes' folders can be read."},
+	{"WHISPERBACKUP_VOLUME_ACCESS", "The same as --volume-access, which outweighs it: auto, direct or api."},
 	{"WHISPERBACKUP_INVOKED_AS", "What hints and help call the program; bot.sh sets it."},
 	{NULL, NULL},
 };
@@ -33,13 +32,15 @@ const struct reference_entry reference_environment[] = {
 const struct reference_entry reference_files[] = {
 	{"backup_info.txt", "What the backup is, for people."},
 	{"SHA256SUMS", "The checksums of the files; sha256sum -c reads them."},
-	{"manifest.json", "Sizes, checksums, versions and times, for programs. A backup without it was made by hand."},
+	{"manifest.json",
+	 "The moment, sizes, checksums, versions and counts, for programs. A backup without it was made by hand."},
 	{NULL, NULL},
 };
 
 const struct reference_example reference_examples[] = {
 	{"create", "", "Back up everything that runs."},
 	{"create", "--only redis,neo4j --quiet", "Back up two stores, and say something only if it goes wrong."},
+	{"create", "--max-freeze 5", "Give up if services had to stand still for longer than 5 seconds."},
 	{"list", "--json", "Hand the list of backups to another program."},
 	{"show", "latest", "Look at the newest backup that is not damaged."},
 	{"restore", "20240912_143022", "Put the data of a backup back, after a question."},
@@ -54,13 +55,19 @@ const struct reference_example reference_examples[] = {
 };
 
 const char *const reference_intervals[] = {"hourly", "daily", "weekly", "monthly", NULL};
+const char *const reference_ways[] = {"auto", "direct", "api", NULL};
 
 static const struct {
 	const char *name;
 	enum reference_kind kind;
 } kinds[] = {
-	{"TIMESTAMP", REFERENCE_TIMESTAMP}, {"STORES", REFERENCE_STORES}, {"COMMAND", REFERENCE_COMMAND},
-	{"INTERVAL", REFERENCE_INTERVAL},   {"WHEN", REFERENCE_INTERVAL}, {"ACTION", REFERENCE_ACTION},
+	{"TIMESTAMP", REFERENCE_TIMESTAMP},
+	{"STORES", REFERENCE_STORES},
+	{"COMMAND", REFERENCE_COMMAND},
+	{"INTERVAL", REFERENCE_INTERVAL},
+	{"WHEN", REFERENCE_INTERVAL},
+	{"ACTION", REFERENCE_ACTION},
+	{"WAY", REFERENCE_WAY},
 };
 
 enum reference_kind reference_kind(const char *name, size_t length)

@@ -43,9 +43,11 @@ enum reference_kind {
 	REFERENCE_COMMAND,
 	REFERENCE_INTERVAL, /* how often a schedule runs: reference_intervals */
 	REFERENCE_ACTION,   /* one of the command's actions */
+	REFERENCE_WAY,      /* to the files in volumes: reference_ways */
 };
 
 extern const char *const reference_intervals[]; /* ended by NULL */
+extern const char *const reference_ways[];      /* the same */
 
 /*
  * Takes the next argument of `*arguments`, which is a command's `arguments` at first, and moves on. False at the end.

@@ -121,8 +121,10 @@ enum status schedule_install(const struct invocation *invocation, enum exit_code
 	display_open(&display, false);
 	display_line(&display, MARK_DONE, "automated backups installed (%s): %s, kept for %u day%s",
 				 systemd ? "systemd timer" : "cron", cron_in_words(&cron, words), days, days == 1 ? "" : "s");
+	time_t now = time(NULL);
 	display_line(&display, MARK_DONE, "next run: %s; log: %s/" RUN_LOG_NAME,
-				 schedule_moment(cron_next(&cron, time(NULL)), moment), session.backup_folder_shown);
+				 schedule_moment(systemd ? cron_next_timer(&cron, now) : cron_next(&cron, now), moment),
+				 session.backup_folder_shown);
 	warn(&display, &session, systemd);
 	*ret_exit_code = EXIT_DONE;
 	return STATUS_OK;

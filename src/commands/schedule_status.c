@@ -32,6 +32,11 @@ static bool complain(const char *format, ...)
 	return true;
 }
 
+static time_t next_run(const struct job *job, const struct cron *cron, time_t after)
+{
+	return job->persistent ? cron_next_timer(cron, after) : cron_next(cron, after);
+}
+
 static void print_job(const struct job *job, const struct cron *cron)
 {
 	char words[CRON_WORDS_SIZE];
@@ -40,7 +45,7 @@ static void print_job(const struct job *job, const struct cron *cron)
 	printf("  schedule     %s  (%s)\n", cron_in_words(cron, words), job->schedule);
 	printf("  keeps        backups of the last %u day%s, and always the newest good one\n", days, days == 1 ? "" : "s");
 	time_t next = time(NULL);
-	for (int i = 0; i < NEXT_RUNS && (next = cron_next(cron, next)) != (time_t)-1; i++) {
+	for (int i = 0; i < NEXT_RUNS && (next = next_run(job, cron, next)) != (time_t)-1; i++) {
 		printf("  %-12s %s\n", i == 0 ? "next runs" : "", schedule_moment(next, moment));
 	}
 }
@@ -81,8 +86,8 @@ static unsigned count_missed(const struct job *job, const struct cron *cron, con
 	if (since == 0) {
 		return 0;
 	}
-	for (time_t next = cron_next(cron, since); next != (time_t)-1 && next + LATE_SECONDS < now;
-		 next = cron_next(cron, next)) {
+	for (time_t next = next_run(job, cron, since); next != (time_t)-1 && next + LATE_SECONDS < now;
+		 next = next_run(job, cron, next)) {
 		*ret_first = missed == 0 ? next : *ret_first;
 		if (++missed == MOST_MISSED_RUNS) {
 			break;
@@ -91,7 +96,8 @@ static unsigned count_missed(const struct job *job, const struct cron *cron, con
 	return missed;
 }
 
-static bool print_last_run(const struct session *session, const struct cron *cron, const struct last_run *last)
+static bool print_last_run(const struct session *session, const struct job *job, const struct cron *cron,
+						   const struct last_run *last)
 {
 	char moment[SCHEDULE_MOMENT_SIZE];
 	char seconds[UNITS_SIZE];
@@ -101,7 +107,7 @@ static bool print_last_run(const struct session *session, const struct cron *cro
 	}
 	printf("  last run     %s: ", schedule_moment(last->started, moment));
 	if (last->finished == 0 && run_log_is_running(session->backup_folder)) {
-		time_t next = cron_next(cron, last->started);
+		time_t next = next_run(job, cron, last->started);
 		printf("still at work (process %d)\n", last->process);
 		return next != (time_t)-1 && next < time(NULL) &&
 			   complain("it is still at work although the next run is due; see %s/" RUN_LOG_NAME,
@@ -176,7 +182,7 @@ static enum status print_installed(const struct session *session, const char *ki
 	if (status != STATUS_OK) {
 		return status;
 	}
-	*ret_wrong = print_last_run(session, &cron, &last) || *ret_wrong;
+	*ret_wrong = print_last_run(session, job, &cron, &last) || *ret_wrong;
 	unsigned missed = count_missed(job, &cron, &last, &first);
 	if (missed > 0 && !run_log_is_running(session->backup_folder)) {
 		*ret_wrong = complain("%u%s run%s missed since %s: was the machine off, or cron?", missed,

@@ -23,14 +23,6 @@
  */
 #define TAR_OWN_PREFIX ".whisperbackup-"
 
-/*
- * Writes all of `folder` (on this machine) to `output`, which is cut before each entry but not finished. Sockets are
- * left out: they mean nothing without their process. A file that is shorter or longer than it was when its entry began
- * is a failure: the folder has to be at rest. *ret_bytes gets the sum of the files' sizes.
- */
-enum status tar_pack(const char *folder, const char *path_in_archive, struct sink *output, struct progress *progress,
-					 uint64_t *ret_bytes, struct error *error) MUST_CHECK;
-
 /* --- headers, for who writes the content himself ------------------------------------------------------------------ */
 
 enum { TAR_BLOCK_SIZE = 512 }; /* bytes; content is filled up with zeros to a multiple (POSIX pax) */

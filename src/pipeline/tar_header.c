@@ -52,7 +52,7 @@ static la_ssize_t append(struct archive *archive, void *context, const void *byt
 	return (la_ssize_t)length;
 }
 
-static enum status write_header(struct archive_entry *entry, struct buffer *header, struct error *error)
+static enum status write_header(struct archive_entry *entry, bool sparse, struct buffer *header, struct error *error)
 {
 	struct output output = {.buffer = header, .error = error};
 	struct archive *writer = archive_write_new();
@@ -64,7 +64,9 @@ static enum status write_header(struct archive_entry *entry, struct buffer *head
 	archive_write_set_bytes_per_block(writer, 0);
 	/* A warning: the name is not UTF-8, and goes in as the bytes it is (pax, hdrcharset=BINARY). */
 	if (archive_write_open(writer, &output, NULL, append, NULL) != ARCHIVE_OK ||
-		archive_write_header(writer, entry) < ARCHIVE_WARN) {
+		archive_write_header(writer, entry) < ARCHIVE_WARN ||
+		/* The map of the holes comes with the first content, even if that is none (archive_write_set_format_pax.c). */
+		(sparse && archive_write_data(writer, "", 0) != 0)) {
 		(void)error_set(error, STATUS_FAILED, "cannot write the archive: %s", archive_error_string(writer));
 		output.status = STATUS_FAILED;
 	}
@@ -117,7 +119,7 @@ enum status tar_header(struct tar_headers *headers, const struct tar_item *item,
 	}
 	enum status status = fill(headers, item, entry, error);
 	if (status == STATUS_OK) {
-		status = write_header(entry, header, error);
+		status = write_header(entry, item->run_count > 0, header, error);
 	}
 	archive_entry_free(entry);
 	return status;

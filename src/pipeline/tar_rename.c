@@ -96,7 +96,7 @@ static enum status next_entry(struct rename_source *self, struct error *error)
 	if (!has_data(header)) {
 		archive_entry_sparse_clear(header);
 	}
-	if (archive_write_header(self->writer, header) < ARCHIVE_WARN) { /* a warning: as in tar_pack */
+	if (archive_write_header(self->writer, header) < ARCHIVE_WARN) { /* a warning: as in tar_header */
 		return writer_error(self, error);
 	}
 	self->in_entry = true;

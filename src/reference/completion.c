@@ -68,6 +68,10 @@ static void put_bash_kind(enum reference_kind kind, const struct command *comman
 			put_words(command->actions);
 		}
 		break;
+	case REFERENCE_WAY:
+		printf("words ");
+		put_words(reference_ways);
+		break;
 	case REFERENCE_FREE:
 		printf("free");
 		break;
@@ -148,6 +152,11 @@ static void put_zsh_action(enum reference_kind kind, const char *name, size_t le
 		if (command != NULL && command->actions != NULL) {
 			put_words(command->actions);
 		}
+		printf(")");
+		break;
+	case REFERENCE_WAY:
+		printf("(");
+		put_words(reference_ways);
 		printf(")");
 		break;
 	case REFERENCE_FREE:

@@ -214,6 +214,10 @@ enum status runtime_wait_healthy(struct runtime *runtime, const struct container
 		if (state == CONTAINER_RUNNING && (health == HEALTH_NONE || health == HEALTH_HEALTHY)) {
 			return STATUS_OK;
 		}
+		if (state == CONTAINER_STOPPED) { /* one that is to be started again is not stopped, but restarting */
+			(void)error_set(error, STATUS_UNAVAILABLE, "container %s has ended", container->name);
+			return error_hint(error, "see its log: docker logs %s", container->name);
+		}
 		clock_sleep(HEALTH_STEP_MILLISECONDS);
 	}
 	(void)error_set(error, STATUS_UNAVAILABLE, "container %s %s after %u seconds", container->name,

@@ -172,8 +172,8 @@ enum status runtime_stop(struct runtime *runtime, const struct container *contai
 						 unsigned seconds, struct error *error) MUST_CHECK;
 enum status runtime_start(struct runtime *runtime, const struct container *container, struct error *error) MUST_CHECK;
 
-/* Waits until the container runs and its health check, if it has one, is content; STATUS_UNAVAILABLE after `seconds`.
- */
+/* Waits until the container, which was started, runs and its health check, if it has one, is content;
+ * STATUS_UNAVAILABLE after `seconds`, or when the container has ended. */
 enum status runtime_wait_healthy(struct runtime *runtime, const struct container *container, unsigned seconds,
 								 struct error *error) MUST_CHECK;
 

@@ -77,6 +77,12 @@ enum cron_days cron_days(const struct cron *cron);
  */
 time_t cron_next(const struct cron *cron, time_t after);
 
+/*
+ * The same for a timer of systemd's with the lines of cron_on_calendar, which differs where the clock changes: nothing
+ * runs for what falls into skipped time, and nothing twice in repeated time (tried with systemd-analyze 252).
+ */
+time_t cron_next_timer(const struct cron *cron, time_t after);
+
 /* In English, to follow "runs": "every day at 02:00", "Monday to Friday at 06:30 and 18:30". Plain ASCII, always whole.
  * Returns ret_text. */
 const char *cron_in_words(const struct cron *cron, char ret_text[CRON_WORDS_SIZE]);
@@ -85,8 +91,7 @@ const char *cron_in_words(const struct cron *cron, char ret_text[CRON_WORDS_SIZE
  * Appends the same as one or two lines "OnCalendar=...\n" of a systemd timer (systemd.time(7), "Calendar Events"); two
  * are for CRON_DAYS_EITHER, and a timer with two lines runs once where they meet.
  *
- * They differ where the clock changes. As tried with systemd-analyze 252: systemd runs nothing for what falls into
- * skipped time, and nothing twice in repeated time. Fails only for want of room in the buffer, or memory; the buffer's
+ * cron_next_timer tells when such a timer runs. Fails only for want of room in the buffer, or memory; the buffer's
  * limit has to leave CRON_CALENDAR_SIZE bytes.
  */
 enum { CRON_CALENDAR_SIZE = 1024 };

@@ -113,10 +113,17 @@ static int64_t done_at(time_t moment, bool once)
 	return done;
 }
 
-time_t cron_next(const struct cron *cron, time_t after)
+/* What happens where the clock changes. */
+enum change_rule {
+	FOLLOWS,    /* the new time counts at once */
+	MAKES_UP,   /* nothing is left out and nothing done twice */
+	LEAVES_OUT, /* nothing is done twice, but skipped time is left out */
+};
+
+static time_t next_by_rule(const struct cron *cron, time_t after, enum change_rule rule)
 {
 	tzset(); /* localtime_r need not look at TZ */
-	bool once = !cron->star[CRON_MINUTE] && !cron->star[CRON_HOUR];
+	bool once = rule != FOLLOWS;
 	time_t now = after;
 	int64_t offset = offset_at(now);
 	int64_t done = done_at(after, once);
@@ -130,10 +137,11 @@ time_t cron_next(const struct cron *cron, time_t after)
 			/* The wall is changed before it shows the minute that is wanted. */
 			int64_t ahead = offset_at(change) - offset;
 			int64_t shown = wall_at(change, offset + ahead);
-			if (once && ahead > 0 && ahead <= FORWARD_MAX && wanted <= shown) {
+			if (rule == MAKES_UP && ahead > 0 && ahead <= FORWARD_MAX && wanted <= shown) {
 				return change;
 			}
-			if (!once || ahead > FORWARD_MAX || ahead < -BACKWARD_MAX) {
+			bool left_out = rule == LEAVES_OUT && ahead > 0;
+			if (!once || left_out || ahead > FORWARD_MAX || ahead < -BACKWARD_MAX) {
 				done = shown - 1;
 			}
 			now = change;
@@ -146,4 +154,15 @@ time_t cron_next(const struct cron *cron, time_t after)
 		offset = offset_at(now);
 	}
 	return (time_t)-1;
+}
+
+time_t cron_next(const struct cron *cron, time_t after)
+{
+	bool follows = cron->star[CRON_MINUTE] || cron->star[CRON_HOUR];
+	return next_by_rule(cron, after, follows ? FOLLOWS : MAKES_UP);
+}
+
+time_t cron_next_timer(const struct cron *cron, time_t after)
+{
+	return next_by_rule(cron, after, LEAVES_OUT);
 }

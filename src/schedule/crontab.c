@@ -110,45 +110,6 @@ static enum status append_block(struct buffer *text, const struct block *block, 
 	return status == STATUS_OK ? buffer_printf(text, error, "\n" END_MARK "%s\n", folder) : status;
 }
 
-enum status crontab_put(const char *text, const char *project_folder, const char *schedule, const char *command,
-						time_t now, char **ret_text, struct error *error)
-{
-	struct block block = {0};
-	struct buffer result = BUFFER_INIT(TEXT_LIMIT);
-	if (strpbrk(project_folder, "\r\n") != NULL || strpbrk(schedule, "\r\n") != NULL ||
-		strpbrk(command, "\r\n") != NULL) {
-		(void)error_set(error, STATUS_USAGE, "a path or setting with a line break in it cannot be scheduled");
-		return error_hint(error, "rename the folder");
-	}
-	enum status status = find_block(text, project_folder, &block, error);
-	if (status == STATUS_NOT_FOUND) {
-		size_t length = text != NULL ? strlen(text) : 0;
-		block.no_crontab = text == NULL;
-		block.no_newline = length > 0 && text[length - 1] != '\n';
-		block.begin = text != NULL ? text + length : "";
-		block.end = block.begin;
-		status = STATUS_OK;
-	}
-	if (status == STATUS_OK && text != NULL) {
-		status = buffer_append(&result, text, (size_t)(block.begin - text), error);
-	}
-	if (status == STATUS_OK && result.length > 0 && result.data[result.length - 1] != '\n') {
-		status = buffer_append_text(&result, "\n", error);
-	}
-	if (status == STATUS_OK) {
-		status = append_block(&result, &block, project_folder, schedule, command, now, error);
-	}
-	if (status == STATUS_OK) {
-		status = buffer_append_text(&result, block.end, error);
-	}
-	if (status != STATUS_OK) {
-		buffer_free(&result);
-		return status;
-	}
-	*ret_text = result.data;
-	return STATUS_OK;
-}
-
 /* A whole block, of any folder: a line that only looks like the beginning of one is the user's own. */
 static bool begins_with_block(const char *text)
 {
@@ -162,7 +123,7 @@ static bool begins_with_block(const char *text)
 	return copy != NULL && find_block(text, copy, &block, &ignored) == STATUS_OK && block.begin == text;
 }
 
-enum status crontab_take(const char *text, const char *project_folder, char **ret_text, struct error *error)
+static enum status take_first(const char *text, const char *project_folder, char **ret_text, struct error *error)
 {
 	struct block block = {0};
 	struct buffer result = BUFFER_INIT(TEXT_LIMIT);
@@ -194,6 +155,88 @@ enum status crontab_take(const char *text, const char *project_folder, char **re
 	}
 	if (block.no_crontab && result.length == 0) {
 		buffer_free(&result);
+	}
+	*ret_text = result.data;
+	return STATUS_OK;
+}
+
+/* Somebody may have copied the block; two would make two backups. What has none stays as it is. */
+static enum status take_all(const char *text, const char *project_folder, char **ret_text, struct error *error)
+{
+	CLEANUP(cleanup_free) char *rest = strdup(text);
+	enum status status = rest != NULL ? STATUS_OK : error_memory(error);
+	while (status == STATUS_OK && rest != NULL) {
+		char *less = NULL;
+		struct error reason;
+		status = take_first(rest, project_folder, &less, &reason);
+		if (status == STATUS_NOT_FOUND) {
+			break;
+		}
+		if (status != STATUS_OK) {
+			*error = reason;
+			return status;
+		}
+		free(rest);
+		rest = less;
+	}
+	if (status == STATUS_OK || status == STATUS_NOT_FOUND) {
+		*ret_text = MOVE(rest);
+		status = STATUS_OK;
+	}
+	return status;
+}
+
+enum status crontab_take(const char *text, const char *project_folder, char **ret_text, struct error *error)
+{
+	CLEANUP(cleanup_free) char *rest = NULL;
+	enum status status = take_first(text, project_folder, &rest, error);
+	if (status == STATUS_OK && rest != NULL) {
+		return take_all(rest, project_folder, ret_text, error);
+	}
+	if (status == STATUS_OK) {
+		*ret_text = NULL;
+	}
+	return status;
+}
+
+enum status crontab_put(const char *text, const char *project_folder, const char *schedule, const char *command,
+						time_t now, char **ret_text, struct error *error)
+{
+	struct block block = {0};
+	struct buffer result = BUFFER_INIT(TEXT_LIMIT);
+	CLEANUP(cleanup_free) char *rest = NULL;
+	if (strpbrk(project_folder, "\r\n") != NULL || strpbrk(schedule, "\r\n") != NULL ||
+		strpbrk(command, "\r\n") != NULL) {
+		(void)error_set(error, STATUS_USAGE, "a path or setting with a line break in it cannot be scheduled");
+		return error_hint(error, "rename the folder");
+	}
+	enum status status = find_block(text, project_folder, &block, error);
+	if (status == STATUS_NOT_FOUND) {
+		size_t length = text != NULL ? strlen(text) : 0;
+		block.no_crontab = text == NULL;
+		block.no_newline = length > 0 && text[length - 1] != '\n';
+		block.begin = text != NULL ? text + length : "";
+		block.end = block.begin;
+		status = STATUS_OK;
+	}
+	if (status == STATUS_OK) {
+		status = take_all(block.end, project_folder, &rest, error);
+	}
+	if (status == STATUS_OK && text != NULL) {
+		status = buffer_append(&result, text, (size_t)(block.begin - text), error);
+	}
+	if (status == STATUS_OK && result.length > 0 && result.data[result.length - 1] != '\n') {
+		status = buffer_append_text(&result, "\n", error);
+	}
+	if (status == STATUS_OK) {
+		status = append_block(&result, &block, project_folder, schedule, command, now, error);
+	}
+	if (status == STATUS_OK) {
+		status = buffer_append_text(&result, rest != NULL ? rest : "", error);
+	}
+	if (status != STATUS_OK) {
+		buffer_free(&result);
+		return status;
 	}
 	*ret_text = result.data;
 	return STATUS_OK;

@@ -22,16 +22,16 @@
  */
 
 /*
- * The text with the block of `project_folder` put in, in the place of the one that is there, else at the end. `text` is
- * NULL if there is no crontab. Owned by the caller. STATUS_FAILED if a block of ours has lost its end,
+ * The text with the block of `project_folder` put in, in the place of the one that is there, else at the end; copies of
+ * it go. `text` is NULL if there is no crontab. Owned by the caller. STATUS_FAILED if a block of ours has lost its end,
  * STATUS_USAGE if a part has a line break in it.
  */
 enum status crontab_put(const char *text, const char *project_folder, const char *schedule, const char *command,
 						time_t now, char **ret_text, struct error *error) MUST_CHECK;
 
 /*
- * The text as it was before the block came; *ret_text is NULL if there was no crontab and nothing else has come since.
- * STATUS_NOT_FOUND if there is no such block.
+ * The text as it was before the block, and copies of it, came; *ret_text is NULL if there was no crontab and nothing
+ * else has come since. STATUS_NOT_FOUND if there is no such block.
  */
 enum status crontab_take(const char *text, const char *project_folder, char **ret_text, struct error *error) MUST_CHECK;
 

@@ -30,6 +30,10 @@ struct folder_copy_result {
 enum status folder_copy_new(struct runtime *runtime, const struct container *container, const char *folder,
 							const char *path, struct folder_copy **ret_copy, struct error *error) MUST_CHECK;
 
+/* The same of a folder on this machine, which will stand under `path_in_archive` (no slash at either end). */
+enum status folder_copy_of(const char *host_folder, const char *path_in_archive, const char *path,
+						   struct folder_copy **ret_copy, struct error *error) MUST_CHECK;
+
 /*
  * Copies what is new or has changed since the last call; the first call copies everything. *ret_bytes is how much that
  * was (content). The server runs meanwhile.
@@ -46,5 +50,6 @@ enum status folder_copy_finish(struct folder_copy *copy, struct progress *progre
 
 /* Frees it; what it needed beside the archive is removed. NULL is fine. */
 void folder_copy_free(struct folder_copy *copy);
+CLEANUP_DEFINE(folder_copy, struct folder_copy, folder_copy_free)
 
 #endif

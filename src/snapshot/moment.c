@@ -10,6 +10,16 @@
 enum {
 	LONGEST_THAW_MILLISECONDS = 30, /* between two pauses while a participant is busy */
 	RETRY_MILLISECONDS = 100,       /* between two windows */
+	MOST_REFUSALS = 5,              /* of the engine, before that is a failure */
+};
+
+const char *const moment_step_names[MOMENT_STEPS] = {
+	[MOMENT_PAUSE_WRITERS] = "pause_writers",
+	[MOMENT_REST] = "rest",
+	[MOMENT_ASK] = "ask",
+	[MOMENT_PAUSE] = "pause",
+	[MOMENT_CAPTURE] = "capture",
+	[MOMENT_THAW] = "thaw",
 };
 
 struct taking {
@@ -19,7 +29,9 @@ struct taking {
 	const struct container **containers; /* the writers, then the participants that pause */
 	size_t container_count;
 	struct window *window;
-	double began;
+	struct participant *unready; /* who wants another moment; NULL: a writer that could not be paused */
+	unsigned refusals;           /* pauses that the engine has failed at */
+	double thaw_seconds;         /* spent on thawing participants */
 };
 
 static bool takes_part(const struct participant *participant)
@@ -28,8 +40,12 @@ static bool takes_part(const struct participant *participant)
 }
 
 /* Notes a failure that is one participant's own; returns what concerns everybody. */
-static enum status judge(struct participant *participant, enum status status, struct error *error)
+static enum status judge(struct taking *taking, struct participant *participant, enum status status,
+						 struct error *error)
 {
+	if (status == STATUS_CONFLICT) {
+		taking->unready = participant;
+	}
 	if (status == STATUS_OK || status == STATUS_INTERRUPTED || status == STATUS_NO_SPACE || status == STATUS_CONFLICT) {
 		return status;
 	}
@@ -56,39 +72,60 @@ static enum status list_containers(struct taking *taking, struct error *error)
 	return STATUS_OK;
 }
 
+/*
+ * Now and then the kernel does not get a container frozen ("unable to freeze", seen once in some ninety pauses of a
+ * busy machine); the next time it does.
+ */
+static enum status pause_one(struct taking *taking, const struct container *container, struct error *error)
+{
+	struct error ignored;
+	enum status status = window_pause(taking->window, container, error);
+	if (status == STATUS_FAILED && interrupt_check(&ignored) == STATUS_OK && taking->refusals < MOST_REFUSALS) {
+		taking->refusals++;
+		return error->status = STATUS_CONFLICT;
+	}
+	return status == STATUS_CONFLICT ? error->status = STATUS_UNAVAILABLE : status;
+}
+
 static enum status pause_writers(struct taking *taking, struct error *error)
 {
 	enum status status = STATUS_OK;
 	size_t count = test_switch_leaves_out("writer_pause") ? 0 : taking->request->writer_count;
+	taking->unready = NULL;
 	for (size_t i = 0; status == STATUS_OK && i < count; i++) {
-		status = window_pause(taking->window, taking->request->writers[i], error);
-		if (status == STATUS_CONFLICT) {
+		status = pause_one(taking, taking->request->writers[i], error);
+		if (status == STATUS_UNAVAILABLE) {
 			status = STATUS_OK; /* it has just been stopped or paused: it writes nothing */
 		}
 	}
 	return status;
 }
 
-static enum status restless(const struct participant *participant, struct error *error)
+/* How long a participant is waited for: there has to be time left for the others. */
+static unsigned rest_seconds(const struct taking *taking)
 {
-	(void)error_set(error, STATUS_FAILED, "%s was never at rest in %d seconds: it keeps rewriting its files",
-					participant->title, MOMENT_REST_SECONDS);
+	unsigned half = taking->request->longest_seconds / 2;
+	return half < MOMENT_REST_SECONDS ? half : (unsigned)MOMENT_REST_SECONDS;
+}
+
+static enum status restless(const struct taking *taking, const struct participant *participant, struct error *error)
+{
+	(void)error_set(error, STATUS_FAILED, "%s was never at rest in %u seconds: it keeps rewriting its files",
+					participant->title, rest_seconds(taking));
 	return error_hint(error, "run the backup again when there is less to do, or stop what writes to it for a minute");
 }
 
 /* Pauses a participant at a moment that counts. */
 static enum status pause_at_rest(struct taking *taking, struct participant *participant, struct error *error)
 {
+	double began = clock_seconds();
 	for (unsigned tries = 1;; tries++) {
-		enum status status = window_check(taking->window, error);
+		enum status status = interrupt_check(error);
 		if (status == STATUS_OK && participant->ops->before_pause != NULL) {
 			status = participant->ops->before_pause(participant->context, error);
 		}
 		if (status == STATUS_OK) {
-			status = window_pause(taking->window, participant->container, error);
-		}
-		if (status == STATUS_CONFLICT) {
-			error->status = status = STATUS_UNAVAILABLE;
+			status = pause_one(taking, participant->container, error);
 		}
 		bool rest = true;
 		if (status == STATUS_OK && participant->ops->at_rest != NULL && !test_switch_leaves_out("at_rest")) {
@@ -99,8 +136,8 @@ static enum status pause_at_rest(struct taking *taking, struct participant *part
 		}
 		participant->retries++;
 		status = window_thaw(taking->window, participant->container, NULL, error);
-		if (status == STATUS_OK && clock_seconds() - taking->began > MOMENT_REST_SECONDS) {
-			status = restless(participant, error);
+		if (status == STATUS_OK && clock_seconds() - began > rest_seconds(taking)) {
+			status = restless(taking, participant, error);
 		}
 		if (status != STATUS_OK) {
 			return status;
@@ -109,7 +146,19 @@ static enum status pause_at_rest(struct taking *taking, struct participant *part
 	}
 }
 
-enum step { ASK, ANSWER, PAUSE_RESTLESS, PAUSE_OTHERS, CAPTURE, THAW };
+/* What is captured need not stand still any longer: it is out of the moment, and nobody writes to it. */
+static enum status capture(struct taking *taking, struct participant *participant, struct error *error)
+{
+	enum status status = participant->ops->capture(participant->context, error);
+	double began = clock_seconds();
+	if (status == STATUS_OK) {
+		status = window_thaw(taking->window, participant->container, &participant->freeze_milliseconds, error);
+	}
+	taking->thaw_seconds += clock_seconds() - began;
+	return status;
+}
+
+enum step { PAUSE_RESTLESS, ASK, ANSWER, PAUSE_OTHERS, CAPTURE };
 
 static enum status do_step(struct taking *taking, enum step step, struct participant *participant, struct error *error)
 {
@@ -125,11 +174,7 @@ static enum status do_step(struct taking *taking, enum step step, struct partici
 	case PAUSE_OTHERS:
 		return participant->pauses && ops->at_rest == NULL ? pause_at_rest(taking, participant, error) : STATUS_OK;
 	case CAPTURE:
-		return participant->pauses ? ops->capture(context, error) : STATUS_OK;
-	case THAW:
-		return participant->pauses
-				   ? window_thaw(taking->window, participant->container, &participant->freeze_milliseconds, error)
-				   : STATUS_OK;
+		return participant->pauses ? capture(taking, participant, error) : STATUS_OK;
 	}
 	return STATUS_OK;
 }
@@ -140,10 +185,10 @@ static enum status each(struct taking *taking, enum step step, struct error *err
 	for (size_t i = 0; status == STATUS_OK && i < taking->count; i++) {
 		struct participant *participant = &taking->participants[i];
 		if (takes_part(participant)) {
-			status = judge(participant, do_step(taking, step, participant, error), error);
+			status = judge(taking, participant, do_step(taking, step, participant, error), error);
 		}
 		if (status == STATUS_OK) {
-			status = window_check(taking->window, error);
+			status = interrupt_check(error);
 		}
 	}
 	return status;
@@ -155,16 +200,30 @@ static enum status each(struct taking *taking, enum step step, struct error *err
  */
 static enum status take(struct taking *taking, struct moment *moment, struct error *error)
 {
+	static const struct {
+		enum step step;
+		enum moment_step counts_as;
+	} steps[] = {{PAUSE_RESTLESS, MOMENT_REST},
+				 {ASK, MOMENT_ASK},
+				 {ANSWER, MOMENT_ASK},
+				 {PAUSE_OTHERS, MOMENT_PAUSE},
+				 {CAPTURE, MOMENT_CAPTURE}};
+	taking->thaw_seconds = 0;
+	double began = clock_seconds();
 	enum status status = pause_writers(taking, error);
-	static const enum step before_cut[] = {PAUSE_RESTLESS, ASK, ANSWER, PAUSE_OTHERS};
-	for (size_t i = 0; status == STATUS_OK && i < sizeof before_cut / sizeof *before_cut; i++) {
-		status = each(taking, before_cut[i], error);
+	double *milliseconds = moment->step_milliseconds;
+	milliseconds[MOMENT_PAUSE_WRITERS] = (clock_seconds() - began) * 1000;
+	for (size_t i = 0; status == STATUS_OK && i < sizeof steps / sizeof *steps; i++) {
+		if (steps[i].step == CAPTURE) {
+			clock_gettime(CLOCK_REALTIME, &moment->cut);
+		}
+		began = clock_seconds();
+		status = each(taking, steps[i].step, error);
+		milliseconds[steps[i].counts_as] += (clock_seconds() - began) * 1000;
 	}
-	clock_gettime(CLOCK_REALTIME, &moment->cut);
-	if (status == STATUS_OK) {
-		status = each(taking, CAPTURE, error);
-	}
-	return status == STATUS_OK ? each(taking, THAW, error) : status;
+	milliseconds[MOMENT_CAPTURE] -= taking->thaw_seconds * 1000;
+	milliseconds[MOMENT_THAW] = taking->thaw_seconds * 1000;
+	return status;
 }
 
 static void forget(struct taking *taking)
@@ -198,26 +257,35 @@ static enum status try_once(struct taking *taking, struct moment *moment, struct
 		forget(taking);
 		return status;
 	}
-	return window_close(MOVE(taking->window), &moment->window_milliseconds, error);
+	double began = clock_seconds();
+	status = window_close(MOVE(taking->window), &moment->window_milliseconds, error);
+	moment->step_milliseconds[MOMENT_THAW] += (clock_seconds() - began) * 1000;
+	return status;
 }
 
 enum status moment_take(const struct moment_request *request, struct participant *participants, size_t count,
 						struct progress *progress, struct moment *ret_moment, struct error *error)
 {
-	struct taking taking = {.request = request, .participants = participants, .count = count, .began = clock_seconds()};
+	struct taking taking = {.request = request, .participants = participants, .count = count};
 	struct moment moment = {0};
 	enum status status = list_containers(&taking, error);
 	progress_step(progress, "taking the moment", 0);
-	while (status == STATUS_OK) {
-		moment.tries++;
+	for (unsigned since = 1; status == STATUS_OK; since++) {
+		moment = (struct moment){.tries = moment.tries + 1};
 		status = try_once(&taking, &moment, error);
 		if (status != STATUS_CONFLICT) {
 			break;
 		}
-		/* Not now: a save was under way, or a table was being rewritten. */
-		if (moment.tries == MOMENT_TRIES) {
+		/* Not now: a save was under way, or a table was being rewritten. Whoever is never ready is left out. */
+		if (since == MOMENT_TRIES && taking.unready == NULL) {
 			status = error->status = STATUS_FAILED;
 			break;
+		}
+		if (since == MOMENT_TRIES) {
+			taking.unready->status = STATUS_FAILED;
+			taking.unready->error = *error;
+			taking.unready->error.status = STATUS_FAILED;
+			since = 0;
 		}
 		clock_sleep(RETRY_MILLISECONDS);
 		status = interrupt_check(error);

@@ -48,13 +48,32 @@ struct moment_request {
 	unsigned longest_seconds;
 };
 
+/* What the time goes into while anything stands still, in this order. */
+enum moment_step {
+	MOMENT_PAUSE_WRITERS,
+	MOMENT_REST,    /* pausing who has to be found at rest */
+	MOMENT_ASK,     /* all that can be asked, and their answers */
+	MOMENT_PAUSE,   /* pausing the others */
+	MOMENT_CAPTURE, /* keeping what differs */
+	MOMENT_THAW,
+	MOMENT_STEPS
+};
+
+/* "pause_writers", "rest", ... */
+extern const char *const moment_step_names[MOMENT_STEPS];
+
 struct moment {
 	struct timespec cut;        /* when everything stood still and everybody had answered */
 	double window_milliseconds; /* from the first pause to the last thaw; 0 if nothing was paused */
-	unsigned tries;             /* windows that were opened */
+	double step_milliseconds[MOMENT_STEPS];
+	unsigned tries; /* windows that were opened */
 };
 
-enum { MOMENT_REST_SECONDS = 60, MOMENT_TRIES = 30 };
+enum {
+	MOMENT_REST_SECONDS =
+		60,            /* that a participant may need to come to rest, or half of longest_seconds if that is less */
+	MOMENT_TRIES = 30, /* after so many a participant that is not ready has failed */
+};
 
 /*
  * Takes the moment. A failure that concerns one participant is noted in it; the others go on. What is returned concerns

@@ -176,19 +176,21 @@ static size_t index_of(const struct window *window, const struct container *cont
 	return i;
 }
 
-enum status window_check(const struct window *window, struct error *error)
-{
-	if (window_milliseconds(window) <= window->plan.longest_seconds * 1000.0) {
-		return interrupt_check(error);
-	}
-	(void)error_set(error, STATUS_FAILED, "the services have stood still for %u seconds, which is as long as they may",
-					window->plan.longest_seconds);
-	return error_hint(error, "run the backup again when there is less to do, or allow more: --max-freeze SECONDS");
-}
-
 double window_milliseconds(const struct window *window)
 {
 	return window->began > 0 ? (clock_seconds() - window->began) * 1000 : 0;
+}
+
+/* From the first pause on everything that waits gives up when the time is over (interrupt_check). */
+static void begin(struct window *window)
+{
+	struct error failure;
+	(void)error_set(&failure, STATUS_FAILED,
+					"the services have stood still for %u seconds, which is as long as they may",
+					window->plan.longest_seconds);
+	(void)error_hint(&failure, "run the backup again when there is less to do, or allow more: --max-freeze SECONDS");
+	interrupt_limit(window->plan.longest_seconds, &failure);
+	window->began = clock_seconds();
 }
 
 enum status window_pause(struct window *window, const struct container *container, struct error *error)
@@ -197,12 +199,14 @@ enum status window_pause(struct window *window, const struct container *containe
 	if (index == window->plan.count) {
 		return error_set(error, STATUS_FAILED, "container %s is not in the journal", container->name);
 	}
-	enum status status = window_check(window, error);
+	enum status status = interrupt_check(error);
 	if (status != STATUS_OK) {
 		return status;
 	}
+	if (window->began == 0) {
+		begin(window);
+	}
 	window->paused[index] = clock_seconds();
-	window->began = window->began > 0 ? window->began : window->paused[index];
 	/* A request that we give up may still be carried out, so it is not given up, and counts from its beginning. */
 	interrupt_hold();
 	status = runtime_pause(window->plan.runtime, container, error);
@@ -250,6 +254,7 @@ enum status window_close(struct window *window, double *ret_milliseconds, struct
 	}
 	enum status result = STATUS_OK;
 	bool all_thawed = true;
+	interrupt_unlimit();
 	for (size_t i = window->plan.count; i > 0; i--) {
 		struct error failure;
 		enum status status = window_thaw(window, window->plan.containers[i - 1], NULL, &failure);

@@ -32,7 +32,7 @@ enum status window_open(const struct window_plan *plan, struct window **ret_wind
 
 /*
  * Pauses one of the plan's containers. STATUS_CONFLICT if somebody else has paused or stopped it: it is left as it is.
- * STATUS_FAILED once the window has been open for too long; the caller closes it.
+ * From the first pause on, until the window is closed, interrupt_check fails once longest_seconds have gone by.
  */
 enum status window_pause(struct window *window, const struct container *container, struct error *error) MUST_CHECK;
 
@@ -42,9 +42,6 @@ enum status window_pause(struct window *window, const struct container *containe
  */
 enum status window_thaw(struct window *window, const struct container *container, double *ret_milliseconds,
 						struct error *error) MUST_CHECK;
-
-/* STATUS_FAILED with a hint if it has been open longer than it may. */
-enum status window_check(const struct window *window, struct error *error) MUST_CHECK;
 
 /* How long ago the first container was paused; 0 if none was. */
 double window_milliseconds(const struct window *window);

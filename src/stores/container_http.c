@@ -8,24 +8,52 @@ enum {
 	HTTP_SECONDS = 10,
 	HTTP_PORT_SIZE = 12,
 	EXIT_NOBODY_LISTENS = 7, /* of our scripts */
+	EXIT_NOT_STARTED = 126,
+	EXIT_NOT_FOUND = 127,
 };
 
-/* Runs a bash script whose $0 is the port. */
+/*
+ * 127, or 126 with the engine's words for a program that is not there ("executable file not found in $PATH", "stat
+ * /bin/bash: no such file or directory"). 126 alone means little: a container that ends meanwhile gives it too, with
+ * words such as "cannot exec in a stopped container" or "task ... not found" (docs/FACTS.md).
+ */
+static bool has_no_bash(int exit_code, const struct buffer *said)
+{
+	const char *words = buffer_text(said);
+	return exit_code == EXIT_NOT_FOUND ||
+		   (exit_code == EXIT_NOT_STARTED &&
+			(strstr(words, "executable file") != NULL || strstr(words, "o such file") != NULL ||
+			 strstr(words, "ermission denied") != NULL));
+}
+
+/* Runs a bash script whose $0 is the port; what it says is appended to `output`. */
 static enum status run_bash(struct runtime *runtime, const struct container *container, unsigned port,
-							const char *script, const char *first, const char *second, struct sink *output,
+							const char *script, const char *first, const char *second, struct buffer *output,
 							struct error *error)
 {
 	char port_text[HTTP_PORT_SIZE];
 	snprintf(port_text, sizeof port_text, "%u", port);
 	const char *const arguments[] = {"bash", "-c", script, port_text, first, second, NULL};
 	struct exec_request request = {.container = container, .arguments = arguments};
+	CLEANUP(cleanup_sink) struct sink *sink = NULL;
 	int exit_code = 0;
-	enum status status = runtime_run(runtime, &request, NULL, output, NULL, &exit_code, error);
+	enum status status = sink_to_buffer_new(output, &sink, error);
+	if (status == STATUS_OK) {
+		status = runtime_run(runtime, &request, NULL, sink, NULL, &exit_code, error);
+	}
+	if (status == STATUS_NOT_FOUND) {
+		return error->status = STATUS_UNAVAILABLE; /* the container or the program has ended meanwhile */
+	}
 	if (status != STATUS_OK) {
 		return status;
 	}
-	if (exit_code == 126 || exit_code == 127) {
+	if (has_no_bash(exit_code, output)) {
 		return error_set(error, STATUS_NOT_FOUND, "container %s has no bash", container->name);
+	}
+	if (exit_code == EXIT_NOT_STARTED) {
+		buffer_trim(output);
+		return error_set(error, STATUS_UNAVAILABLE, "container %s runs no program: %.200s", container->name,
+						 buffer_text(output));
 	}
 	if (exit_code == EXIT_NOBODY_LISTENS) {
 		return error_set(error, STATUS_UNAVAILABLE, "nothing listens on port %u of container %s", port,
@@ -37,7 +65,8 @@ static enum status run_bash(struct runtime *runtime, const struct container *con
 enum status container_http_listens(struct runtime *runtime, const struct container *container, unsigned port,
 								   struct error *error)
 {
-	return run_bash(runtime, container, port, "exec 3<>/dev/tcp/127.0.0.1/$0 || exit 7", NULL, NULL, NULL, error);
+	CLEANUP(buffer_free) struct buffer ignored = BUFFER_INIT(HTTP_REPLY_LIMIT);
+	return run_bash(runtime, container, port, "exec 3<>/dev/tcp/127.0.0.1/$0 || exit 7", NULL, NULL, &ignored, error);
 }
 
 enum status container_http_get(struct runtime *runtime, const struct container *container, unsigned port,
@@ -51,11 +80,7 @@ enum status container_http_get(struct runtime *runtime, const struct container *
 	char seconds[HTTP_PORT_SIZE];
 	snprintf(seconds, sizeof seconds, "%d", HTTP_SECONDS);
 	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(HTTP_REPLY_LIMIT);
-	CLEANUP(cleanup_sink) struct sink *sink = NULL;
-	enum status status = sink_to_buffer_new(&reply, &sink, error);
-	if (status == STATUS_OK) {
-		status = run_bash(runtime, container, port, script, path, seconds, sink, error);
-	}
+	enum status status = run_bash(runtime, container, port, script, path, seconds, &reply, error);
 	if (status != STATUS_OK) {
 		return status;
 	}

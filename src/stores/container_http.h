@@ -13,7 +13,8 @@
 
 /*
  * The body of the reply to GET `path` on 127.0.0.1:`port` is appended to `body`, *ret_code gets the HTTP status.
- * STATUS_UNAVAILABLE if nothing answers, STATUS_NOT_FOUND if the container has no bash to ask with.
+ * STATUS_UNAVAILABLE if nothing answers or the container ends meanwhile, STATUS_NOT_FOUND if the container has no bash
+ * to ask with.
  */
 enum status container_http_get(struct runtime *runtime, const struct container *container, unsigned port,
 							   const char *path, int *ret_code, struct buffer *body, struct error *error) MUST_CHECK;

@@ -47,6 +47,24 @@ uint64_t fingerprint_sum(const struct fingerprint *fingerprint, const char *kind
 	return sum;
 }
 
+bool fingerprint_is_same(const struct fingerprint *one, const struct fingerprint *other)
+{
+	bool same = one->count == other->count;
+	for (size_t i = 0; same && i < one->count; i++) {
+		same = one->items[i].number == other->items[i].number &&
+			   strcmp(one->items[i].kind, other->items[i].kind) == 0 &&
+			   strcmp(one->items[i].name, other->items[i].name) == 0;
+	}
+	return same;
+}
+
+struct fingerprint fingerprint_take(struct fingerprint *fingerprint)
+{
+	struct fingerprint taken = *fingerprint;
+	*fingerprint = (struct fingerprint){0};
+	return taken;
+}
+
 void fingerprint_free(struct fingerprint *fingerprint)
 {
 	for (size_t i = 0; i < fingerprint->count; i++) {

@@ -16,7 +16,9 @@ enum { FINGERPRINT_LIMIT = 1 << 20 }; /* counts in one fingerprint */
 
 /* One number: 12 "rows" of "shop.public.users". */
 struct count {
-	char *kind; /* "rows", "keys", "expiring keys", "records", "nodes", "relationships" */
+	/* "rows", "keys", "expiring keys", "records", "nodes", "relationships"; and, over the same things again, "nodes by
+	 * label", "relationships by type". */
+	char *kind;
 	char *name; /* of the table, database, collection, label or type; what is counted as a whole has an empty one */
 	uint64_t number;
 };
@@ -34,6 +36,12 @@ enum status fingerprint_add(struct fingerprint *fingerprint, const char *kind, c
 
 /* The sum of all numbers of one kind, and how many there are; *ret_names may be NULL. */
 uint64_t fingerprint_sum(const struct fingerprint *fingerprint, const char *kind, size_t *ret_names);
+
+/* Both have the same counts, in the same order. */
+bool fingerprint_is_same(const struct fingerprint *one, const struct fingerprint *other);
+
+/* What it holds, leaving it empty: to be handed on. */
+struct fingerprint fingerprint_take(struct fingerprint *fingerprint);
 
 /* Frees what it holds and empties it. */
 void fingerprint_free(struct fingerprint *fingerprint);

@@ -95,7 +95,14 @@ static enum status start(struct volume_store *self, struct progress *progress, s
 		}
 		status = status == STATUS_OK ? interrupt_check(error) : status;
 	}
-	return status == STATUS_OK ? runtime_wait_healthy(store->runtime, store->container, READY_SECONDS, error) : status;
+	if (status == STATUS_OK) {
+		status = runtime_wait_healthy(store->runtime, store->container, READY_SECONDS, error);
+	}
+	if (status == STATUS_UNAVAILABLE && expect_running(store, &failure) != STATUS_OK) {
+		*error = failure; /* says more */
+		status = error->status;
+	}
+	return status;
 }
 
 static enum status heal(struct volume_store *self, struct progress *progress, struct error *error)

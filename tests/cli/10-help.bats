@@ -56,18 +56,42 @@ commands() { # as the help lists them
 	program 0 create --help
 	assert_equal "$output" "$(
 		cat <<'TEXT'
-Usage: whisperbackup create [--only STORES] [--json] [--quiet]
+Usage: whisperbackup create [--only STORES] [--max-freeze SECONDS]
+       [--no-pause-writers] [--volume-access WAY] [--json] [--quiet]
 
 Backs up all stores that run.
 
 The backup is a new folder under BACKUP_DIR (default ./backups). It appears
 there, and in list, only when every file of it is on disk, checked and
 checksummed. Stores that are not running are skipped with a warning, and the
-backup is marked as partial. Services go on running.
+backup is marked as partial.
+
+All stores are saved as they are at one moment. While they are copied, before it
+and after it, everything runs. In the moment itself the other containers of the
+project are paused, because they may write to the stores, and so are ChromaDB
+and Neo4j, while what has changed since the copy is read; PostgreSQL and Redis
+hold the moment by themselves and are not paused. Then everything goes on. list
+and show tell how long it was. If it would be longer than --max-freeze,
+everything goes on and the backup has failed.
+
+A container with the label whisperengine.backup.pause=false is not paused,
+unless it is ChromaDB or Neo4j; with --no-pause-writers only these two are. What
+the others write meanwhile may be in one store and not in another. The same goes
+for programs outside of the project.
+
+As another user than root, or with --volume-access api, ChromaDB and Neo4j stand
+still while all of their data is copied through the Docker Engine.
+--volume-access direct fails instead.
 
 Options:
   --only STORES      only these stores, separated by commas: postgresql, redis,
                      chromadb, neo4j
+  --max-freeze SECONDS
+                     give up rather than let services stand still for longer
+                     (30)
+  --no-pause-writers do not pause the containers that use the stores
+  --volume-access WAY
+                     direct, api or auto: how the volumes' files are reached
   --json             print one JSON document on standard output
   --quiet            no progress and no summary; warnings and errors only
   --help             explain this command
@@ -77,6 +101,8 @@ Examples:
       Back up everything that runs.
   whisperbackup create --only redis,neo4j --quiet
       Back up two stores, and say something only if it goes wrong.
+  whisperbackup create --max-freeze 5
+      Give up if services had to stand still for longer than 5 seconds.
 TEXT
 	)"
 }

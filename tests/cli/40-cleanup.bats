@@ -78,6 +78,38 @@ assert_left() { # TIMESTAMP..: exactly these backups are left
 	assert_left "$age_100"
 }
 
+# The same size, another content.
+flip_a_bit() { # TIMESTAMP FILE
+	printf T | dd of="$backups/whisperengine_backup_$1/$2" bs=1 conv=notrunc status=none
+}
+
+@test "a backup whose content is not what was written is never taken for the good one" {
+	make_backup "$age_1"
+	make_backup "$age_29"
+	make_backup "$age_31"
+	make_backup "$age_100"
+	flip_a_bit "$age_1" redis_backup.rdb
+	flip_a_bit "$age_29" neo4j_backup.tar.gz
+	program 0 cleanup 30 --dry-run
+	assert_contains "$errors" "$age_1 is damaged: redis_backup.rdb is not what was written"
+	assert_contains "$errors" "would remove $age_100"
+	refute_contains "$errors" "would remove $age_31"
+	program 0 cleanup 30
+	assert_contains "$errors" "$age_29 is damaged: neo4j_backup.tar.gz is not what was written"
+	assert_contains "$errors" "$age_31 is older, but the newest complete backup: it stays"
+	assert_left "$age_1" "$age_29" "$age_31"
+	refute_contains "$errors" "$age_100 is"
+}
+
+@test "what the newest good backup holds is only read if another one goes for it" {
+	make_backup "$age_1"
+	make_backup "$age_10"
+	flip_a_bit "$age_1" redis_backup.rdb
+	program 0 cleanup
+	refute_contains "$errors" damaged
+	assert_left "$age_1" "$age_10"
+}
+
 @test "a backup younger than the limit stays even if it is damaged" {
 	make_damaged_backup "$age_1"
 	make_backup "$age_10"

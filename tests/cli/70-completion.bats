@@ -72,6 +72,13 @@ assert_offers() { # WORD.. : what was offered, in any order
 	assert_offers --only=redis,neo4j
 }
 
+@test "bash: --volume-access offers the ways to the volumes" {
+	complete_in_bash whisperbackup create --volume-access ''
+	assert_offers auto direct api
+	complete_in_bash whisperbackup restore --volume-access = d
+	assert_offers direct
+}
+
 @test "bash: a timestamp is one of the program's backups, or latest" {
 	make_backup 20240912_143022
 	make_backup 20240913_020000
@@ -331,7 +338,8 @@ pairs_of_zsh() {
 	local of_help read
 	of_help=$("$WHISPERBACKUP" help | sed -nE '/^Environment/,/^$/ s/^  ([A-Z_]+)( .*)?$/\1/p' | sort)
 	assert_equal "$(section ENVIRONMENT | sed -n 's/^\.It Ev //p' | sort)" "$of_help"
+	# Those with _TEST_ in their names are for tests alone.
 	read=$(grep -rhoE '(getenv\(|setting\(.*, )"(BACKUP|COMPOSE|DOCKER|WHISPERBACKUP)_[A-Z_]+"' "$repository/src" |
-		grep -oE '[A-Z_]{2,}' | sort -u)
+		grep -oE '[A-Z_]{2,}' | grep -v _TEST_ | sort -u)
 	assert_equal "$read" "$of_help"
 }

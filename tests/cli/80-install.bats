@@ -29,6 +29,7 @@ expected_files() { # FOLDER-OF-ZSH-FUNCTIONS
 	echo "755 usr/bin/whisperbackup"
 	echo "644 usr/share/bash-completion/completions/whisperbackup"
 	echo "644 usr/share/doc/whisperbackup/CHANGELOG.md"
+	echo "644 usr/share/doc/whisperbackup/CONTRIBUTING.md"
 	echo "644 usr/share/doc/whisperbackup/README.md"
 	(cd "$sources" && find docs -type f -printf '644 usr/share/doc/whisperbackup/%p\n')
 	for script in bot.sh scripts/backup_scheduler.sh scripts/health_check.sh; do
@@ -124,6 +125,21 @@ package_once() {
 	make_backup 20240912_143022
 	run_expecting 0 "$package/usr/bin/whisperbackup" list
 	assert_contains "$output" 20240912_143022
+}
+
+@test "dpkg installs the package, and removes it whole" {
+	package_once
+	local root=$BATS_TEST_TMPDIR/root
+	mkdir -p "$root/var/lib/dpkg/info" "$root/var/lib/dpkg/updates"
+	touch "$root/var/lib/dpkg/status"
+	# Into a root of its own, in which nothing else is installed.
+	run_expecting 0 dpkg --root="$root" --log=/dev/null --force-depends --install "$deb"
+	assert_equal "$(dpkg-query --admindir="$root/var/lib/dpkg" --show --showformat '${db:Status-Status}' whisperbackup)" installed
+	make_backup 20240912_143022
+	run_expecting 0 "$root/usr/bin/whisperbackup" list
+	assert_contains "$output" 20240912_143022
+	run_expecting 0 dpkg --root="$root" --log=/dev/null --purge whisperbackup
+	assert_equal "$(find "$root" -path "$root/var" -prune -o -type f -print)" ''
 }
 
 @test "the package depends on the libraries it is linked to, and only suggests an engine and cron" {

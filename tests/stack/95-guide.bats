@@ -240,7 +240,30 @@ LINES
 	guide 0 './bot.sh restart'
 }
 
-@test "logs and restart, which the guide names for ChromaDB after a restore" {
+@test "ChromaDB not accessible after the restore: it is rolled back, and logs and restart are named" {
+	# An archive that is whole, of a database that no Chroma can open.
+	local folder=backups/whisperengine_backup_20240912_143022
+	mkdir -p "$folder" "$BATS_TEST_TMPDIR/chroma"
+	head -c 8192 /dev/urandom >"$BATS_TEST_TMPDIR/chroma/chroma.sqlite3"
+	tar czf "$folder/chromadb_backup.tar.gz" -C "$BATS_TEST_TMPDIR" chroma
+	chroma_post '' '{"name":"guide_kept"}' >/dev/null
+	run_expecting 1 ./bot.sh backup restore 20240912_143022 --yes
+	rm -r "$folder"
+	assert_contains "$errors" 'ChromaDB failed to start after the restore'
+	assert_contains "$errors" 'everything is as it was before'
+	assert_contains "$errors" './bot.sh logs chromadb'
+	assert_contains "$errors" './bot.sh restart'
+	[[ $(chroma_get | jq 'map(select(.name == "guide_kept")) | length') == 1 ]] || fail 'the data is not as it was'
+	curl --silent --fail --noproxy '*' -X DELETE "$(chroma_url)/guide_kept"
+}
+
+@test "ChromaDB not accessible some time later: the health check names it, logs tell, and restart heals" {
+	docker kill "$(container chromadb)" >/dev/null
+	run_expecting 1 ./scripts/health_check.sh
+	assert_contains "$output" '❌ chromadb'
 	guide 0 './bot.sh logs chromadb'
+	[[ -n $output ]]
 	guide 0 './bot.sh restart'
+	guide 0 './scripts/health_check.sh'
+	assert_contains "$output" 'all is well'
 }

@@ -7,20 +7,57 @@
 
 #include "support.h"
 
+#include "pipeline/file.h"
+#include "pipeline/gzip.h"
 #include "pipeline/tar.h"
+#include "snapshot/folder_copy.h"
 
 enum { ARCHIVE_LIMIT = 256 << 20, TAR_BLOCK = 512 };
+
+/* The file `path` as the content of a .tar.gz, without its compression. */
+static inline struct buffer uncompressed(const char *path)
+{
+	struct error error;
+	struct buffer archive = BUFFER_INIT(ARCHIVE_LIMIT);
+	struct source *file = NULL;
+	struct source *gzip = NULL;
+	assert_ok(file_source_new(path, &file, &error), &error);
+	assert_ok(gzip_source_new(file, &gzip, &error), &error);
+	assert_ok(drain(gzip, 100000, &archive, &error), &error);
+	return archive;
+}
+
+/* Completes a copy whose moment is now, and frees it. */
+static inline struct folder_copy_result completed(struct folder_copy *copy)
+{
+	struct error error;
+	struct folder_copy_result result;
+	assert_ok(folder_copy_capture(copy, &error), &error);
+	assert_ok(folder_copy_finish(copy, NULL, &result, &error), &error);
+	folder_copy_free(copy);
+	return result;
+}
+
+/* A .tar.gz of a folder in which nothing happens. */
+static inline struct folder_copy_result pack_into(const char *path, const char *folder, const char *path_in_archive)
+{
+	struct error error;
+	struct folder_copy *copy = NULL;
+	uint64_t bytes = 0;
+	assert_ok(folder_copy_of(folder, path_in_archive, path, &copy, &error), &error);
+	assert_ok(folder_copy_catch_up(copy, NULL, &bytes, &error), &error);
+	return completed(copy);
+}
 
 /* The tar stream of a folder. */
 static inline struct buffer packed(const char *folder, const char *path_in_archive)
 {
-	struct error error;
-	struct buffer archive = BUFFER_INIT(ARCHIVE_LIMIT);
-	struct sink *sink = NULL;
-	uint64_t bytes = 0;
-	assert_ok(sink_to_buffer_new(&archive, &sink, &error), &error);
-	assert_ok(tar_pack(folder, path_in_archive, sink, NULL, &bytes, &error), &error);
-	sink_free(sink);
+	char path[] = "/tmp/whisperbackup-packed-XXXXXX";
+	assert_non_null(mkdtemp(path));
+	(void)pack_into(at(path, "archive"), folder, path_in_archive);
+	struct buffer archive = uncompressed(at(path, "archive"));
+	unlink(at(path, "archive"));
+	rmdir(path);
 	return archive;
 }
 

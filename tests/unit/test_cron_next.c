@@ -206,6 +206,33 @@ static void a_change_of_three_hours_is_forward_a_correction_and_back_is_none(voi
 				"2026-10-05 02:30 +0800");
 }
 
+/* --- a timer of systemd's ----------------------------------------------------------------------------------------- */
+
+static void assert_timer(const char *text, const char *after, const char *first, const char *second)
+{
+	char next[32];
+	use_zone("Europe/Berlin");
+	struct cron cron = parsed(text);
+	time_t moment = cron_next_timer(&cron, moment_of(after));
+	assert_string_equal(shown(moment, next), first);
+	assert_string_equal(shown(cron_next_timer(&cron, moment), next), second);
+}
+
+static void a_timer_leaves_the_skipped_hour_out(void **state)
+{
+	(void)state;
+	assert_timer("0 2 * * *", "2026-03-28 01:00 +0100", "2026-03-28 02:00 +0100", "2026-03-30 02:00 +0200");
+	assert_timer("0 3 * * *", "2026-03-28 12:00 +0100", "2026-03-29 03:00 +0200", "2026-03-30 03:00 +0200");
+	assert_timer("30 * * * *", "2026-03-29 01:00 +0100", "2026-03-29 01:30 +0100", "2026-03-29 03:30 +0200");
+}
+
+static void a_timer_runs_once_in_the_repeated_hour(void **state)
+{
+	(void)state;
+	assert_timer("30 2 * * *", "2026-10-24 12:00 +0200", "2026-10-25 02:30 +0200", "2026-10-26 02:30 +0100");
+	assert_timer("*/30 * * * *", "2026-10-25 02:00 +0200", "2026-10-25 02:30 +0200", "2026-10-25 03:00 +0100");
+}
+
 /* --- against other ways to find it -------------------------------------------------------------------------------- */
 
 static bool matches(const struct cron *cron, int64_t wall)
@@ -347,6 +374,8 @@ int main(void)
 		cmocka_unit_test(a_wildcard_job_in_the_repeated_hour_runs_twice),
 		cmocka_unit_test(a_change_of_more_than_three_hours_is_a_correction),
 		cmocka_unit_test(a_change_of_three_hours_is_forward_a_correction_and_back_is_none),
+		cmocka_unit_test(a_timer_leaves_the_skipped_hour_out),
+		cmocka_unit_test(a_timer_runs_once_in_the_repeated_hour),
 		cmocka_unit_test(a_search_minute_by_minute_finds_the_same),
 		cmocka_unit_test(cron_s_own_loop_runs_the_same_jobs),
 	};

@@ -99,6 +99,36 @@ static void what_has_come_behind_the_block_stays(void **state)
 	assert_take(BEGIN "# before it there was no crontab\n" ENTRY END "b\n", "b\n");
 }
 
+static void copies_of_a_block_go_with_it(void **state)
+{
+	(void)state;
+	char *other = put(NULL, "/other", "0 1 * * *", "other");
+	char *with_other = NULL;
+	assert_true(asprintf(&with_other, "a\n" BLOCK "b\n" BLOCK "%s" BLOCK "c\n", other) > 0);
+	char *rest = take(with_other, "/p");
+	assert_int_equal(strncmp(rest, "a\nb\n", 4), 0);
+	assert_string_equal(rest + 4 + strlen(other), "c\n");
+	assert_put("a\n" BLOCK "b\n" BLOCK BLOCK "c\n", "a\n" BLOCK "b\nc\n");
+	assert_take("x\n" BEGIN "# the line before it had no newline\n" ENTRY END BEGIN
+				"# the line before it had no newline\n" ENTRY END,
+				"x");
+	assert_take(BEGIN "# before it there was no crontab\n" ENTRY END BLOCK, NULL);
+	free(other);
+	free(with_other);
+	free(rest);
+}
+
+static void a_copy_that_has_lost_its_end_is_not_touched(void **state)
+{
+	(void)state;
+	struct error error;
+	char *result = NULL;
+	assert_status(STATUS_FAILED, crontab_take(BLOCK BEGIN ENTRY, "/p", &result, &error), &error);
+	assert_status(STATUS_FAILED, crontab_put(BLOCK BEGIN ENTRY, "/p", "0 2 * * *", "run", MOMENT, &result, &error),
+				  &error);
+	assert_null(result);
+}
+
 static void only_the_very_folder_is_meant(void **state)
 {
 	(void)state;
@@ -552,6 +582,8 @@ int main(void)
 		cmocka_unit_test(a_new_block_takes_the_place_of_the_earlier_one_and_its_notes),
 		cmocka_unit_test(take_gives_back_what_there_was_before),
 		cmocka_unit_test(what_has_come_behind_the_block_stays),
+		cmocka_unit_test(copies_of_a_block_go_with_it),
+		cmocka_unit_test(a_copy_that_has_lost_its_end_is_not_touched),
 		cmocka_unit_test(only_the_very_folder_is_meant),
 		cmocka_unit_test(projects_do_not_touch_each_others_blocks),
 		cmocka_unit_test(projects_that_come_and_go_in_any_order_leave_the_text_as_it_was),

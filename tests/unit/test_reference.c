@@ -48,6 +48,7 @@ static void a_name_tells_what_completes_it(void **state)
 	assert_int_equal(reference_kind("TIMESTAMP", 9), REFERENCE_TIMESTAMP);
 	assert_int_equal(reference_kind("STORES", 6), REFERENCE_STORES);
 	assert_int_equal(reference_kind("COMMAND]", 7), REFERENCE_COMMAND);
+	assert_int_equal(reference_kind("WAY", 3), REFERENCE_WAY);
 }
 
 static void an_unknown_name_is_completed_by_nothing(void **state)

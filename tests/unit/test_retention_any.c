@@ -92,6 +92,30 @@ static void check_last_ones(const struct retention_policy *policy)
 	}
 }
 
+/* Read again before anything goes. */
+static void check_relied_on(const struct retention_policy *policy)
+{
+	(void)policy;
+	bool any_good = false;
+	bool any_relied_on = false;
+	for (size_t i = 0; i < list.count; i++) {
+		const struct backup *backup = list.items[i];
+		any_good = any_good || (backup->moment <= NOW && backup->status != BACKUP_DAMAGED);
+		any_relied_on = any_relied_on || decisions[i].relied_on;
+		if (decisions[i].relied_on) {
+			assert_int_not_equal(decisions[i].verdict, RETENTION_REMOVE);
+			assert_int_not_equal(backup->status, BACKUP_DAMAGED);
+		}
+	}
+	assert_int_equal(any_good, any_relied_on);
+}
+
+static void what_others_go_for_stays_and_is_named(void **state)
+{
+	(void)state;
+	for_many_lists(check_relied_on);
+}
+
 static void the_last_of_a_kind_always_stays(void **state)
 {
 	(void)state;
@@ -242,6 +266,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(the_last_of_a_kind_always_stays),
+		cmocka_unit_test(what_others_go_for_stays_and_is_named),
 		cmocka_unit_test(no_store_is_ever_lost),
 		cmocka_unit_test(one_more_rule_never_removes_more),
 		cmocka_unit_test(a_second_cleanup_removes_nothing),

@@ -156,7 +156,8 @@ static void holes_stay(void **state)
 		skip(); /* a filesystem without holes */
 	}
 	assert_tree_survives(*state);
-	assert_in_range(attributes_of(at(*state, "out/a")).st_blocks, 0, 64);
+	/* Of 8 MB; a copy tells holes apart by whole MiB. */
+	assert_in_range(attributes_of(at(*state, "out/a")).st_blocks, 0, 2048 + 64);
 }
 
 static void a_file_that_is_one_hole_stays(void **state)

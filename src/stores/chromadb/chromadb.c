@@ -5,6 +5,7 @@
 #include "base/interrupt.h"
 #include "pipeline/tar.h"
 #include "snapshot/folder_copy.h"
+#include "stores/chromadb/database.h"
 #include "stores/chromadb/rest.h"
 #include "stores/container_http.h"
 #include "stores/store_table.h"
@@ -12,8 +13,6 @@
 
 #include <stdio.h>
 #include <string.h>
-
-#define DATABASE_FILE "chroma.sqlite3"
 
 enum {
 	DEFAULT_PORT = 8000,
@@ -30,6 +29,7 @@ struct chromadb {
 	char *host_folder;        /* the data folder on this machine; NULL if it cannot be reached from here */
 	struct buffer segments;   /* as of the last look, where it cannot */
 	struct folder_copy *copy; /* while a backup is made */
+	char *path;               /* of the artefact, then */
 };
 
 static bool is_argument(const struct container *container, const char *option, const char **ret_value)
@@ -48,7 +48,7 @@ static bool has_database(struct runtime *runtime, const struct container *contai
 	char path[512];
 	struct path_stat attributes;
 	struct error ignored;
-	snprintf(path, sizeof path, "%s/" DATABASE_FILE, folder);
+	snprintf(path, sizeof path, "%s/" CHROMADB_DATABASE, folder);
 	return runtime_archive_stat(runtime, container, path, &attributes, &ignored) == STATUS_OK;
 }
 
@@ -89,7 +89,7 @@ static enum status find_folder(struct store *store, struct error *error)
 			return STATUS_OK;
 		}
 	}
-	(void)error_set(error, STATUS_UNAVAILABLE, "no " DATABASE_FILE " in container %s", container->name);
+	(void)error_set(error, STATUS_UNAVAILABLE, "no " CHROMADB_DATABASE " in container %s", container->name);
 	return error_hint(error,
 					  "set the container's environment variable PERSIST_DIRECTORY to the folder that Chroma writes to");
 }
@@ -231,6 +231,7 @@ static void chromadb_free(struct store *store)
 	folder_copy_free(self->copy);
 	buffer_free(&self->segments);
 	free(self->host_folder);
+	free(self->path);
 	free(self);
 }
 
@@ -270,8 +271,11 @@ static enum status chromadb_prepare(struct store *store, const char *path, struc
 {
 	struct chromadb *self = (struct chromadb *)store;
 	uint64_t bytes = 0;
-	enum status status =
-		folder_copy_new(store->runtime, store->container, store->data_folder, path, &self->copy, error);
+	free(self->path);
+	self->path = strdup(path);
+	enum status status = self->path == NULL ? error_memory(error)
+											: folder_copy_new(store->runtime, store->container, store->data_folder,
+															  path, &self->copy, error);
 	return status == STATUS_OK ? folder_copy_catch_up(self->copy, progress, &bytes, error) : status;
 }
 
@@ -286,14 +290,30 @@ static enum status chromadb_capture(struct store *store, struct error *error)
 	return folder_copy_capture(((struct chromadb *)store)->copy, error);
 }
 
+/* Counts from the archive itself, beside which there is room for its database. */
+static enum status count_records(struct chromadb *self, struct fingerprint *fingerprint, struct error *error)
+{
+	CLEANUP(cleanup_free) char *folder = NULL;
+	if (asprintf(&folder, "%s.database", self->path) < 0) {
+		folder = NULL;
+		return error_memory(error);
+	}
+	return chromadb_database_count_archive(self->path, self->volume.store.data_folder + 1, folder, fingerprint, error);
+}
+
 static enum status chromadb_finish(struct store *store, struct progress *progress, struct saved *ret_saved,
 								   struct error *error)
 {
 	struct chromadb *self = (struct chromadb *)store;
 	struct folder_copy_result copied;
+	CLEANUP(fingerprint_free) struct fingerprint fingerprint = {0};
 	enum status status = folder_copy_finish(self->copy, progress, &copied, error);
 	if (status == STATUS_OK) {
-		*ret_saved = (struct saved){.window_bytes = copied.window_bytes};
+		progress_step(progress, "checking and counting", 0);
+		status = count_records(self, &fingerprint, error);
+	}
+	if (status == STATUS_OK) {
+		*ret_saved = (struct saved){.window_bytes = copied.window_bytes, .fingerprint = fingerprint_take(&fingerprint)};
 		snprintf(ret_saved->method, sizeof ret_saved->method, "paused at rest, read %s",
 				 copied.direct ? "from the volume" : "through the engine");
 	}
@@ -381,9 +401,9 @@ static enum status note_file(struct segment_list *segments, const struct tar_ent
 	const char *slash = strrchr(entry->path, '/');
 	const char *name = slash != NULL ? slash + 1 : entry->path;
 	size_t folder_length = slash != NULL ? (size_t)(slash - entry->path) : 0;
-	if (strcmp(name, DATABASE_FILE) == 0) {
+	if (strcmp(name, CHROMADB_DATABASE) == 0) {
 		if (folder_length == 0 || folder_length >= sizeof artefact->folder) {
-			return error_set(error, STATUS_DAMAGED, DATABASE_FILE " is not in a folder");
+			return error_set(error, STATUS_DAMAGED, CHROMADB_DATABASE " is not in a folder");
 		}
 		/* The one that is highest up: somebody may keep a copy below it. */
 		if (artefact->folder[0] == '\0' || depth(entry->path, folder_length) < depth(artefact->folder, SIZE_MAX)) {
@@ -459,7 +479,7 @@ static enum status chromadb_check(const char *path, struct progress *progress, s
 		}
 	}
 	if (status == STATUS_OK && artefact.folder[0] == '\0') {
-		return error_set(error, STATUS_DAMAGED, "it holds no " DATABASE_FILE);
+		return error_set(error, STATUS_DAMAGED, "it holds no " CHROMADB_DATABASE);
 	}
 	if (status == STATUS_OK) {
 		status = expect_whole(&segments, error);

@@ -6,6 +6,7 @@
 #include "pipeline/tar.h"
 #include "snapshot/folder_copy.h"
 #include "stores/container_http.h"
+#include "stores/neo4j/counts.h"
 #include "stores/store_table.h"
 #include "stores/volume_store.h"
 
@@ -21,7 +22,9 @@ enum {
 
 struct neo4j {
 	struct volume_store volume;
-	struct folder_copy *copy; /* while a backup is made */
+	struct folder_copy *copy;    /* while a backup is made */
+	struct neo4j_counts *counts; /* the same; NULL if the server does not let itself be counted */
+	bool counts_failed;          /* in the moment */
 };
 
 /* "NAME/PASSWORD" of NEO4J_AUTH as cypher-shell's own environment variables; "none" means no authentication. */
@@ -134,6 +137,7 @@ static void neo4j_free(struct store *store)
 {
 	struct neo4j *self = (struct neo4j *)store;
 	folder_copy_free(self->copy);
+	neo4j_counts_free(self->counts);
 	volume_store_close(&self->volume);
 	free(self);
 }
@@ -169,12 +173,27 @@ static enum status neo4j_open(struct runtime *runtime, const struct container *c
 	return STATUS_OK;
 }
 
+/* A backup is as good without its counts. */
+static enum status prepare_counts(struct neo4j *self, struct progress *progress, struct error *error)
+{
+	progress_step(progress, "counting", 0);
+	enum status status = neo4j_counts_open(&self->volume.store, &self->counts, error);
+	if (status == STATUS_OK || status == STATUS_INTERRUPTED) {
+		return status;
+	}
+	progress_warn(progress, "Neo4j's nodes and relationships are not counted: %s", error->message);
+	return STATUS_OK;
+}
+
 static enum status neo4j_prepare(struct store *store, const char *path, struct progress *progress, struct error *error)
 {
 	struct neo4j *self = (struct neo4j *)store;
 	uint64_t bytes = 0;
-	enum status status =
-		folder_copy_new(store->runtime, store->container, store->data_folder, path, &self->copy, error);
+	enum status status = prepare_counts(self, progress, error);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	status = folder_copy_new(store->runtime, store->container, store->data_folder, path, &self->copy, error);
 	return status == STATUS_OK ? folder_copy_catch_up(self->copy, progress, &bytes, error) : status;
 }
 
@@ -182,6 +201,41 @@ static enum status neo4j_catch_up(struct store *store, struct progress *progress
 								  struct error *error)
 {
 	return folder_copy_catch_up(((struct neo4j *)store)->copy, progress, ret_bytes, error);
+}
+
+/* Counts that do not come in time are done without. */
+static enum status do_without_counts(struct neo4j *self, enum status status)
+{
+	if (status == STATUS_OK || status == STATUS_INTERRUPTED) {
+		return status;
+	}
+	self->counts_failed = true; /* freed later: nothing stands still then */
+	return STATUS_OK;
+}
+
+static bool has_counts(const struct neo4j *self)
+{
+	return self->counts != NULL && !self->counts_failed;
+}
+
+static enum status neo4j_ask(struct store *store, struct error *error)
+{
+	struct neo4j *self = (struct neo4j *)store;
+	return has_counts(self) ? do_without_counts(self, neo4j_counts_ask(self->counts, error)) : STATUS_OK;
+}
+
+static enum status neo4j_answer(struct store *store, struct error *error)
+{
+	struct neo4j *self = (struct neo4j *)store;
+	return has_counts(self) ? do_without_counts(self, neo4j_counts_answer(self->counts, error)) : STATUS_OK;
+}
+
+static void neo4j_forget(struct store *store)
+{
+	struct neo4j *self = (struct neo4j *)store;
+	if (has_counts(self)) {
+		neo4j_counts_forget(self->counts);
+	}
 }
 
 static enum status neo4j_capture(struct store *store, struct error *error)
@@ -194,9 +248,13 @@ static enum status neo4j_finish(struct store *store, struct progress *progress, 
 {
 	struct neo4j *self = (struct neo4j *)store;
 	struct folder_copy_result copied;
+	CLEANUP(fingerprint_free) struct fingerprint fingerprint = {0};
+	if (has_counts(self)) {
+		fingerprint = neo4j_counts_take(self->counts);
+	}
 	enum status status = folder_copy_finish(self->copy, progress, &copied, error);
 	if (status == STATUS_OK) {
-		*ret_saved = (struct saved){.window_bytes = copied.window_bytes};
+		*ret_saved = (struct saved){.window_bytes = copied.window_bytes, .fingerprint = fingerprint_take(&fingerprint)};
 		snprintf(ret_saved->method, sizeof ret_saved->method, "paused, read %s",
 				 copied.direct ? "from the volume" : "through the engine");
 	}
@@ -285,7 +343,10 @@ const struct store_ops store_neo4j = {
 	.size = volume_store_size,
 	.prepare = neo4j_prepare,
 	.catch_up = neo4j_catch_up,
+	.ask = neo4j_ask,
+	.answer = neo4j_answer,
 	.capture = neo4j_capture,
+	.forget = neo4j_forget,
 	.finish = neo4j_finish,
 	.check = neo4j_check,
 	.stage = neo4j_stage,

@@ -1,7 +1,7 @@
 #include "stores/postgresql/postgresql.h"
 
-#include "pipeline/file.h"
 #include "stores/postgresql/dump_check.h"
+#include "stores/postgresql/moment.h"
 #include "stores/postgresql/psql.h"
 #include "stores/postgresql/restore.h"
 #include "stores/store_table.h"
@@ -97,6 +97,7 @@ static void postgresql_free(struct store *store)
 	free(self->password);
 	free(self->preferred);
 	free(self->path);
+	postgresql_moment_free(self->moment);
 	free(self);
 }
 
@@ -168,59 +169,42 @@ static enum status postgresql_size(struct store *store, uint64_t *ret_bytes, str
 	return status;
 }
 
-/* Hands on to the file and tells how far it is. */
-struct counting_sink {
-	struct sink sink;
-	struct sink *next;
-	struct progress *progress;
-	uint64_t bytes;
-};
-
-static enum status counting_sink_write(struct sink *sink, const void *bytes, size_t length, struct error *error)
-{
-	struct counting_sink *self = (struct counting_sink *)sink;
-	self->bytes += length;
-	progress_advance(self->progress, length);
-	return sink_write(self->next, bytes, length, error);
-}
-
-/* The databases of a restore that was interrupted are no part of what the user has. */
-static const char *const save_arguments[] = {"pg_dumpall",
-											 "-w",
-											 "--exclude-database=" RESTORE_STATE_DATABASE,
-											 "--exclude-database=" RESTORE_STATE_NEW "*",
-											 "--exclude-database=" RESTORE_STATE_OLD "*",
-											 NULL};
-
 static enum status postgresql_prepare(struct store *store, const char *path, struct progress *progress,
 									  struct error *error)
 {
 	struct postgresql *self = (struct postgresql *)store;
-	(void)progress;
 	free(self->path);
 	self->path = strdup(path);
-	return self->path != NULL ? STATUS_OK : error_memory(error);
+	return self->path != NULL ? postgresql_moment_prepare(self, progress, error) : error_memory(error);
+}
+
+static enum status postgresql_catch_up(struct store *store, struct progress *progress, uint64_t *ret_bytes,
+									   struct error *error)
+{
+	(void)progress;
+	*ret_bytes = 0;
+	return postgresql_moment_catch_up((struct postgresql *)store, error);
+}
+
+static enum status postgresql_ask(struct store *store, struct error *error)
+{
+	return postgresql_moment_ask((struct postgresql *)store, error);
+}
+
+static enum status postgresql_answer(struct store *store, struct error *error)
+{
+	return postgresql_moment_answer((struct postgresql *)store, error);
+}
+
+static void postgresql_forget(struct store *store)
+{
+	postgresql_moment_forget((struct postgresql *)store);
 }
 
 static enum status postgresql_finish(struct store *store, struct progress *progress, struct saved *ret_saved,
 									 struct error *error)
 {
-	static const struct sink_ops counting_ops = {.write = counting_sink_write};
-	struct postgresql *self = (struct postgresql *)store;
-	CLEANUP(cleanup_sink) struct sink *file = NULL;
-	progress_step(progress, "dumping", 0);
-	enum status status = file_sink_new(self->path, &file, error);
-	struct counting_sink counting = {.sink = {.ops = &counting_ops}, .next = file, .progress = progress};
-	if (status == STATUS_OK) {
-		status = psql_dump(self, self->database, save_arguments, &counting.sink, error);
-	}
-	if (status == STATUS_OK) {
-		status = sink_finish(file, error);
-	}
-	if (status == STATUS_OK) {
-		*ret_saved = (struct saved){.method = "pg_dumpall"};
-	}
-	return status;
+	return postgresql_moment_save((struct postgresql *)store, progress, ret_saved, error);
 }
 
 static const char *const legacy_artefacts[] = {"manual_postgres_backup.sql", NULL};
@@ -236,6 +220,10 @@ const struct store_ops store_postgresql = {
 	.examine = postgresql_examine,
 	.size = postgresql_size,
 	.prepare = postgresql_prepare,
+	.catch_up = postgresql_catch_up,
+	.ask = postgresql_ask,
+	.answer = postgresql_answer,
+	.forget = postgresql_forget,
 	.finish = postgresql_finish,
 	.check = dump_check,
 	.stage = restore_stage,

@@ -9,14 +9,17 @@
 /* What all our sessions call themselves, so that a later run can end those of one that was killed. */
 #define POSTGRESQL_APPLICATION "whisperbackup"
 
+struct postgresql_moment;
+
 struct postgresql {
 	struct store store;
-	char *user;           /* a superuser, whatever its name */
-	char *password;       /* NULL if there is none */
-	char *preferred;      /* the database that the container was set up with; it may be gone by now */
-	const char *database; /* one that answers: `preferred`, or one that every server has */
-	char *path;           /* of the artefact, while a backup is made */
-	int version_number;   /* 150018 for 15.18 */
+	char *user;                       /* a superuser, whatever its name */
+	char *password;                   /* NULL if there is none */
+	char *preferred;                  /* the database that the container was set up with; it may be gone by now */
+	const char *database;             /* one that answers: `preferred`, or one that every server has */
+	char *path;                       /* of the artefact, while a backup is made */
+	struct postgresql_moment *moment; /* owned; while a backup is made */
+	int version_number;               /* 150018 for 15.18 */
 };
 
 #endif

@@ -2,12 +2,14 @@
 
 #include "base/interrupt.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/random.h>
 
 enum {
-	VARIABLES = 8,                  /* environment variables of a session, with the closing NULL */
-	SESSION_OUTPUT_LIMIT = 1 << 20, /* bytes of answers to one psql_session_send */
+	VARIABLES = 8,               /* environment variables of a session, with the closing NULL */
+	DUMP_BLOCK_LIMIT = 64 << 20, /* bytes of a dump that come at once */
 };
 
 /*
@@ -186,6 +188,39 @@ enum status psql_dump(struct postgresql *server, const char *database, const cha
 	return status == STATUS_OK ? run(server, &variables, arguments, NULL, output, error) : status;
 }
 
+enum status psql_dump_watched(struct postgresql *server, const char *database, const char *const *arguments,
+							  struct sink *output, struct psql_watch *watch, struct error *error)
+{
+	CLEANUP(variables_free) struct variables variables = {0};
+	CLEANUP(cleanup_exec) struct exec *exec = NULL;
+	CLEANUP(buffer_free) struct buffer said = BUFFER_INIT(DUMP_BLOCK_LIMIT);
+	CLEANUP(buffer_free) struct buffer errors = BUFFER_INIT(PSQL_ERRORS_LIMIT);
+	enum status status = connection(server, database, server->password, &variables, error);
+	const struct exec_request request = {
+		.container = server->store.container,
+		.arguments = arguments,
+		.environment = (const char *const *)variables.texts,
+	};
+	if (status == STATUS_OK) {
+		status = runtime_exec_open(server->store.runtime, &request, &exec, error);
+	}
+	for (bool ended = false, begun = false; status == STATUS_OK && !ended;) {
+		status = runtime_exec_read(exec, &said, &errors, begun ? -1 : PSQL_WATCH_MILLISECONDS, &ended, error);
+		if (status == STATUS_OK && said.length > 0) {
+			begun = true;
+			status = sink_write(output, said.data, said.length, error);
+			buffer_clear(&said);
+		} else if (status == STATUS_OK && !begun && !ended) {
+			status = watch->waits(watch, error);
+		}
+	}
+	int exit_code = 0;
+	if (status == STATUS_OK) {
+		status = runtime_exec_finish(exec, &exit_code, error);
+	}
+	return status == STATUS_OK && exit_code != 0 ? failed(server, arguments[0], exit_code, &errors, error) : status;
+}
+
 bool psql_needs_no_password(struct postgresql *server, const char *database)
 {
 	static const char *const arguments[] = {"psql", "-X", "-q", "-w", "-c", "SELECT 1", NULL};
@@ -204,6 +239,7 @@ struct psql_session {
 	struct buffer output;
 	struct buffer errors;
 	unsigned number; /* of the answers waited for so far */
+	uint64_t secret; /* so that no name or value in an answer looks like the mark */
 	char mark[64];   /* what psql says when it has done all that was sent */
 };
 
@@ -215,9 +251,12 @@ enum status psql_session_open(struct postgresql *server, const char *database, s
 	if (session == NULL) {
 		return error_memory(error);
 	}
+	if (getrandom(&session->secret, sizeof session->secret, 0) != sizeof session->secret) {
+		return error_set_errno(error, "cannot get random bytes");
+	}
 	session->server = server;
-	session->output = (struct buffer)BUFFER_INIT(SESSION_OUTPUT_LIMIT);
-	session->errors = (struct buffer)BUFFER_INIT(SESSION_OUTPUT_LIMIT);
+	session->output = (struct buffer)BUFFER_INIT(PSQL_ROWS_LIMIT);
+	session->errors = (struct buffer)BUFFER_INIT(PSQL_ERRORS_LIMIT);
 	enum status status = connection(server, database, server->password, &variables, error);
 	if (status == STATUS_OK) {
 		status = settings(&variables, error);
@@ -243,7 +282,8 @@ enum status psql_session_open(struct postgresql *server, const char *database, s
 enum status psql_session_send(struct psql_session *session, const char *sql, struct error *error)
 {
 	buffer_clear(&session->output);
-	snprintf(session->mark, sizeof session->mark, POSTGRESQL_APPLICATION " answer %u\n", ++session->number);
+	snprintf(session->mark, sizeof session->mark, POSTGRESQL_APPLICATION " %" PRIx64 " answer %u\n", session->secret,
+			 ++session->number);
 	char echo[sizeof session->mark + 16];
 	snprintf(echo, sizeof echo, "\n\\echo '%.*s'\n", (int)strlen(session->mark) - 1, session->mark);
 	enum status status = runtime_exec_write(session->exec, sql, strlen(sql), &session->output, &session->errors, error);
@@ -261,8 +301,14 @@ enum status psql_session_wait(struct psql_session *session, int timeout_millisec
 	if (status != STATUS_OK) {
 		return status;
 	}
-	*ret_answered = session->output.length > 0 &&
-					memmem(session->output.data, session->output.length, session->mark, strlen(session->mark)) != NULL;
+	const struct buffer *output = &session->output;
+	const char *mark =
+		output->length > 0 ? memmem(output->data, output->length, session->mark, strlen(session->mark)) : NULL;
+	*ret_answered = mark != NULL;
+	if (mark != NULL) {
+		session->output.length = (size_t)(mark - output->data);
+		session->output.data[session->output.length] = '\0';
+	}
 	if (*ret_answered || !ended) {
 		return STATUS_OK;
 	}
@@ -282,6 +328,27 @@ enum status psql_session_run(struct psql_session *session, const char *sql, stru
 		}
 	}
 	return status;
+}
+
+const struct buffer *psql_session_rows(const struct psql_session *session)
+{
+	return &session->output;
+}
+
+enum status psql_session_end(struct psql_session *session, struct error *error)
+{
+	enum status status = runtime_exec_close_input(session->exec, error);
+	for (bool ended = false; status == STATUS_OK && !ended;) {
+		buffer_clear(&session->output);
+		status = runtime_exec_read(session->exec, &session->output, &session->errors, -1, &ended, error);
+	}
+	int exit_code = 0;
+	if (status == STATUS_OK) {
+		status = runtime_exec_finish(session->exec, &exit_code, error);
+	}
+	return status == STATUS_OK && exit_code != 0
+			   ? failed(session->server, query_arguments[0], exit_code, &session->errors, error)
+			   : status;
 }
 
 void psql_session_free(struct psql_session *session)

@@ -12,6 +12,7 @@
 enum {
 	PSQL_ROWS_LIMIT = 32 << 20,   /* bytes of an answer */
 	PSQL_ERRORS_LIMIT = 64 << 10, /* bytes kept of what a program says on its standard error */
+	PSQL_WATCH_MILLISECONDS = 200,
 };
 
 /* Finds a database that answers, for server->database. STATUS_UNAVAILABLE if there is none. */
@@ -35,6 +36,15 @@ enum status psql_load(struct postgresql *server, const char *database, bool tran
 enum status psql_dump(struct postgresql *server, const char *database, const char *const *arguments,
 					  struct sink *output, struct error *error) MUST_CHECK;
 
+/* Told again and again that a program has not written anything yet: it may be waiting for something. */
+struct psql_watch {
+	enum status (*waits)(struct psql_watch *watch, struct error *error);
+};
+
+/* As psql_dump; `watch` is asked every PSQL_WATCH_MILLISECONDS until the first byte comes. */
+enum status psql_dump_watched(struct postgresql *server, const char *database, const char *const *arguments,
+							  struct sink *output, struct psql_watch *watch, struct error *error) MUST_CHECK;
+
 /* True if a session in `database` can be opened with another password, or none: the local socket asks for none. */
 bool psql_needs_no_password(struct postgresql *server, const char *database);
 
@@ -57,6 +67,12 @@ enum status psql_session_wait(struct psql_session *session, int timeout_millisec
 
 /* Both, without a limit in time other than the server's. */
 enum status psql_session_run(struct psql_session *session, const char *sql, struct error *error) MUST_CHECK;
+
+/* What was answered, once it has been: fields as psql_query has them. Lent until the next call. */
+const struct buffer *psql_session_rows(const struct psql_session *session);
+
+/* Lets psql end by itself, and says whether it did well; spares the search for it that freeing it alone would take. */
+enum status psql_session_end(struct psql_session *session, struct error *error) MUST_CHECK;
 
 void psql_session_free(struct psql_session *session);
 CLEANUP_DEFINE(psql_session, struct psql_session, psql_session_free)

@@ -15,10 +15,12 @@ enum {
 	REDIS_NAMES_COUNT = 4,
 };
 
+struct redis_moment;
+
 struct redis {
 	struct volume_store volume;
-	char *password; /* NULL if none is needed */
-	char *path;     /* of the artefact, while a backup is made */
+	char *password;              /* NULL if none is needed */
+	struct redis_moment *moment; /* while a backup is made */
 	char port[16];
 	char dump_name[REDIS_NAME_SIZE];     /* dbfilename */
 	char append_folder[REDIS_NAME_SIZE]; /* appenddirname; empty before Redis 7 */

@@ -1,7 +1,6 @@
-/* pipeline/tar: folders packed by us, unpacked by us and by GNU tar. */
+/* snapshot/folder_copy and pipeline/tar: folders in which nothing happens, packed by us, unpacked by us and by GNU tar.
+ */
 #include "tar_support.h"
-
-#include "pipeline/gzip.h"
 
 #include <locale.h>
 #include <sys/socket.h>
@@ -259,9 +258,10 @@ static void holes_come_back_as_holes(void **state)
 		skip(); /* a filesystem without holes */
 	}
 	round_trip(*state);
-	assert_few_blocks(at(*state, "out/a"), 64);
-	assert_few_blocks(at(*state, "out/b"), 8);
-	assert_few_blocks(at(*state, "out/c"), 256);
+	/* 20, 5 and 9 MB; a block of TREE_BLOCK_SIZE is a hole as a whole or not at all. */
+	assert_few_blocks(at(*state, "out/a"), 2048 + 64);
+	assert_few_blocks(at(*state, "out/b"), 2048 + 64);
+	assert_few_blocks(at(*state, "out/c"), 2048 + 64);
 }
 
 static void holes_are_not_in_the_archive(void **state)
@@ -271,7 +271,7 @@ static void holes_are_not_in_the_archive(void **state)
 		skip();
 	}
 	struct buffer archive = packed(at(*state, "src"), "data");
-	assert_in_range(archive.length, 70000, 200000);
+	assert_in_range(archive.length, 70000, 3200000);
 	buffer_free(&archive);
 }
 
@@ -319,15 +319,16 @@ static void what_is_named_like_ours_further_down_is_kept(void **state)
 
 /* --- what GNU tar says -------------------------------------------------------------------------------------------- */
 
-static void gnu_tar_lists_the_same_names_in_order(void **state)
+static void gnu_tar_lists_folders_before_what_is_in_them_and_links_last(void **state)
 {
-	make_source(*state, "mkdir -p b/c; touch a b/c/d b-x z; ln a y; ln -s a x");
+	make_source(*state, "mkdir -p b/c; touch -d @3 a; touch -d @1 b/c/d; touch -d @2 b-x; touch -d @4 z; ln z y; "
+						"ln -s a x; touch -h -d @0 x");
 	struct buffer archive = packed(at(*state, "src"), "chroma/chroma");
 	write_bytes(at(*state, "archive.tar"), archive.data, archive.length);
 	buffer_free(&archive);
 	char *names = shell(NULL, "tar tf '%s/archive.tar' 2>&1", (char *)*state);
-	assert_string_equal(names, "chroma/chroma/\nchroma/chroma/a\nchroma/chroma/b/\nchroma/chroma/b/c/\n"
-							   "chroma/chroma/b/c/d\nchroma/chroma/b-x\nchroma/chroma/x\nchroma/chroma/y\n"
+	assert_string_equal(names, "chroma/chroma/\nchroma/chroma/b/\nchroma/chroma/b/c/\nchroma/chroma/x\n"
+							   "chroma/chroma/b/c/d\nchroma/chroma/b-x\nchroma/chroma/a\nchroma/chroma/y\n"
 							   "chroma/chroma/z\n");
 	free(names);
 }
@@ -384,138 +385,39 @@ static void gnu_tar_unpacks_extended_attributes_without_a_warning(void **state)
 
 static void tar_xzf_unpacks_a_compressed_archive(void **state)
 {
-	struct error error;
-	struct sink *buffer = NULL;
-	struct sink *gzip = NULL;
-	struct buffer archive = BUFFER_INIT(ARCHIVE_LIMIT);
-	uint64_t bytes = 0;
 	make_source(*state, "for i in 1 2 3; do head -c 150000 /dev/urandom >r$i; head -c 1500000 /dev/zero >z$i; done");
-	assert_ok(sink_to_buffer_new(&archive, &buffer, &error), &error);
-	assert_ok(gzip_sink_new(buffer, &gzip, &error), &error);
-	assert_ok(tar_pack(at(*state, "src"), "data", gzip, NULL, &bytes, &error), &error);
-	assert_ok(sink_finish(gzip, &error), &error);
-	sink_free(gzip);
-	sink_free(buffer);
-	write_bytes(at(*state, "archive.tar.gz"), archive.data, archive.length);
-	buffer_free(&archive);
+	(void)pack_into(at(*state, "archive.tar.gz"), at(*state, "src"), "data");
 	char *output = shell(NULL, "cd '%s' && mkdir out && tar -xzpf archive.tar.gz -C out 2>&1", (char *)*state);
 	assert_string_equal(output, "");
 	free(output);
 	assert_same_trees(at(*state, "src"), at(*state, "out/data"));
 }
 
-/* --- the stream --------------------------------------------------------------------------------------------------- */
-
-/* Counts cuts, and changes a file at a chosen one: that is after its size was read and before its content is. */
-struct meddling_sink {
-	struct sink sink;
-	struct buffer *output; /* lent; NULL: the bytes are dropped */
-	size_t cuts;
-	size_t change_at;
-	const char *path;
-	off_t size;
-};
-
-static enum status meddling_write(struct sink *sink, const void *bytes, size_t length, struct error *error)
-{
-	struct buffer *output = ((struct meddling_sink *)sink)->output;
-	return output != NULL ? buffer_append(output, bytes, length, error) : STATUS_OK;
-}
-
-static enum status meddling_cut(struct sink *sink, struct error *error)
-{
-	(void)error;
-	struct meddling_sink *self = (struct meddling_sink *)sink;
-	if (++self->cuts == self->change_at) {
-		assert_int_equal(truncate(self->path, self->size), 0);
-	}
-	return STATUS_OK;
-}
-
-static const struct sink_ops meddling_ops = {.write = meddling_write, .cut = meddling_cut};
-
-static void the_stream_may_be_split_before_each_entry(void **state)
-{
-	struct error error;
-	struct meddling_sink sink = {.sink = {.ops = &meddling_ops}};
-	uint64_t bytes = 0;
-	make_source(*state, "mkdir a; touch a/b c; ln -s c d");
-	assert_ok(tar_pack(at(*state, "src"), "data", &sink.sink, NULL, &bytes, &error), &error);
-	assert_int_equal(sink.cuts, 5);
-}
-
 static void the_bytes_of_all_files_are_counted(void **state)
 {
-	struct error error;
-	struct meddling_sink sink = {.sink = {.ops = &meddling_ops}};
-	uint64_t bytes = 0;
-	make_source(*state, "head -c 1000 /dev/zero >a; head -c 234 /dev/zero >b; mkdir c; touch c/d");
-	assert_ok(tar_pack(at(*state, "src"), "data", &sink.sink, NULL, &bytes, &error), &error);
-	assert_int_equal(bytes, 1234);
+	make_source(*state, "head -c 1000 /dev/zero >a; head -c 234 /dev/zero >b; mkdir c; touch c/d; ln a e");
+	struct folder_copy_result result = pack_into(at(*state, "archive.tar.gz"), at(*state, "src"), "data");
+	assert_int_equal(result.bytes, 1234);
+	assert_true(result.direct);
 }
 
-static enum status pack_while_a_file_changes(const char *scratch, off_t size, struct buffer *output,
-											 struct error *error)
-{
-	uint64_t bytes = 0;
-	char *path = strdup(at(scratch, "src/b"));
-	/* The folder, "a", "b" */
-	struct meddling_sink sink = {
-		.sink = {.ops = &meddling_ops}, .output = output, .change_at = 3, .path = path, .size = size};
-	enum status status = tar_pack(at(scratch, "src"), "data", &sink.sink, NULL, &bytes, error);
-	free(path);
-	return status;
-}
-
-static void pack_refuses_a_file_that_becomes_shorter(void **state)
+static void a_folder_that_is_not_there_is_refused(void **state)
 {
 	struct error error;
-	make_source(*state, "echo 12345 >a; head -c 1000000 /dev/urandom >b; echo 1 >c");
-	assert_status(STATUS_FAILED, pack_while_a_file_changes(*state, 999999, NULL, &error), &error);
-	assert_non_null(strstr(error.message, "src/b changed"));
+	struct folder_copy *copy = NULL;
+	assert_status(STATUS_FAILED, folder_copy_of(at(*state, "src"), "data", at(*state, "archive.tar.gz"), &copy, &error),
+				  &error);
 }
 
-static void pack_refuses_a_file_that_becomes_longer(void **state)
+static void an_archive_that_is_there_already_is_not_touched(void **state)
 {
 	struct error error;
-	make_source(*state, "echo 12345 >a; head -c 1000000 /dev/urandom >b; echo 1 >c");
-	assert_status(STATUS_FAILED, pack_while_a_file_changes(*state, 1000001, NULL, &error), &error);
-	assert_non_null(strstr(error.message, "src/b changed"));
-}
-
-static void pack_refuses_a_folder_that_is_not_there(void **state)
-{
-	struct error error;
-	struct meddling_sink sink = {.sink = {.ops = &meddling_ops}};
-	uint64_t bytes = 0;
-	assert_status(STATUS_FAILED, tar_pack(at(*state, "src"), "data", &sink.sink, NULL, &bytes, &error), &error);
-}
-
-static void pack_hands_on_the_failure_of_its_output(void **state)
-{
-	struct error error;
-	struct buffer output = BUFFER_INIT(5000);
-	struct sink *sink = NULL;
-	uint64_t bytes = 0;
-	make_source(*state, "head -c 100000 /dev/urandom >a");
-	assert_ok(sink_to_buffer_new(&output, &sink, &error), &error);
-	assert_status(STATUS_FAILED, tar_pack(at(*state, "src"), "data", sink, NULL, &bytes, &error), &error);
-	assert_non_null(strstr(error.message, "more than 5000 bytes"));
-	sink_free(sink);
-	buffer_free(&output);
-}
-
-/* What has failed half-way must not look whole. */
-static void pack_that_fails_writes_no_end_marker(void **state)
-{
-	static const char zeros[2 * TAR_BLOCK];
-	struct error error;
-	struct buffer archive = BUFFER_INIT(ARCHIVE_LIMIT);
-	make_source(*state, "echo 12345 >a; head -c 1000000 /dev/urandom >b; echo 1 >c");
-	assert_status(STATUS_FAILED, pack_while_a_file_changes(*state, 999999, &archive, &error), &error);
-	assert_true(archive.length > 500000);
-	assert_memory_not_equal(archive.data + archive.length - sizeof zeros, zeros, sizeof zeros);
-	buffer_free(&archive);
+	struct folder_copy *copy = NULL;
+	make_source(*state, "true");
+	write_file(at(*state, "archive.tar.gz"), "precious");
+	assert_status(STATUS_FAILED, folder_copy_of(at(*state, "src"), "data", at(*state, "archive.tar.gz"), &copy, &error),
+				  &error);
+	assert_file_is(at(*state, "archive.tar.gz"), "precious");
 }
 
 int main(void)
@@ -554,7 +456,7 @@ int main(void)
 		scratch_test(a_socket_is_left_out),
 		scratch_test(what_is_ours_at_the_top_is_left_out),
 		scratch_test(what_is_named_like_ours_further_down_is_kept),
-		scratch_test(gnu_tar_lists_the_same_names_in_order),
+		scratch_test(gnu_tar_lists_folders_before_what_is_in_them_and_links_last),
 		scratch_test(gnu_tar_unpacks_files_links_and_folders),
 		scratch_test(gnu_tar_unpacks_owners),
 		scratch_test(gnu_tar_unpacks_long_names),
@@ -562,13 +464,9 @@ int main(void)
 		scratch_test(gnu_tar_unpacks_files_with_holes),
 		scratch_test(gnu_tar_unpacks_extended_attributes_without_a_warning),
 		scratch_test(tar_xzf_unpacks_a_compressed_archive),
-		scratch_test(the_stream_may_be_split_before_each_entry),
 		scratch_test(the_bytes_of_all_files_are_counted),
-		scratch_test(pack_refuses_a_file_that_becomes_shorter),
-		scratch_test(pack_refuses_a_file_that_becomes_longer),
-		scratch_test(pack_refuses_a_folder_that_is_not_there),
-		scratch_test(pack_hands_on_the_failure_of_its_output),
-		scratch_test(pack_that_fails_writes_no_end_marker),
+		scratch_test(a_folder_that_is_not_there_is_refused),
+		scratch_test(an_archive_that_is_there_already_is_not_touched),
 	};
-	return cmocka_run_group_tests_name("tar_pack", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("folder_copy_quiet", tests, NULL, NULL);
 }

@@ -1,0 +1,191 @@
+#include "stores/chromadb/database.h"
+
+#include "base/cleanup.h"
+#include "base/interrupt.h"
+
+#include <sqlite3.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+	ADD = 0,
+	UPDATE = 1,
+	UPSERT = 2,
+	DELETE = 3,
+	STEPS_BETWEEN_CHECKS = 100000, /* of SQLite's virtual machine, between two looks for an interrupt */
+	LARGEST_SEQUENCE_BYTES = 8,    /* of a number that is kept as a BLOB */
+};
+
+#define DEFAULT_TENANT   "default_tenant"
+#define DEFAULT_DATABASE "default_database"
+
+const char *const chromadb_database_files[] = {CHROMADB_DATABASE, CHROMADB_DATABASE "-journal",
+											   CHROMADB_DATABASE "-wal", NULL};
+
+static void cleanup_database(sqlite3 **database)
+{
+	(void)sqlite3_close(*database);
+}
+
+static void cleanup_statement(sqlite3_stmt **statement)
+{
+	(void)sqlite3_finalize(*statement);
+}
+
+static int stop_when_interrupted(void *context)
+{
+	struct error ignored;
+	(void)context;
+	return interrupt_check(&ignored) != STATUS_OK;
+}
+
+/* What SQLite's result codes mean for a backup: a file that cannot be read is no good one. */
+static enum status explain(sqlite3 *database, struct error *error)
+{
+	const char *message = sqlite3_errmsg(database);
+	switch (sqlite3_errcode(database) & 0xff) {
+	case SQLITE_CORRUPT:
+	case SQLITE_NOTADB:
+		return error_set(error, STATUS_DAMAGED, CHROMADB_DATABASE " is damaged: %s", message);
+	case SQLITE_INTERRUPT:
+		return interrupt_check(error) != STATUS_OK
+				   ? STATUS_INTERRUPTED
+				   : error_set(error, STATUS_FAILED, "cannot read " CHROMADB_DATABASE ": %s", message);
+	case SQLITE_FULL:
+		return error_set(error, STATUS_NO_SPACE, "cannot read " CHROMADB_DATABASE ": %s", message);
+	default:
+		return error_set(error, STATUS_FAILED, "cannot read " CHROMADB_DATABASE ": %s", message);
+	}
+}
+
+/* Older versions kept numbers as BLOBs, big-endian (chromadb/db/impl, "encode_seq_id"). */
+static void number_function(sqlite3_context *context, int count, sqlite3_value **values)
+{
+	(void)count;
+	if (sqlite3_value_type(values[0]) != SQLITE_BLOB) {
+		sqlite3_result_value(context, values[0]);
+		return;
+	}
+	const unsigned char *bytes = sqlite3_value_blob(values[0]);
+	int length = sqlite3_value_bytes(values[0]);
+	sqlite3_int64 number = 0;
+	for (int i = length > LARGEST_SEQUENCE_BYTES ? length - LARGEST_SEQUENCE_BYTES : 0; i < length; i++) {
+		number = (sqlite3_int64)((sqlite3_uint64)number << 8 | bytes[i]);
+	}
+	sqlite3_result_int64(context, number);
+}
+
+static enum status open_database(const char *path, sqlite3 **ret_database, struct error *error)
+{
+	if (sqlite3_open_v2(path, ret_database, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK ||
+		sqlite3_create_function(*ret_database, "number", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, number_function,
+								NULL, NULL) != SQLITE_OK) {
+		return explain(*ret_database, error);
+	}
+	sqlite3_progress_handler(*ret_database, STEPS_BETWEEN_CHECKS, stop_when_interrupted, NULL);
+	return STATUS_OK;
+}
+
+/* "PRAGMA quick_check" answers with one row "ok", or one for each complaint. */
+static enum status check(sqlite3 *database, struct error *error)
+{
+	CLEANUP(cleanup_statement) sqlite3_stmt *statement = NULL;
+	if (sqlite3_prepare_v2(database, "PRAGMA quick_check(1)", -1, &statement, NULL) != SQLITE_OK ||
+		sqlite3_step(statement) != SQLITE_ROW) {
+		return explain(database, error);
+	}
+	const char *said = (const char *)sqlite3_column_text(statement, 0);
+	if (said == NULL) {
+		return explain(database, error);
+	}
+	if (strcmp(said, "ok") != 0) {
+		return error_set(error, STATUS_DAMAGED, CHROMADB_DATABASE " is damaged: %s", said);
+	}
+	return STATUS_OK;
+}
+
+/*
+ * `bounds`: of each collection, how far its METADATA segment has come. `waiting`: of each record in the queue behind
+ * that, the last operation that makes it be there or not; an update does neither. The queue's topic ends with the
+ * collection's id, a UUID. It is read once, whatever the number of collections.
+ */
+static const char collect[] =
+	"CREATE TEMP TABLE bounds AS"
+	" SELECT c.id AS collection, s.id AS segment, c.name AS name, d.name AS database, d.tenant_id AS tenant,"
+	" coalesce(number(m.seq_id), 0) AS seq"
+	" FROM collections c JOIN databases d ON d.id = c.database_id"
+	" JOIN segments s ON s.collection = c.id AND s.scope = 'METADATA'"
+	" LEFT JOIN max_seq_id m ON m.segment_id = s.id;"
+	"CREATE INDEX temp.bounds_by_collection ON bounds (collection);"
+	"CREATE TEMP TABLE waiting AS"
+	" SELECT b.segment AS segment, q.id AS id, q.operation AS operation, max(q.seq_id) AS seq"
+	" FROM main.embeddings_queue q JOIN bounds b ON b.collection = substr(q.topic, -36)"
+	" WHERE q.seq_id > b.seq AND q.operation IN (0, 2, 3)"
+	" GROUP BY b.segment, q.id;"
+	"CREATE TEMP TABLE counted AS"
+	" SELECT segment_id AS segment, count(*) AS number FROM main.embeddings GROUP BY segment_id"
+	" UNION ALL"
+	" SELECT w.segment, CASE WHEN w.operation = 3 THEN -1 ELSE 1 END FROM waiting w"
+	" WHERE (w.operation = 3) = EXISTS (SELECT 1 FROM main.embeddings e"
+	" WHERE e.segment_id = w.segment AND e.embedding_id = w.id);";
+
+_Static_assert(ADD == 0 && UPDATE == 1 && UPSERT == 2 && DELETE == 3, "the numbers in the statement above");
+
+static const char counts[] = "SELECT b.tenant, b.database, b.name, coalesce(sum(c.number), 0)"
+							 " FROM bounds b LEFT JOIN counted c ON c.segment = b.segment"
+							 " GROUP BY b.segment ORDER BY 1, 2, 3";
+
+static enum status add(sqlite3_stmt *row, struct fingerprint *fingerprint, struct error *error)
+{
+	const char *tenant = (const char *)sqlite3_column_text(row, 0);
+	const char *database = (const char *)sqlite3_column_text(row, 1);
+	const char *collection = (const char *)sqlite3_column_text(row, 2);
+	sqlite3_int64 number = sqlite3_column_int64(row, 3);
+	CLEANUP(cleanup_free) char *name = NULL;
+	if (tenant == NULL || database == NULL || collection == NULL) {
+		return error_memory(error);
+	}
+	bool at_home = strcmp(tenant, DEFAULT_TENANT) == 0 && strcmp(database, DEFAULT_DATABASE) == 0;
+	if (asprintf(&name, "%s%s%s%s%s", at_home ? "" : tenant, at_home ? "" : "/", at_home ? "" : database,
+				 at_home ? "" : "/", collection) < 0) {
+		name = NULL;
+		return error_memory(error);
+	}
+	return fingerprint_add(fingerprint, "records", name, number > 0 ? (uint64_t)number : 0, error);
+}
+
+/* Adds nothing, and says so, if these tables and columns are not there: another version's file may be as good. */
+static enum status count(sqlite3 *database, struct fingerprint *fingerprint, struct error *error)
+{
+	CLEANUP(cleanup_statement) sqlite3_stmt *statement = NULL;
+	int code = sqlite3_exec(database, collect, NULL, NULL, NULL);
+	if (code == SQLITE_OK) {
+		code = sqlite3_prepare_v2(database, counts, -1, &statement, NULL);
+	}
+	if (code == SQLITE_ERROR) {
+		return STATUS_OK;
+	}
+	while (code == SQLITE_OK || code == SQLITE_ROW) {
+		code = sqlite3_step(statement);
+		enum status status = code == SQLITE_ROW ? add(statement, fingerprint, error) : STATUS_OK;
+		if (status != STATUS_OK) {
+			return status;
+		}
+	}
+	if (code != SQLITE_DONE) {
+		return explain(database, error);
+	}
+	fingerprint->known = true;
+	fingerprint->exact = true;
+	return STATUS_OK;
+}
+
+enum status chromadb_database_count(const char *path, struct fingerprint *fingerprint, struct error *error)
+{
+	CLEANUP(cleanup_database) sqlite3 *database = NULL;
+	enum status status = open_database(path, &database, error);
+	if (status == STATUS_OK) {
+		status = check(database, error);
+	}
+	return status == STATUS_OK ? count(database, fingerprint, error) : status;
+}

@@ -1,0 +1,408 @@
+#include "stores/neo4j/counts.h"
+
+#include "stores/dialogue.h"
+
+#include <jansson.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <string.h>
+
+enum {
+	HTTP_PORT = 7474,
+	PREPARE_MILLISECONDS = 30000, /* for an answer while nothing stands still */
+	MOMENT_MILLISECONDS = 2000,   /* ... and in the moment */
+	REPLY_LIMIT = 4 << 20,        /* bytes of one reply */
+	QUERY_LIMIT = 1 << 20,        /* bytes of the question */
+	NAME_SIZE = 256,              /* bytes of a database's name */
+	MARK_SIZE = 48,
+};
+
+/*
+ * Answers are whole connections, so that a server that ends idle ones does not matter. Nothing but the request's texts
+ * comes in, over standard input: the password is on no command line. What is asked last can be asked again by "go".
+ */
+static const char script[] =
+	"while read -r command mark; do case $command in "
+	"login) IFS= read -r login;; "
+	"ask) IFS= read -r path; IFS= read -r length; IFS= read -r body;; "
+	"go) if exec 3<>\"/dev/tcp/127.0.0.1/$0\"; then "
+	"printf 'POST %s HTTP/1.0\\r\\nHost: localhost\\r\\n%s\\r\\nAccept: application/json\\r\\n"
+	"Content-Type: application/json\\r\\nContent-Length: %s\\r\\n\\r\\n%s' "
+	"\"$path\" \"Authorization: Basic $login\" \"$length\" \"$body\" >&3; cat <&3; exec 3>&-; fi 2>/dev/null; "
+	"printf '\\n%s\\n' \"$mark\";; esac; done";
+
+struct neo4j_counts {
+	struct dialogue *dialogue;
+	unsigned number; /* of the answers asked for so far */
+	bool asked;      /* the last of them has not come */
+	char database[NAME_SIZE];
+	char **labels; /* owned, and so are the texts; NULL-terminated */
+	char **types;
+	struct fingerprint fingerprint;
+};
+
+static void free_names(char **names)
+{
+	for (size_t i = 0; names != NULL && names[i] != NULL; i++) {
+		free(names[i]);
+	}
+	free(names);
+}
+
+void neo4j_counts_free(struct neo4j_counts *counts)
+{
+	if (counts == NULL) {
+		return;
+	}
+	dialogue_free(counts->dialogue);
+	free_names(counts->labels);
+	free_names(counts->types);
+	fingerprint_free(&counts->fingerprint);
+	free(counts);
+}
+CLEANUP_DEFINE(counts, struct neo4j_counts, neo4j_counts_free)
+
+static inline void cleanup_json_value(json_t **value)
+{
+	json_decref(*value);
+}
+
+/* --- asking ------------------------------------------------------------------------------------------------------- */
+
+static const char *mark_of(const struct neo4j_counts *counts, char mark[MARK_SIZE])
+{
+	snprintf(mark, MARK_SIZE, "whisperbackup:%08u", counts->number);
+	return mark;
+}
+
+static enum status go(struct neo4j_counts *counts, struct error *error)
+{
+	char mark[MARK_SIZE];
+	char line[MARK_SIZE + 8];
+	counts->number++;
+	counts->asked = true;
+	snprintf(line, sizeof line, "go %s\n", mark_of(counts, mark));
+	return dialogue_send(counts->dialogue, line, error);
+}
+
+/* The rows of the one statement's result. */
+static enum status rows_of(const struct buffer *reply, json_t **ret_rows, struct error *error)
+{
+	int code = 0;
+	json_error_t reason;
+	const char *body = strstr(buffer_text(reply), "\r\n\r\n");
+	if (body == NULL || sscanf(buffer_text(reply), "HTTP/%*s %d", &code) != 1) {
+		return error_set(error, STATUS_UNAVAILABLE, "its HTTP port does not answer");
+	}
+	if (code == 401 || code == 403) {
+		return error_set(error, STATUS_UNAVAILABLE, "it refuses the name and password of NEO4J_AUTH");
+	}
+	CLEANUP(cleanup_json_value) json_t *document = json_loads(body, JSON_DISABLE_EOF_CHECK, &reason);
+	const json_t *failure = json_array_get(json_object_get(document, "errors"), 0);
+	const char *message = json_string_value(json_object_get(failure, "message"));
+	if (message != NULL) {
+		return error_set(error, STATUS_UNAVAILABLE, "it says: %s", message);
+	}
+	json_t *rows = json_object_get(json_array_get(json_object_get(document, "results"), 0), "data");
+	if (code != 200 || !json_is_array(rows)) {
+		return error_set(error, STATUS_UNAVAILABLE, "its HTTP API answers with status %d", code);
+	}
+	*ret_rows = json_incref(rows);
+	return STATUS_OK;
+}
+
+static enum status receive(struct neo4j_counts *counts, unsigned milliseconds, json_t **ret_rows, struct error *error)
+{
+	char mark[MARK_SIZE];
+	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(REPLY_LIMIT);
+	enum status status = dialogue_receive(counts->dialogue, mark_of(counts, mark), milliseconds, &reply, error);
+	counts->asked = counts->asked && status != STATUS_OK;
+	return status == STATUS_OK ? rows_of(&reply, ret_rows, error) : status;
+}
+
+/* Makes a statement the one that `go` asks, and asks it. */
+static enum status ask(struct neo4j_counts *counts, const char *database, const char *statement, json_t **ret_rows,
+					   struct error *error)
+{
+	CLEANUP(cleanup_json_value) json_t *document = json_pack("{s:[{s:s}]}", "statements", "statement", statement);
+	CLEANUP(cleanup_free) char *body = document != NULL ? json_dumps(document, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
+	CLEANUP(cleanup_free) char *text = NULL;
+	if (body == NULL || asprintf(&text, "ask\n/db/%s/tx/commit\n%zu\n%s\n", database, strlen(body), body) < 0) {
+		return error_memory(error);
+	}
+	enum status status = dialogue_send(counts->dialogue, text, error);
+	if (status == STATUS_OK) {
+		status = go(counts, error);
+	}
+	return status == STATUS_OK ? receive(counts, PREPARE_MILLISECONDS, ret_rows, error) : status;
+}
+
+/* --- getting ready ------------------------------------------------------------------------------------------------ */
+
+/* The value of NEO4J_AUTH, "NAME/PASSWORD" or "NAME/PASSWORD/true", as HTTP wants it (RFC 7617). "none" is sent too: a
+ * server that wants no password does not look at it. */
+static enum status log_in(struct neo4j_counts *counts, const struct container *container, struct error *error)
+{
+	const char *authentication = container_environment(container, "NEO4J_AUTH");
+	CLEANUP(cleanup_free) char *plain = strdup(authentication != NULL ? authentication : "none");
+	char *slash = plain != NULL ? strchr(plain, '/') : NULL;
+	if (slash != NULL) {
+		*slash = ':';
+		size_t length = strlen(plain);
+		if (strrchr(slash, '/') != NULL && strcmp(plain + length - 5, "/true") == 0) {
+			plain[length - 5] = '\0';
+		}
+	}
+	CLEANUP(cleanup_free) unsigned char *encoded = plain != NULL ? malloc(4 * (strlen(plain) / 3 + 1) + 1) : NULL;
+	CLEANUP(cleanup_free) char *text = NULL;
+	if (encoded == NULL) {
+		return error_memory(error);
+	}
+	EVP_EncodeBlock(encoded, (const unsigned char *)plain, (int)strlen(plain));
+	if (asprintf(&text, "login\n%s\n", (const char *)encoded) < 0) {
+		text = NULL;
+		return error_memory(error);
+	}
+	return dialogue_send(counts->dialogue, text, error);
+}
+
+/* The texts in the first column, as many of them as may be. */
+static enum status names_of(const json_t *rows, char ***ret_names, struct error *error)
+{
+	size_t index = 0;
+	const json_t *row = NULL;
+	char **names = calloc(json_array_size(rows) + 1, sizeof *names);
+	*ret_names = names;
+	json_array_foreach (rows, index, row) {
+		const char *name = json_string_value(json_array_get(json_object_get(row, "row"), 0));
+		if (names != NULL && name != NULL) {
+			names[index] = strdup(name);
+		}
+		if (names == NULL || name == NULL || names[index] == NULL) {
+			return names == NULL || name != NULL ? error_memory(error)
+												 : error_set(error, STATUS_UNAVAILABLE, "it names something strange");
+		}
+	}
+	return STATUS_OK;
+}
+
+/* Community has one database besides "system", and its name can be chosen. */
+static enum status find_database(struct neo4j_counts *counts, struct error *error)
+{
+	CLEANUP(cleanup_json_value) json_t *rows = NULL;
+	size_t index = 0;
+	const json_t *row = NULL;
+	enum status status = ask(counts, "system", "SHOW DATABASES YIELD name RETURN DISTINCT name", &rows, error);
+	json_array_foreach (rows, index, row) {
+		const char *name = json_string_value(json_array_get(json_object_get(row, "row"), 0));
+		if (status != STATUS_OK || name == NULL || strcmp(name, "system") == 0) {
+			continue;
+		}
+		if (counts->database[0] != '\0' || strlen(name) >= sizeof counts->database) {
+			return error_set(error, STATUS_UNAVAILABLE, "it has more than one database");
+		}
+		strcpy(counts->database, name);
+	}
+	if (status == STATUS_OK && counts->database[0] == '\0') {
+		return error_set(error, STATUS_UNAVAILABLE, "it shows no database");
+	}
+	return status;
+}
+
+static enum status learn_names(struct neo4j_counts *counts, struct error *error)
+{
+	CLEANUP(cleanup_json_value) json_t *labels = NULL;
+	CLEANUP(cleanup_json_value) json_t *types = NULL;
+	enum status status = ask(counts, counts->database, "CALL db.labels()", &labels, error);
+	if (status == STATUS_OK) {
+		status = ask(counts, counts->database, "CALL db.relationshipTypes()", &types, error);
+	}
+	if (status == STATUS_OK && json_array_size(labels) + json_array_size(types) > NEO4J_COUNTS_NAMES_LIMIT) {
+		json_array_clear(labels);
+		json_array_clear(types);
+	}
+	if (status == STATUS_OK) {
+		status = names_of(labels, &counts->labels, error);
+	}
+	return status == STATUS_OK ? names_of(types, &counts->types, error) : status;
+}
+
+/* A name in Cypher: between backticks, which are doubled inside (Cypher manual, "Naming rules"). What looks like an
+ * escape such as \u0060 would be read as its character before, so its backslash is escaped in turn. */
+static enum status append_name(struct buffer *query, const char *name, struct error *error)
+{
+	enum status status = buffer_append_text(query, "`", error);
+	for (; status == STATUS_OK && *name != '\0'; name++) {
+		const char *text = *name == '`' ? "``" : strncmp(name, "\\u", 2) == 0 ? "\\u005c" : NULL;
+		status = text != NULL ? buffer_append_text(query, text, error) : buffer_append(query, name, 1, error);
+	}
+	return status == STATUS_OK ? buffer_append_text(query, "`", error) : status;
+}
+
+/* One count: without a grouping key beside it, so that the count store answers it. */
+static enum status append_count(struct buffer *query, size_t number, const char *before, const char *name,
+								const char *after, struct error *error)
+{
+	enum status status = buffer_printf(query, error, "%sMATCH %s", number > 0 ? " UNION ALL " : "", before);
+	if (status == STATUS_OK && name != NULL) {
+		status = buffer_append_text(query, ":", error);
+		if (status == STATUS_OK) {
+			status = append_name(query, name, error);
+		}
+	}
+	return status == STATUS_OK ? buffer_printf(query, error, "%s WITH count(x) AS c RETURN %zu AS i, c", after, number)
+							   : status;
+}
+
+enum status neo4j_counts_query(const char *const *labels, const char *const *types, struct buffer *query,
+							   struct error *error)
+{
+	size_t number = 0;
+	enum status status = append_count(query, number++, "(x", NULL, ")", error);
+	for (size_t i = 0; status == STATUS_OK && labels[i] != NULL; i++) {
+		status = append_count(query, number++, "(x", labels[i], ")", error);
+	}
+	if (status == STATUS_OK) {
+		status = append_count(query, number++, "()-[x", NULL, "]->()", error);
+	}
+	for (size_t i = 0; status == STATUS_OK && types[i] != NULL; i++) {
+		status = append_count(query, number++, "()-[x", types[i], "]->()", error);
+	}
+	return status;
+}
+
+static enum status open_dialogue(struct store *store, struct neo4j_counts *counts, struct error *error)
+{
+	char port[16];
+	snprintf(port, sizeof port, "%d", HTTP_PORT);
+	const char *const arguments[] = {"bash", "-c", script, port, NULL};
+	const struct exec_request request = {.container = store->container, .arguments = arguments, .input = true};
+	return dialogue_open(store->runtime, &request, REPLY_LIMIT, &counts->dialogue, error);
+}
+
+enum status neo4j_counts_open(struct store *store, struct neo4j_counts **ret_counts, struct error *error)
+{
+	CLEANUP(cleanup_counts) struct neo4j_counts *counts = calloc(1, sizeof *counts);
+	CLEANUP(buffer_free) struct buffer query = BUFFER_INIT(QUERY_LIMIT);
+	CLEANUP(cleanup_json_value) json_t *rows = NULL;
+	if (counts == NULL) {
+		return error_memory(error);
+	}
+	enum status status = open_dialogue(store, counts, error);
+	if (status == STATUS_OK) {
+		status = log_in(counts, store->container, error);
+	}
+	if (status == STATUS_OK) {
+		status = find_database(counts, error);
+	}
+	if (status == STATUS_OK) {
+		status = learn_names(counts, error);
+	}
+	if (status == STATUS_OK) {
+		status =
+			neo4j_counts_query((const char *const *)counts->labels, (const char *const *)counts->types, &query, error);
+	}
+	if (status == STATUS_OK) {
+		status = ask(counts, counts->database, buffer_text(&query), &rows, error);
+	}
+	if (status == STATUS_OK) {
+		*ret_counts = MOVE(counts);
+	}
+	return status;
+}
+
+/* --- the moment --------------------------------------------------------------------------------------------------- */
+
+enum status neo4j_counts_ask(struct neo4j_counts *counts, struct error *error)
+{
+	return go(counts, error);
+}
+
+static enum status add(struct fingerprint *fingerprint, const char *kind, const char *name, json_int_t number,
+					   struct error *error)
+{
+	/* A label that nothing has any more is listed for a while. */
+	return name[0] != '\0' && number == 0 ? STATUS_OK
+										  : fingerprint_add(fingerprint, kind, name, (uint64_t)number, error);
+}
+
+/* `numbers` are in the order of the question. */
+static enum status note(struct neo4j_counts *counts, const json_int_t *numbers, struct fingerprint *fingerprint,
+						struct error *error)
+{
+	enum status status = add(fingerprint, "nodes", "", *numbers++, error);
+	for (size_t i = 0; status == STATUS_OK && counts->labels[i] != NULL; i++) {
+		status = add(fingerprint, "nodes by label", counts->labels[i], *numbers++, error);
+	}
+	if (status == STATUS_OK) {
+		status = add(fingerprint, "relationships", "", *numbers++, error);
+	}
+	for (size_t i = 0; status == STATUS_OK && counts->types[i] != NULL; i++) {
+		status = add(fingerprint, "relationships by type", counts->types[i], *numbers++, error);
+	}
+	fingerprint->known = status == STATUS_OK;
+	return status;
+}
+
+static size_t name_count(char *const *names)
+{
+	size_t count = 0;
+	while (names[count] != NULL) {
+		count++;
+	}
+	return count;
+}
+
+static enum status read_counts(struct neo4j_counts *counts, const json_t *rows, struct fingerprint *fingerprint,
+							   struct error *error)
+{
+	size_t expected = name_count(counts->labels) + name_count(counts->types) + 2;
+	CLEANUP(cleanup_free) json_int_t *numbers = calloc(expected, sizeof *numbers);
+	size_t index = 0;
+	const json_t *row = NULL;
+	if (numbers == NULL) {
+		return error_memory(error);
+	}
+	json_array_foreach (rows, index, row) {
+		const json_t *values = json_object_get(row, "row");
+		const json_t *number = json_array_get(values, 0);
+		const json_t *value = json_array_get(values, 1);
+		json_int_t place = json_integer_value(number);
+		if (!json_is_integer(number) || !json_is_integer(value) || place < 0 || (size_t)place >= expected) {
+			return error_set(error, STATUS_UNAVAILABLE, "it answers with something that is no count");
+		}
+		numbers[place] = json_integer_value(value);
+	}
+	if (index != expected) {
+		return error_set(error, STATUS_UNAVAILABLE, "it answers %zu of %zu questions", index, expected);
+	}
+	return note(counts, numbers, fingerprint, error);
+}
+
+enum status neo4j_counts_answer(struct neo4j_counts *counts, struct error *error)
+{
+	CLEANUP(cleanup_json_value) json_t *rows = NULL;
+	fingerprint_free(&counts->fingerprint);
+	enum status status = receive(counts, MOMENT_MILLISECONDS, &rows, error);
+	return status == STATUS_OK ? read_counts(counts, rows, &counts->fingerprint, error) : status;
+}
+
+void neo4j_counts_forget(struct neo4j_counts *counts)
+{
+	CLEANUP(cleanup_json_value) json_t *rows = NULL;
+	struct error ignored;
+	fingerprint_free(&counts->fingerprint);
+	if (counts->asked) {
+		(void)!receive(counts, MOMENT_MILLISECONDS, &rows, &ignored);
+	}
+}
+
+struct fingerprint neo4j_counts_take(struct neo4j_counts *counts)
+{
+	struct fingerprint kept = fingerprint_take(&counts->fingerprint);
+	struct error ignored;
+	if (kept.known && go(counts, &ignored) == STATUS_OK && neo4j_counts_answer(counts, &ignored) == STATUS_OK) {
+		kept.exact = fingerprint_is_same(&kept, &counts->fingerprint);
+	}
+	return kept;
+}

@@ -1,0 +1,50 @@
+/*
+ * counts.h - how many nodes and relationships Neo4j has, asked in milliseconds. Private to the store.
+ *
+ * cypher-shell takes seconds to start and runs nothing before the end of its input, so the question goes to Neo4j's
+ * HTTP API (/db/NAME/tx/commit), from a bash in the container that is started long before. It is answered from the
+ * count store, which costs the same whatever the size of the graph.
+ */
+#ifndef WHISPERBACKUP_STORES_NEO4J_COUNTS_H
+#define WHISPERBACKUP_STORES_NEO4J_COUNTS_H
+
+#include "base/cleanup.h"
+#include "stores/fingerprint.h"
+#include "stores/store.h"
+
+enum { NEO4J_COUNTS_NAMES_LIMIT = 100 }; /* labels and types; of a graph that has more only the totals are counted */
+
+struct neo4j_counts;
+
+/*
+ * Logs in, learns the labels and types, and asks once, so that the answer in the moment needs no planning. Any failure
+ * but STATUS_INTERRUPTED means that this server does not let itself be counted, and why.
+ */
+enum status neo4j_counts_open(struct store *store, struct neo4j_counts **ret_counts, struct error *error) MUST_CHECK;
+
+/* Asks and does not wait. */
+enum status neo4j_counts_ask(struct neo4j_counts *counts, struct error *error) MUST_CHECK;
+
+/* Waits for the answer, 2 seconds at the most, and keeps it. */
+enum status neo4j_counts_answer(struct neo4j_counts *counts, struct error *error) MUST_CHECK;
+
+/* Takes an answer that nobody wants any more. */
+void neo4j_counts_forget(struct neo4j_counts *counts);
+
+/*
+ * What was answered, which the caller frees; unknown if nothing was. It is exact if the same is answered now: between
+ * the question and the pause of its container a client that nobody has paused can write.
+ */
+struct fingerprint neo4j_counts_take(struct neo4j_counts *counts);
+
+/* NULL is fine. */
+void neo4j_counts_free(struct neo4j_counts *counts);
+
+/* --- for the unit tests ------------------------------------------------------------------------------------------- */
+
+/* The question about these labels and types, which end with NULL: rows of a number and a count, in the order total of
+ * nodes, labels, total of relationships, types. */
+enum status neo4j_counts_query(const char *const *labels, const char *const *types, struct buffer *query,
+							   struct error *error) MUST_CHECK;
+
+#endif

@@ -1,0 +1,173 @@
+/* Writes the dump of the moment: one file of the shape that pg_dumpall writes, from one snapshot for each database. */
+#include "stores/postgresql/moment.h"
+
+#include "base/stream.h"
+#include "pipeline/file.h"
+#include "stores/postgresql/row_counts.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Hands on to the file and tells how far it is. */
+struct counting_sink {
+	struct sink sink;
+	struct sink *next;
+	struct progress *progress;
+};
+
+static enum status counting_sink_write(struct sink *sink, const void *bytes, size_t length, struct error *error)
+{
+	struct counting_sink *self = (struct counting_sink *)sink;
+	progress_advance(self->progress, length);
+	return sink_write(self->next, bytes, length, error);
+}
+
+static enum status put(struct sink *sink, const char *text, struct error *error)
+{
+	return sink_write(sink, text, strlen(text), error);
+}
+
+/*
+ * Someone wants a table for himself, a TRUNCATE perhaps, and waits until our session lets go of it; pg_dump waits
+ * behind him for a lock that our session has already. That would never end. But the server puts whoever waits into
+ * another order if that resolves a deadlock, so one is made: our session asks for a table that pg_dump has read, and
+ * nobody else needs: the list of extensions. Once pg_dump has its lock, and that is at once, the asking is given up.
+ * Source: PostgreSQL 17, src/backend/storage/lmgr/README, "The Deadlock Detection Algorithm", soft edges.
+ */
+static const char make_way_sql[] =
+	"DO $do$\n"
+	"BEGIN\n"
+	"	IF EXISTS (SELECT FROM pg_locks l JOIN pg_locks ours USING (locktype, database, relation, mode)\n"
+	"		JOIN pg_stat_get_activity(NULL) a ON a.pid = l.pid AND a.application_name = '" POSTGRESQL_APPLICATION "'\n"
+	"		WHERE locktype = 'relation' AND mode = 'AccessShareLock' AND NOT l.granted AND ours.granted\n"
+	"		AND ours.pid = pg_backend_pid()) THEN\n"
+	"		SET LOCAL deadlock_timeout = '10ms';\n"
+	"		SET LOCAL lock_timeout = '100ms';\n"
+	"		LOCK TABLE pg_catalog.pg_extension IN ACCESS EXCLUSIVE MODE;\n"
+	"		RAISE lock_not_available;\n"
+	"	END IF;\n"
+	"EXCEPTION WHEN lock_not_available OR deadlock_detected THEN\n"
+	"	NULL;\n"
+	"END\n"
+	"$do$;\n";
+
+struct way {
+	struct psql_watch watch;
+	struct psql_session *session;
+};
+
+static enum status make_way(struct psql_watch *watch, struct error *error)
+{
+	return psql_session_run(((struct way *)watch)->session, make_way_sql, error);
+}
+
+static bool has_no_create(const char *name)
+{
+	return strcmp(name, "template1") == 0 || strcmp(name, "postgres") == 0;
+}
+
+/* As pg_dumpall (pg_dumpall.c, dumpDatabases). */
+static enum status write_heading(struct sink *sink, const char *name, struct error *error)
+{
+	char line[SQL_NAME_SIZE];
+	snprintf(line, sizeof line, "%s", name);
+	for (char *at = line; *at != '\0'; at++) {
+		*at = *at == '\n' || *at == '\r' ? ' ' : *at;
+	}
+	CLEANUP(buffer_free) struct buffer text = BUFFER_INIT(4 * SQL_NAME_SIZE);
+	enum status status = buffer_printf(&text, error, "--\n-- Database \"%s\" dump\n--\n\n", line);
+	if (status == STATUS_OK && has_no_create(name)) {
+		status = buffer_printf(&text, error, "\\connect %s\n\n", name);
+	}
+	return status == STATUS_OK ? put(sink, buffer_text(&text), error) : status;
+}
+
+static enum status lost(const struct moment_database *database, struct error *error)
+{
+	(void)error_prefix(error, "the session that held the moment of database %s was lost", database->name);
+	return error_hint(error, "run the backup again; if that happens again, the server's log tells who ended it");
+}
+
+static enum status dump(struct postgresql *server, struct moment_database *database, struct sink *sink,
+						struct error *error)
+{
+	char snapshot[sizeof "--snapshot=" + MOMENT_SNAPSHOT_SIZE];
+	snprintf(snapshot, sizeof snapshot, "--snapshot=%s", database->snapshot);
+	const char *const arguments[] = {"pg_dump", "-w", snapshot, has_no_create(database->name) ? NULL : "--create",
+									 NULL};
+	struct way way = {.watch = {.waits = make_way}, .session = database->session};
+	enum status status = write_heading(sink, database->name, error);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	status = psql_dump_watched(server, database->name, arguments, sink, &way.watch, error);
+	if (status != STATUS_FAILED && status != STATUS_UNAVAILABLE) {
+		return status;
+	}
+	struct error reason;
+	if (psql_session_run(database->session, "SELECT 1;", &reason) != STATUS_OK) {
+		*error = reason;
+		return lost(database, error);
+	}
+	return error_prefix(error, "database %s", database->name);
+}
+
+/* A session ends as soon as its database is done: whoever waits for a table there can go on. */
+static enum status dump_and_count(struct postgresql *server, struct moment_database *database, struct sink *sink,
+								  struct fingerprint *fingerprint, struct error *error)
+{
+	enum status status = dump(server, database, sink, error);
+	if (status == STATUS_OK) {
+		status = row_counts_add(database->session, database->name, fingerprint, error);
+		if (status == STATUS_OK) {
+			status = psql_session_end(database->session, error);
+		}
+		if (status == STATUS_FAILED || status == STATUS_UNAVAILABLE) {
+			status = lost(database, error);
+		}
+	}
+	psql_session_free(MOVE(database->session));
+	return status;
+}
+
+static enum status write_all(struct postgresql *server, struct sink *sink, struct fingerprint *fingerprint,
+							 struct error *error)
+{
+	struct postgresql_moment *moment = server->moment;
+	const struct buffer *globals = &moment->globals.text;
+	enum status status = sink_write(sink, globals->data, globals->length, error);
+	if (status == STATUS_OK) {
+		status = put(sink, "--\n-- Databases\n--\n\n", error);
+	}
+	for (size_t i = 0; status == STATUS_OK && i < moment->count; i++) {
+		status = dump_and_count(server, &moment->databases[i], sink, fingerprint, error);
+	}
+	return status == STATUS_OK ? put(sink, MOMENT_GLOBALS_CLOSING, error) : status;
+}
+
+enum status postgresql_moment_save(struct postgresql *server, struct progress *progress, struct saved *ret_saved,
+								   struct error *error)
+{
+	static const struct sink_ops counting_ops = {.write = counting_sink_write};
+	struct postgresql_moment *moment = server->moment;
+	CLEANUP(cleanup_sink) struct sink *file = NULL;
+	CLEANUP(fingerprint_free) struct fingerprint fingerprint = {0};
+	progress_step(progress, "dumping", 0);
+	enum status status = moment_globals_settle(server, moment->databases[0].session, &moment->globals, progress, error);
+	if (status == STATUS_OK) {
+		status = file_sink_new(server->path, &file, error);
+	}
+	struct counting_sink counting = {.sink = {.ops = &counting_ops}, .next = file, .progress = progress};
+	if (status == STATUS_OK) {
+		status = write_all(server, &counting.sink, &fingerprint, error);
+	}
+	if (status == STATUS_OK) {
+		status = sink_finish(file, error);
+	}
+	if (status == STATUS_OK) {
+		fingerprint.known = fingerprint.exact = true;
+		*ret_saved = (struct saved){.method = "pg_dump of exported snapshots", .fingerprint = fingerprint};
+		fingerprint = (struct fingerprint){0};
+	}
+	return status;
+}

@@ -1,0 +1,21 @@
+/*
+ * row_counts.h - the rows of every table of a database, counted in a session as that sees them.
+ */
+#ifndef WHISPERBACKUP_STORES_POSTGRESQL_ROW_COUNTS_H
+#define WHISPERBACKUP_STORES_POSTGRESQL_ROW_COUNTS_H
+
+#include "stores/fingerprint.h"
+#include "stores/postgresql/psql.h"
+
+/*
+ * Adds "rows" of "DATABASE.SCHEMA.TABLE" for all tables that hold rows of their own, those of the system and temporary
+ * ones left out: of a partitioned table, each partition.
+ */
+enum status row_counts_add(struct psql_session *session, const char *database, struct fingerprint *fingerprint,
+						   struct error *error) MUST_CHECK;
+
+/* The name of a table in a fingerprint, which is UTF-8: in one that is not, bytes beyond ASCII become \xE4. */
+enum status row_counts_name(struct buffer *name, const char *database, const char *schema, const char *table,
+							struct error *error) MUST_CHECK;
+
+#endif

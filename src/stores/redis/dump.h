@@ -1,0 +1,35 @@
+/*
+ * dump.h - the dump's file, held open before it is replaced, and copied. Private to the store.
+ *
+ * A save is written to temp-PID.rdb and then renamed (redis 7.0, src/rdb.c, rdbSave): who has that file open has the
+ * dump, whatever is done with its name. Only where the volume can be read from here; otherwise the engine's stream of
+ * the dump is opened, which holds it as well once its first byte has come.
+ */
+#ifndef WHISPERBACKUP_STORES_REDIS_DUMP_H
+#define WHISPERBACKUP_STORES_REDIS_DUMP_H
+
+#include "base/progress.h"
+#include "base/stream.h"
+#include "runtimes/runtime.h"
+
+#include <stdbool.h>
+#include <time.h>
+
+/* Opens the dump `name` in `folder` (of this machine); *ret_fd is the caller's. */
+enum status redis_dump_open(const char *folder, const char *name, int *ret_fd, struct error *error) MUST_CHECK;
+
+/* Opens the newest file of a save under way that was written to at `since` or later; -1 if there is none. */
+int redis_dump_open_temporary(const char *folder, const struct timespec *since);
+
+/* The file still has a temporary name: it is what a save left behind that was killed. */
+bool redis_dump_is_temporary(const char *folder, int fd);
+
+/* Opens `path` in a container through the engine; what it holds is settled by then. */
+enum status redis_dump_open_stream(struct runtime *runtime, const struct container *container, const char *path,
+								   struct source **ret_source, struct error *error) MUST_CHECK;
+
+/* Writes all of the file (from its start) or of the stream to the new file `path`, flushed; one of the two is given. */
+enum status redis_dump_copy(int fd, struct source *source, const char *path, struct progress *progress,
+							struct error *error) MUST_CHECK;
+
+#endif

@@ -1,0 +1,327 @@
+/* stores/chromadb/database: is Chroma's database whole, and what does it hold? */
+#include "support.h"
+
+#include "stores/chromadb/database.h"
+
+#include <sqlite3.h>
+
+#define MEMORIES "4cc54fdd-5623-4744-b8d3-cc669030f498"
+#define FACTS    "f4b60cf4-017c-4b87-b519-5804b7b6fe3c"
+
+/* As the server of npm chromadb 3.5.0 makes it, as far as it is read. */
+static const char schema[] =
+	"CREATE TABLE tenants (id TEXT PRIMARY KEY, UNIQUE (id));"
+	"CREATE TABLE databases (id TEXT PRIMARY KEY, name TEXT NOT NULL,"
+	" tenant_id TEXT NOT NULL REFERENCES tenants(id) ON DELETE CASCADE, UNIQUE (tenant_id, name));"
+	"CREATE TABLE collections (id TEXT PRIMARY KEY, name TEXT NOT NULL, dimension INTEGER,"
+	" database_id TEXT NOT NULL REFERENCES databases(id) ON DELETE CASCADE, config_json_str TEXT, schema_str TEXT,"
+	" UNIQUE (name, database_id));"
+	"CREATE TABLE segments (id TEXT PRIMARY KEY, type TEXT NOT NULL, scope TEXT NOT NULL,"
+	" collection TEXT REFERENCES collection(id) NOT NULL);"
+	"CREATE TABLE embeddings (id INTEGER PRIMARY KEY, segment_id TEXT NOT NULL, embedding_id TEXT NOT NULL,"
+	" seq_id BLOB NOT NULL, created_at TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, UNIQUE (segment_id, "
+	"embedding_id));"
+	"CREATE TABLE max_seq_id (segment_id TEXT PRIMARY KEY, seq_id INTEGER);"
+	"CREATE TABLE embeddings_queue (seq_id INTEGER PRIMARY KEY, created_at TIMESTAMP NOT NULL DEFAULT "
+	"CURRENT_TIMESTAMP,"
+	" operation INTEGER NOT NULL, topic TEXT NOT NULL, id TEXT NOT NULL, vector BLOB, encoding TEXT, metadata TEXT);"
+	"INSERT INTO tenants VALUES ('default_tenant'), ('other');"
+	"INSERT INTO databases VALUES ('0', 'default_database', 'default_tenant'), ('1', 'second', 'default_tenant'),"
+	" ('2', 'default_database', 'other');";
+
+/* A collection with its two segments, "m-ID" and "v-ID". */
+#define COLLECTION(id, name, database)                                                                                 \
+	"INSERT INTO collections (id, name, database_id) VALUES ('" id "', '" name "', '" database "');"                   \
+	"INSERT INTO segments VALUES ('m-" id "', 'urn:chroma:segment/metadata/sqlite', 'METADATA', '" id "'),"            \
+	" ('v-" id "', 'urn:chroma:segment/vector/hnsw-local-persisted', 'VECTOR', '" id "');"
+
+/* Records ID1 to IDn that have arrived in both segments. */
+#define RECORDS(id, count)                                                                                             \
+	"INSERT INTO embeddings (segment_id, embedding_id, seq_id)"                                                        \
+	" WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < " count ")"                             \
+	" SELECT 'm-" id "', 'r' || i, i FROM n;"                                                                          \
+	"INSERT INTO max_seq_id VALUES ('m-" id "', " count "), ('v-" id "', 0);"
+
+#define QUEUE(id, sequence, operation, record)                                                                         \
+	"INSERT INTO embeddings_queue (seq_id, operation, topic, id) VALUES (" sequence ", " operation                     \
+	", 'persistent://default/default/" id "', '" record "');"
+
+static const char add[] = "0";
+static const char update[] = "1";
+static const char upsert[] = "2";
+static const char delete[] = "3";
+
+static void run_sql(sqlite3 *database, const char *sql)
+{
+	char *message = NULL;
+	if (sqlite3_exec(database, sql, NULL, NULL, &message) != SQLITE_OK) {
+		fail_msg("%s", message);
+	}
+}
+
+static sqlite3 *open_database(const char *folder)
+{
+	sqlite3 *database = NULL;
+	assert_int_equal(sqlite3_open(at(folder, CHROMADB_DATABASE), &database), SQLITE_OK);
+	return database;
+}
+
+static void make_database(const char *folder, const char *sql)
+{
+	sqlite3 *database = open_database(folder);
+	run_sql(database, schema);
+	run_sql(database, sql);
+	assert_int_equal(sqlite3_close(database), SQLITE_OK);
+}
+
+static void queue(const char *folder, const char *collection, int sequence, const char *operation, const char *record)
+{
+	sqlite3 *database = open_database(folder);
+	char *sql = sqlite3_mprintf("INSERT INTO embeddings_queue (seq_id, operation, topic, id)"
+								" VALUES (%d, %s, 'persistent://default/default/%q', %Q)",
+								sequence, operation, collection, record);
+	run_sql(database, sql);
+	sqlite3_free(sql);
+	assert_int_equal(sqlite3_close(database), SQLITE_OK);
+}
+
+static struct fingerprint count_records(const char *folder)
+{
+	struct fingerprint fingerprint = {0};
+	struct error error;
+	assert_ok(chromadb_database_count(at(folder, CHROMADB_DATABASE), &fingerprint, &error), &error);
+	return fingerprint;
+}
+
+/* There is one collection, and it has so many records. */
+static void assert_records(const char *folder, uint64_t number)
+{
+	struct fingerprint fingerprint = count_records(folder);
+	assert_true(fingerprint.known && fingerprint.exact);
+	assert_int_equal(fingerprint.count, 1);
+	assert_int_equal(fingerprint.items[0].number, number);
+	fingerprint_free(&fingerprint);
+}
+
+static void a_new_server_has_no_collections(void **state)
+{
+	make_database(*state, "");
+	struct fingerprint fingerprint = count_records(*state);
+	assert_true(fingerprint.known);
+	assert_int_equal(fingerprint.count, 0);
+}
+
+static void collections_are_named_with_where_they_are(void **state)
+{
+	make_database(*state, COLLECTION(MEMORIES, "memories", "0") RECORDS(MEMORIES, "7") COLLECTION(FACTS, "facts", "1")
+							  RECORDS(FACTS, "3") COLLECTION("x", "facts", "2") COLLECTION("y", "empty", "0"));
+	struct fingerprint fingerprint = count_records(*state);
+	static const struct {
+		const char *name;
+		uint64_t number;
+	} expected[] = {
+		{"empty", 0}, {"memories", 7}, {"default_tenant/second/facts", 3}, {"other/default_database/facts", 0}};
+	assert_int_equal(fingerprint.count, 4);
+	for (size_t i = 0; i < 4; i++) {
+		assert_string_equal(fingerprint.items[i].kind, "records");
+		assert_string_equal(fingerprint.items[i].name, expected[i].name);
+		assert_int_equal(fingerprint.items[i].number, expected[i].number);
+	}
+	fingerprint_free(&fingerprint);
+}
+
+static void what_waits_in_the_queue_counts(void **state)
+{
+	make_database(*state, COLLECTION(MEMORIES, "memories", "0") RECORDS(MEMORIES, "10"));
+	queue(*state, MEMORIES, 11, add, "new");
+	assert_records(*state, 11);
+	queue(*state, MEMORIES, 12, add, "r1");
+	assert_records(*state, 11);
+	queue(*state, MEMORIES, 13, upsert, "newer");
+	queue(*state, MEMORIES, 14, upsert, "r2");
+	assert_records(*state, 12);
+	queue(*state, MEMORIES, 15, update, "nobody");
+	queue(*state, MEMORIES, 16, update, "r3");
+	assert_records(*state, 12);
+	queue(*state, MEMORIES, 17, delete, "r4");
+	queue(*state, MEMORIES, 18, delete, "nobody");
+	assert_records(*state, 11);
+}
+
+static void the_last_operation_decides(void **state)
+{
+	make_database(*state, COLLECTION(MEMORIES, "memories", "0") RECORDS(MEMORIES, "10"));
+	queue(*state, MEMORIES, 11, add, "new");
+	queue(*state, MEMORIES, 12, delete, "new");
+	queue(*state, MEMORIES, 13, delete, "r1");
+	assert_records(*state, 9);
+	queue(*state, MEMORIES, 14, update, "r1");
+	assert_records(*state, 9);
+	queue(*state, MEMORIES, 15, upsert, "r1");
+	queue(*state, MEMORIES, 16, add, "new");
+	queue(*state, MEMORIES, 17, update, "new");
+	assert_records(*state, 11);
+}
+
+static void what_has_arrived_counts_once(void **state)
+{
+	make_database(*state, COLLECTION(MEMORIES, "memories", "0") RECORDS(MEMORIES, "10")
+							  QUEUE(MEMORIES, "9", "0", "gone since") QUEUE(MEMORIES, "10", "3", "r10"));
+	assert_records(*state, 10);
+}
+
+static void another_collections_queue_does_not_count(void **state)
+{
+	make_database(*state, COLLECTION(MEMORIES, "memories", "0") RECORDS(MEMORIES, "10") QUEUE(FACTS, "11", "0", "new"));
+	assert_records(*state, 10);
+}
+
+static void a_collection_that_nothing_has_arrived_in_waits_whole(void **state)
+{
+	make_database(*state, COLLECTION(MEMORIES, "memories", "0") QUEUE(MEMORIES, "1", "0", "a")
+							  QUEUE(MEMORIES, "2", "0", "b") QUEUE(MEMORIES, "3", "0", "a"));
+	assert_records(*state, 2);
+}
+
+static void numbers_of_older_versions_are_read(void **state)
+{
+	make_database(*state, COLLECTION(MEMORIES, "memories", "0") QUEUE(MEMORIES, "258", "0", "arrived")
+							  QUEUE(MEMORIES, "259", "0", "waits") "INSERT INTO max_seq_id VALUES ('m-" MEMORIES
+																   "', x'0000000000000102');");
+	assert_records(*state, 1);
+}
+
+static void another_schema_is_not_counted(void **state)
+{
+	sqlite3 *database = open_database(*state);
+	run_sql(database, "CREATE TABLE something (else_ TEXT)");
+	assert_int_equal(sqlite3_close(database), SQLITE_OK);
+	struct fingerprint fingerprint = count_records(*state);
+	assert_false(fingerprint.known);
+	assert_int_equal(fingerprint.count, 0);
+}
+
+/* --- damage and crashes ------------------------------------------------------------------------------------------- */
+
+static enum status count_status(const char *folder)
+{
+	struct fingerprint fingerprint = {0};
+	struct error error;
+	enum status status = chromadb_database_count(at(folder, CHROMADB_DATABASE), &fingerprint, &error);
+	assert_false(status != STATUS_OK && fingerprint.known);
+	fingerprint_free(&fingerprint);
+	return status;
+}
+
+static void a_database_with_a_page_overwritten_is_damaged(void **state)
+{
+	make_database(*state, COLLECTION(MEMORIES, "memories", "0") RECORDS(MEMORIES, "2000"));
+	const char *path = at(*state, CHROMADB_DATABASE);
+	off_t size = attributes_of(path).st_size;
+	assert_true(size > 16 * 4096);
+	int fd = open(path, O_WRONLY);
+	char page[4096];
+	memset(page, 'x', sizeof page);
+	for (off_t offset = size / 4096 - 8; offset < size / 4096; offset++) {
+		assert_int_equal(pwrite(fd, page, sizeof page, offset * 4096), sizeof page);
+	}
+	close(fd);
+	assert_int_equal(count_status(*state), STATUS_DAMAGED);
+}
+
+static void a_database_that_is_cut_is_damaged(void **state)
+{
+	make_database(*state, COLLECTION(MEMORIES, "memories", "0") RECORDS(MEMORIES, "2000"));
+	const char *path = at(*state, CHROMADB_DATABASE);
+	assert_int_equal(truncate(path, attributes_of(path).st_size / 2), 0);
+	assert_int_equal(count_status(*state), STATUS_DAMAGED);
+}
+
+static void another_file_is_damaged(void **state)
+{
+	write_file(at(*state, CHROMADB_DATABASE), "this is no database, but it is long enough to have a header of one, "
+											  "which has a hundred bytes at its beginning");
+	assert_int_equal(count_status(*state), STATUS_DAMAGED);
+}
+
+static void a_missing_file_is_a_failure_and_stays_missing(void **state)
+{
+	assert_int_equal(count_status(*state), STATUS_FAILED);
+	assert_false(exists(at(*state, CHROMADB_DATABASE)));
+}
+
+/* What a pause in the middle of a transaction leaves: new pages in the file, the old ones in its journal. */
+static void a_transaction_under_way_is_taken_back(void **state)
+{
+	make_folder(at(*state, "live"));
+	make_folder(at(*state, "copy"));
+	make_database(at(*state, "live"), COLLECTION(MEMORIES, "memories", "0") RECORDS(MEMORIES, "2000"));
+	sqlite3 *database = open_database(at(*state, "live"));
+	run_sql(database, "PRAGMA cache_size = 10; BEGIN; DELETE FROM embeddings WHERE id % 2 = 0");
+	free(shell(NULL, "cp %s/live/* %s/copy", (char *)*state, (char *)*state));
+	run_sql(database, "ROLLBACK");
+	assert_int_equal(sqlite3_close(database), SQLITE_OK);
+	assert_true(attributes_of(at(*state, "copy/" CHROMADB_DATABASE "-journal")).st_size > 4096);
+	assert_records(at(*state, "copy"), 2000);
+}
+
+/* --- from an archive ---------------------------------------------------------------------------------------------- */
+
+static enum status count_archive(const char *folder, struct fingerprint *fingerprint)
+{
+	struct error error;
+	return chromadb_database_count_archive(at(folder, "archive.tar.gz"), "chroma/chroma", at(folder, "unpacked"),
+										   fingerprint, &error);
+}
+
+static void make_archive(const char *folder)
+{
+	free(shell(NULL,
+			   "mkdir -p %s/root/chroma/chroma/segment && touch %s/root/chroma/chroma/segment/header.bin && "
+			   "cp %s/" CHROMADB_DATABASE " %s/root/chroma/chroma && "
+			   "tar czf %s/archive.tar.gz -C %s/root chroma/chroma",
+			   folder, folder, folder, folder, folder, folder));
+}
+
+static void the_database_of_an_archive_is_counted(void **state)
+{
+	struct fingerprint fingerprint = {0};
+	make_database(*state, COLLECTION(MEMORIES, "memories", "0") RECORDS(MEMORIES, "5"));
+	make_archive(*state);
+	assert_int_equal(count_archive(*state, &fingerprint), STATUS_OK);
+	assert_int_equal(fingerprint_sum(&fingerprint, "records", NULL), 5);
+	assert_false(exists(at(*state, "unpacked")));
+	fingerprint_free(&fingerprint);
+}
+
+static void a_damaged_database_in_an_archive_is_found(void **state)
+{
+	struct fingerprint fingerprint = {0};
+	write_file(at(*state, CHROMADB_DATABASE), "this is no database");
+	make_archive(*state);
+	assert_int_equal(count_archive(*state, &fingerprint), STATUS_DAMAGED);
+	assert_false(exists(at(*state, "unpacked")));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		scratch_test(a_new_server_has_no_collections),
+		scratch_test(collections_are_named_with_where_they_are),
+		scratch_test(what_waits_in_the_queue_counts),
+		scratch_test(the_last_operation_decides),
+		scratch_test(what_has_arrived_counts_once),
+		scratch_test(another_collections_queue_does_not_count),
+		scratch_test(a_collection_that_nothing_has_arrived_in_waits_whole),
+		scratch_test(numbers_of_older_versions_are_read),
+		scratch_test(another_schema_is_not_counted),
+		scratch_test(a_database_with_a_page_overwritten_is_damaged),
+		scratch_test(a_database_that_is_cut_is_damaged),
+		scratch_test(another_file_is_damaged),
+		scratch_test(a_missing_file_is_a_failure_and_stays_missing),
+		scratch_test(a_transaction_under_way_is_taken_back),
+		scratch_test(the_database_of_an_archive_is_counted),
+		scratch_test(a_damaged_database_in_an_archive_is_found),
+	};
+	return cmocka_run_group_tests_name("chromadb_database", tests, NULL, NULL);
+}
