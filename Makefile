@@ -25,7 +25,7 @@ test-stack: ## only the tests on real servers
 	@tests/run.sh stack
 
 soak: ## fifty backups under load, each restored and checked for being of one moment
-	@tests/soak.sh
+	@tests/soak.sh -n $(or $(N),50)
 
 bench-window: ## how long services stand still, beside stop, copy, start
 	@bench/window.sh
