@@ -6,10 +6,12 @@
 #include "snapshot/journal.h"
 #include "transaction/folder_swap.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 enum {
+	SHORT_ID_LENGTH = 12,      /* of a container, hexadecimal digits */
 	CATCH_UP_ROUNDS = 8,       /* at the most */
 	CATCH_UP_ENOUGH = 4 << 20, /* bytes that changed during a round; fewer may wait for the moment */
 };
@@ -226,8 +228,18 @@ static bool is_a_store(const struct session *session, const struct container *co
 	return false;
 }
 
-/* Everything else in the project that runs may write; those that say so are left alone. What runs now counts: the
- * copies may have taken long. */
+/* This program, if it runs in a container: its host's name is then the beginning of the id (Docker's default). */
+static bool is_ours(const struct container *container)
+{
+	char host[HOST_NAME_MAX + 1] = "";
+	return gethostname(host, sizeof host - 1) == 0 && strlen(host) == SHORT_ID_LENGTH &&
+		   strncmp(container->id, host, SHORT_ID_LENGTH) == 0;
+}
+
+/*
+ * Everything else in the project that runs may write; those that say so are left alone, and we cannot pause ourselves.
+ * What runs now counts: the copies may have taken long.
+ */
 static enum status list_writers(struct work *work, struct error *error)
 {
 	const struct session *session = work->request->session;
@@ -245,7 +257,12 @@ static enum status list_writers(struct work *work, struct error *error)
 	for (size_t i = 0; i < work->now.count; i++) {
 		const struct container *container = work->now.items[i];
 		bool runs = container->state == CONTAINER_RUNNING || container->state == CONTAINER_RESTARTING;
-		if (runs && !container->never_paused && !is_a_store(session, container)) {
+		if (!runs || is_a_store(session, container) || is_ours(container)) {
+			continue;
+		}
+		if (container->never_paused) {
+			work->record->writers_exempt++;
+		} else {
 			work->writers[work->writer_count++] = container;
 		}
 	}

@@ -1,7 +1,6 @@
 #include "snapshot/journal.h"
 
 #include "base/buffer.h"
-#include "base/clock.h"
 #include "base/files.h"
 #include "pipeline/file.h"
 
@@ -17,8 +16,6 @@ enum {
 	JOURNAL_FORMAT = 1,
 	BOOT_ID_SIZE = 64,
 	JOURNAL_LIMIT = 1 << 20, /* bytes */
-	LOCK_TRIES = 100,
-	LOCK_MILLISECONDS = 20, /* between two of them */
 };
 
 /* random(4), "/proc/sys/kernel/random/boot_id": another one after each start of the machine. Empty if unknown. */
@@ -43,7 +40,7 @@ static json_t *containers_json(const struct container *const *containers, size_t
 	return list;
 }
 
-static enum status write_and_flush(int fd, const char *path, const char *text, struct error *error)
+static enum status write_text(int fd, const char *path, const char *text, struct error *error)
 {
 	for (size_t left = strlen(text); left > 0;) {
 		ssize_t written = write(fd, text, left);
@@ -56,37 +53,13 @@ static enum status write_and_flush(int fd, const char *path, const char *text, s
 	if (fsync(fd) != 0) {
 		return error_set_errno(error, "cannot flush %s to disk", path);
 	}
+	return STATUS_OK;
+}
+
+static enum status flush_folder_of(const char *path, struct error *error)
+{
 	CLEANUP(cleanup_free) char *folder = strndup(path, (size_t)(strrchr(path, '/') - path));
 	return folder == NULL ? error_memory(error) : file_sync_folder(folder, error);
-}
-
-/* The file may have been removed before it was locked, or replaced by a new run's. */
-static bool is_still_there(int fd, const char *path)
-{
-	struct stat held;
-	struct stat there;
-	return fstat(fd, &held) == 0 && lstat(path, &there) == 0 && held.st_ino == there.st_ino &&
-		   held.st_dev == there.st_dev;
-}
-
-/*
- * Makes the file and locks it. In between it looks like one that a dead run has left, and another command may take it
- * for that, and remove it.
- */
-static enum status make_locked(const char *path, int *ret_fd, struct error *error)
-{
-	for (int attempt = 0; attempt < LOCK_TRIES; attempt++) {
-		CLEANUP(cleanup_close) int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-		if (fd < 0 && (errno != EEXIST || attempt == 0)) {
-			return error_set_errno(error, "cannot make %s", path);
-		}
-		if (fd >= 0 && flock(fd, LOCK_EX | LOCK_NB) == 0 && is_still_there(fd, path)) {
-			*ret_fd = cleanup_take(&fd);
-			return STATUS_OK;
-		}
-		clock_sleep(LOCK_MILLISECONDS);
-	}
-	return error_set(error, STATUS_FAILED, "cannot lock %s", path);
 }
 
 enum status journal_write(const char *path, const char *engine, const struct container *const *containers, size_t count,
@@ -102,18 +75,35 @@ enum status journal_write(const char *path, const char *engine, const struct con
 	if (text == NULL) {
 		return error_memory(error);
 	}
-	CLEANUP(cleanup_close) int fd = -1;
-	enum status status = make_locked(path, &fd, error);
-	if (status != STATUS_OK) {
-		return status;
+	CLEANUP(cleanup_free) char *draft = NULL;
+	if (asprintf(&draft, "%s.new", path) < 0) {
+		draft = NULL;
+		return error_memory(error);
 	}
-	status = write_and_flush(fd, path, text, error);
-	if (status != STATUS_OK) {
-		unlink(path);
-		return status;
+	/* It gets its name only when it is locked and whole: whoever finds it must not take it for one that was left. */
+	unlink(draft);
+	CLEANUP(cleanup_close) int fd = open(draft, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		return error_set_errno(error, "cannot make %s", draft);
 	}
-	*ret_fd = cleanup_take(&fd);
-	return STATUS_OK;
+	enum status status =
+		flock(fd, LOCK_EX | LOCK_NB) != 0 ? error_set_errno(error, "cannot lock %s", draft) : STATUS_OK;
+	if (status == STATUS_OK) {
+		status = write_text(fd, draft, text, error);
+	}
+	if (status == STATUS_OK && link(draft, path) != 0) {
+		status = error_set_errno(error, "cannot make %s", path);
+	} else if (status == STATUS_OK) {
+		status = flush_folder_of(path, error);
+		if (status != STATUS_OK) {
+			unlink(path);
+		}
+	}
+	unlink(draft);
+	if (status == STATUS_OK) {
+		*ret_fd = cleanup_take(&fd);
+	}
+	return status;
 }
 
 static enum status fill(struct journal *journal, const char *text, struct error *error)
@@ -144,6 +134,15 @@ static enum status fill(struct journal *journal, const char *text, struct error 
 	}
 	json_decref(document);
 	return complete ? STATUS_OK : error_memory(error);
+}
+
+/* The lock may have been waited for while the file was removed, or replaced by a new run's. */
+static bool is_still_there(int fd, const char *path)
+{
+	struct stat held;
+	struct stat there;
+	return fstat(fd, &held) == 0 && lstat(path, &there) == 0 && held.st_ino == there.st_ino &&
+		   held.st_dev == there.st_dev;
 }
 
 enum status journal_take(const char *path, struct journal **ret_journal, struct error *error)

@@ -32,7 +32,7 @@ struct taking {
 	struct window *window;
 	struct participant *unready; /* who wants another moment; NULL: a writer that could not be paused */
 	unsigned refusals;           /* pauses that the engine has failed at */
-	double began;
+	double thaw_seconds;         /* spent on thawing participants */
 };
 
 static bool takes_part(const struct participant *participant)
@@ -129,16 +129,24 @@ static enum status look_at_refused(struct taking *taking, struct error *error)
 	return status;
 }
 
-static enum status restless(const struct participant *participant, struct error *error)
+/* How long a participant is waited for: there has to be time left for the others. */
+static unsigned rest_seconds(const struct taking *taking)
 {
-	(void)error_set(error, STATUS_FAILED, "%s was never at rest in %d seconds: it keeps rewriting its files",
-					participant->title, MOMENT_REST_SECONDS);
+	unsigned half = taking->request->longest_seconds / 2;
+	return half < MOMENT_REST_SECONDS ? half : (unsigned)MOMENT_REST_SECONDS;
+}
+
+static enum status restless(const struct taking *taking, const struct participant *participant, struct error *error)
+{
+	(void)error_set(error, STATUS_FAILED, "%s was never at rest in %u seconds: it keeps rewriting its files",
+					participant->title, rest_seconds(taking));
 	return error_hint(error, "run the backup again when there is less to do, or stop what writes to it for a minute");
 }
 
 /* Pauses a participant at a moment that counts. */
 static enum status pause_at_rest(struct taking *taking, struct participant *participant, struct error *error)
 {
+	double began = clock_seconds();
 	for (unsigned tries = 1;; tries++) {
 		bool refused = false;
 		enum status status = interrupt_check(error);
@@ -157,8 +165,8 @@ static enum status pause_at_rest(struct taking *taking, struct participant *part
 		}
 		participant->retries++;
 		status = window_thaw(taking->window, participant->container, NULL, error);
-		if (status == STATUS_OK && clock_seconds() - taking->began > MOMENT_REST_SECONDS) {
-			status = restless(participant, error);
+		if (status == STATUS_OK && clock_seconds() - began > rest_seconds(taking)) {
+			status = restless(taking, participant, error);
 		}
 		if (status != STATUS_OK) {
 			return status;
@@ -167,7 +175,19 @@ static enum status pause_at_rest(struct taking *taking, struct participant *part
 	}
 }
 
-enum step { PAUSE_RESTLESS, ASK, ANSWER, PAUSE_OTHERS, CAPTURE, THAW };
+/* What is captured need not stand still any longer: it is out of the moment, and nobody writes to it. */
+static enum status capture(struct taking *taking, struct participant *participant, struct error *error)
+{
+	enum status status = participant->ops->capture(participant->context, error);
+	double began = clock_seconds();
+	if (status == STATUS_OK) {
+		status = window_thaw(taking->window, participant->container, &participant->freeze_milliseconds, error);
+	}
+	taking->thaw_seconds += clock_seconds() - began;
+	return status;
+}
+
+enum step { PAUSE_RESTLESS, ASK, ANSWER, PAUSE_OTHERS, CAPTURE };
 
 static enum status do_step(struct taking *taking, enum step step, struct participant *participant, struct error *error)
 {
@@ -183,11 +203,7 @@ static enum status do_step(struct taking *taking, enum step step, struct partici
 	case PAUSE_OTHERS:
 		return participant->pauses && ops->at_rest == NULL ? pause_at_rest(taking, participant, error) : STATUS_OK;
 	case CAPTURE:
-		return participant->pauses ? ops->capture(context, error) : STATUS_OK;
-	case THAW:
-		return participant->pauses
-				   ? window_thaw(taking->window, participant->container, &participant->freeze_milliseconds, error)
-				   : STATUS_OK;
+		return participant->pauses ? capture(taking, participant, error) : STATUS_OK;
 	}
 	return STATUS_OK;
 }
@@ -216,8 +232,12 @@ static enum status take(struct taking *taking, struct moment *moment, struct err
 	static const struct {
 		enum step step;
 		enum moment_step counts_as;
-	} steps[] = {{PAUSE_RESTLESS, MOMENT_REST}, {ASK, MOMENT_ASK},         {ANSWER, MOMENT_ASK},
-				 {PAUSE_OTHERS, MOMENT_PAUSE},  {CAPTURE, MOMENT_CAPTURE}, {THAW, MOMENT_THAW}};
+	} steps[] = {{PAUSE_RESTLESS, MOMENT_REST},
+				 {ASK, MOMENT_ASK},
+				 {ANSWER, MOMENT_ASK},
+				 {PAUSE_OTHERS, MOMENT_PAUSE},
+				 {CAPTURE, MOMENT_CAPTURE}};
+	taking->thaw_seconds = 0;
 	double began = clock_seconds();
 	enum status status = pause_writers(taking, error);
 	double *milliseconds = moment->step_milliseconds;
@@ -233,6 +253,8 @@ static enum status take(struct taking *taking, struct moment *moment, struct err
 		}
 		milliseconds[steps[i].counts_as] += (clock_seconds() - began) * 1000;
 	}
+	milliseconds[MOMENT_CAPTURE] -= taking->thaw_seconds * 1000;
+	milliseconds[MOMENT_THAW] = taking->thaw_seconds * 1000;
 	return status;
 }
 
@@ -276,7 +298,7 @@ static enum status try_once(struct taking *taking, struct moment *moment, struct
 enum status moment_take(const struct moment_request *request, struct participant *participants, size_t count,
 						struct progress *progress, struct moment *ret_moment, struct error *error)
 {
-	struct taking taking = {.request = request, .participants = participants, .count = count, .began = clock_seconds()};
+	struct taking taking = {.request = request, .participants = participants, .count = count};
 	struct moment moment = {0};
 	enum status status = list_containers(&taking, error);
 	progress_step(progress, "taking the moment", 0);

@@ -133,7 +133,7 @@ static void writers_stand_still_first_and_last_and_who_is_restless_comes_before_
 	struct moment moment;
 	struct stage *set = stage(state);
 	assert_ok(take(set, &moment, &error), &error);
-	assert_string_equal(set->engine->log, "+a+b+d askc  aske  answerc  answere +e captured  capturee -d-e-b-a");
+	assert_string_equal(set->engine->log, "+a+b+d askc  aske  answerc  answere +e captured -d capturee -e-b-a");
 	assert_int_equal(moment.tries, 1);
 	assert_true(moment.cut.tv_sec > 0);
 	assert_true(moment.window_milliseconds >= set->participants[1].freeze_milliseconds);
@@ -155,6 +155,21 @@ static void who_is_busy_is_thawed_and_looked_at_again(void **state)
 	assert_ok(take(set, &moment, &error), &error);
 	assert_memory_equal(set->engine->log, "+a+b+d-d+d-d+d askc ", 20);
 	assert_int_equal(set->participants[1].retries, 2);
+	stage_free(set);
+}
+
+static void one_that_never_rests_does_not_keep_the_others_from_their_moment(void **state)
+{
+	struct error error;
+	struct moment moment;
+	struct stage *set = stage(state);
+	set->actors[1].busy = 1000000;
+	set->request.longest_seconds = 2;
+	assert_ok(take(set, &moment, &error), &error);
+	assert_int_equal(set->participants[1].status, STATUS_FAILED);
+	assert_non_null(strstr(set->participants[1].error.message, "never at rest in 1 seconds"));
+	assert_int_equal(set->participants[0].status, STATUS_OK);
+	assert_int_equal(set->participants[2].status, STATUS_OK);
 	stage_free(set);
 }
 
@@ -371,6 +386,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		scratch_test(writers_stand_still_first_and_last_and_who_is_restless_comes_before_the_others),
 		scratch_test(who_is_busy_is_thawed_and_looked_at_again),
+		scratch_test(one_that_never_rests_does_not_keep_the_others_from_their_moment),
 		scratch_test(a_conflict_means_another_window),
 		scratch_test(one_that_is_never_ready_does_not_keep_the_others_from_their_moment),
 		scratch_test(one_that_fails_does_not_keep_the_others_from_their_moment),
