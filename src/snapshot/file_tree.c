@@ -23,8 +23,31 @@ static const int64_t NANOSECONDS = 1000000000;
 
 static void file_free(struct file *file)
 {
-	free(file->blocks);
+	file_take_blocks(file, NULL, 0);
 	free(file);
+}
+
+void file_take_blocks(struct file *file, struct block *blocks, size_t count)
+{
+	if (!file->inside) {
+		free(file->blocks);
+	}
+	file->inside = count == 1 && blocks[0].kind == BLOCK_INSIDE;
+	file->block_count = (uint32_t)count;
+	if (file->inside) {
+		file->sum = blocks[0].sum;
+		free(blocks);
+	} else {
+		file->blocks = blocks;
+	}
+}
+
+struct block file_block(const struct file *file, size_t index)
+{
+	if (index >= file->block_count) {
+		return (struct block){.kind = BLOCK_NONE};
+	}
+	return file->inside ? (struct block){.sum = file->sum, .kind = BLOCK_INSIDE} : file->blocks[index];
 }
 
 enum status file_tree_open(struct file_tree *tree, const char *folder, const char *skip, struct error *error)
