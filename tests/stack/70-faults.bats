@@ -12,6 +12,7 @@ big_megabytes=200 # in ChromaDB's volume, so that copying takes long enough to b
 setup_file() {
 	stack_up
 	seed postgresql redis chromadb
+	docker exec "$(container chromadb)" touch /chroma/chroma/busy
 	docker exec "$(container chromadb)" dd if=/dev/urandom of=/chroma/chroma/big bs=1M count=$big_megabytes status=none
 	quietly "$WHISPERBACKUP" create --only postgresql,redis,chromadb
 	mv "$(backup_path)" "$(backup_path $good)"
@@ -24,12 +25,13 @@ setup_file() {
 teardown_file() {
 	umount "$BATS_FILE_TMPDIR/full" 2>/dev/null || true
 	stack_up
-	docker exec "$(container chromadb)" rm -f /chroma/chroma/big
+	docker exec "$(container chromadb)" rm -f /chroma/chroma/big /chroma/chroma/busy
 }
 
 setup() {
 	stack_up
 	chroma_id=$(container chromadb)
+	chroma_frozen=$(frozen_file chromadb)
 	chroma_folder=$(docker inspect --format '{{range .Mounts}}{{if eq .Destination "/chroma/chroma"}}{{.Source}}{{end}}{{end}}' "$chroma_id")
 	redis_id=$(container redis)
 }
@@ -40,7 +42,14 @@ teardown() {
 }
 
 chroma_is_paused() {
-	[[ $(docker inspect --format '{{.State.Paused}}' "$chroma_id") == true ]]
+	is_frozen chromadb "$chroma_frozen"
+}
+
+# Something in ChromaDB's container writes its large file anew all the time, so that there is much to be kept in the
+# window. It ends with the file's being another one.
+write_all_the_time() {
+	docker exec --detach "$chroma_id" sh -c 'while [ -e /chroma/chroma/busy ]; do
+		dd if=/dev/urandom of=/chroma/chroma/big bs=1M count='$big_megabytes' conv=notrunc status=none; done'
 }
 
 chroma_is_being_staged() { # asked of the host where it can be, which is quicker
@@ -81,6 +90,7 @@ assert_nothing_new_is_listed() {
 # --- during create ------------------------------------------------------------------------------------------------------
 
 @test "a container killed while it is copied fails its store, and the others are good" {
+	write_all_the_time
 	start_program create --only postgresql,redis,chromadb --json
 	hold_when chroma_is_paused
 	docker kill "$chroma_id" >/dev/null
@@ -95,6 +105,7 @@ assert_nothing_new_is_listed() {
 }
 
 @test "a container killed while it alone is backed up leaves no backup" {
+	write_all_the_time
 	start_program create --only chromadb
 	hold_when chroma_is_paused
 	docker kill "$chroma_id" >/dev/null
@@ -107,6 +118,7 @@ assert_nothing_new_is_listed() {
 }
 
 @test "a container that somebody else thaws while it is copied fails its store" {
+	write_all_the_time
 	start_program create --only chromadb
 	hold_when chroma_is_paused
 	docker unpause "$chroma_id" >/dev/null
@@ -117,6 +129,7 @@ assert_nothing_new_is_listed() {
 }
 
 @test "Ctrl-C while a container is copied leaves nothing, and the container is thawed" {
+	write_all_the_time
 	start_program create --only chromadb
 	hold_when chroma_is_paused
 	kill -INT "$running"
@@ -129,6 +142,7 @@ assert_nothing_new_is_listed() {
 }
 
 @test "a request to terminate is as good as Ctrl-C" {
+	write_all_the_time
 	start_program create --only chromadb
 	hold_when chroma_is_paused
 	kill -TERM "$running"
@@ -140,18 +154,20 @@ assert_nothing_new_is_listed() {
 }
 
 @test "when the program is killed, the container is thawed all the same" {
+	write_all_the_time
 	start_program create --only chromadb
 	hold_when chroma_is_paused
-	kill -KILL "$running"
+	kill_program
 	wait_until container_is chromadb running
 	chroma_get >/dev/null
 	assert_nothing_new_is_listed
 }
 
 @test "what a killed run has left, the next one removes" {
+	write_all_the_time
 	start_program create --only chromadb
 	hold_when chroma_is_paused
-	kill -KILL "$running"
+	kill_program
 	wait_until container_is chromadb running
 	[[ -n $(find "$BACKUP_DIR" -maxdepth 1 -name '.partial-*') ]] || fail "nothing was left, so there is nothing to test"
 	program 0 create --only redis
@@ -202,7 +218,7 @@ assert_nothing_new_is_listed() {
 	save_state live chromadb
 	start_program restore $good --only chromadb --yes
 	hold_when chroma_is_being_staged
-	kill -KILL "$running"
+	kill_program
 	# What was staged is no part of a backup.
 	program 0 create --only chromadb
 	tar tzf "$(backup_path)/chromadb_backup.tar.gz" >"$BATS_TEST_TMPDIR/paths"
@@ -324,7 +340,7 @@ write_future_rdb() { # FILE
 	run=$(run_of "$chroma_id")
 	start_program restore $good --only chromadb --yes
 	hold_soon_after has_stopped_since "$chroma_id" "$run"
-	kill -KILL "$running"
+	kill_program
 	start_services chromadb
 	program 0 restore $good --only chromadb --yes
 	[[ $(chroma_get | jq 'map(select(.name == "sample_memories")) | length') == 1 ]] || fail "the backup's data is not there"
