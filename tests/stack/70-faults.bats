@@ -12,7 +12,6 @@ big_megabytes=200 # in ChromaDB's volume, so that copying takes long enough to b
 setup_file() {
 	stack_up
 	seed postgresql redis chromadb
-	docker exec "$(container chromadb)" touch /chroma/chroma/busy
 	docker exec "$(container chromadb)" dd if=/dev/urandom of=/chroma/chroma/big bs=1M count=$big_megabytes status=none
 	quietly "$WHISPERBACKUP" create --only postgresql,redis,chromadb
 	mv "$(backup_path)" "$(backup_path $good)"
@@ -25,19 +24,21 @@ setup_file() {
 teardown_file() {
 	umount "$BATS_FILE_TMPDIR/full" 2>/dev/null || true
 	stack_up
-	docker exec "$(container chromadb)" rm -f /chroma/chroma/big /chroma/chroma/busy
+	docker exec "$(container chromadb)" rm -f /chroma/chroma/big
 }
 
 setup() {
 	stack_up
 	chroma_id=$(container chromadb)
 	chroma_frozen=$(frozen_file chromadb)
+	busy=''
 	chroma_folder=$(docker inspect --format '{{range .Mounts}}{{if eq .Destination "/chroma/chroma"}}{{.Source}}{{end}}{{end}}' "$chroma_id")
 	redis_id=$(container redis)
 }
 
 teardown() {
 	end_program
+	[[ -z $busy ]] || docker exec "$chroma_id" rm -f "$busy" 2>/dev/null || true
 	find "$BACKUP_DIR" -mindepth 1 -maxdepth 1 -name 'whisperengine_backup_*' ! -name "*$good" -exec rm -r {} +
 }
 
@@ -46,10 +47,12 @@ chroma_is_paused() {
 }
 
 # Something in ChromaDB's container writes its large file anew all the time, so that there is much to be kept in the
-# window. It ends with the file's being another one.
+# window. It ends with the test.
 write_all_the_time() {
-	docker exec --detach "$chroma_id" sh -c 'while [ -e /chroma/chroma/busy ]; do
-		dd if=/dev/urandom of=/chroma/chroma/big bs=1M count='$big_megabytes' conv=notrunc status=none; done'
+	busy=/tmp/busy-$BATS_TEST_NUMBER
+	docker exec "$chroma_id" touch "$busy"
+	docker exec --detach "$chroma_id" sh -c 'while [ -e "$0" ]; do
+		dd if=/dev/urandom of=/chroma/chroma/big bs=1M count="$1" conv=notrunc status=none; done' "$busy" "$big_megabytes"
 }
 
 chroma_is_being_staged() { # asked of the host where it can be, which is quicker
