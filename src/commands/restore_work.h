@@ -26,6 +26,7 @@ struct restore_work {
 	struct backup *backup;
 	struct restore_target targets[STORE_COUNT]; /* in the order of store_table */
 	int lock;                                   /* of the folder of backups; -1: none */
+	char safety[TIMESTAMP_SIZE];                /* the backup of the state before; empty: none */
 };
 
 void restore_work_close(struct restore_work *work);
@@ -50,6 +51,12 @@ enum status preflight_run(struct restore_work *work, bool safety, struct error *
 
 /* True if a server of `running` is older than one of `recorded`, as far as `parts` numbers of both tell. */
 bool preflight_is_older(const char *running, const char *recorded, unsigned parts);
+
+/*
+ * Makes an ordinary backup of what the stores hold that will be replaced (restore_safety.c). A failure means that
+ * nothing was changed, and nothing was kept.
+ */
+enum status restore_safety_backup(struct restore_work *work, struct error *error) MUST_CHECK;
 
 /* --- the work (restore_stores.c) --------------------------------------------------------------------------------- */
 

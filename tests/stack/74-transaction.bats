@@ -44,7 +44,7 @@ with_manifest() { # JQ-FILTER: the good backup with another manifest, as $bad
 	for store in postgresql redis chromadb; do
 		rm -rf "$(backup_path $bad)"
 		with_manifest "(.stores[] | select(.name == \"$store\").server_version) = \"999.1.2\""
-		program 1 restore $bad --yes
+		program 1 restore $bad --yes --no-safety-backup
 		assert_contains "$errors" 'which is older than the 999.1.2 of the backup; nothing was changed'
 	done
 	assert_fingerprint "$BATS_TEST_TMPDIR/before"
@@ -53,9 +53,19 @@ with_manifest() { # JQ-FILTER: the good backup with another manifest, as $bad
 
 @test "a store without a container is refused, and --only names the others" {
 	docker rm --force "$(container redis)" >/dev/null
-	program 1 restore $good --yes
+	program 1 restore $good --yes --no-safety-backup
 	assert_contains "$errors" 'there is no container for Redis, which is in the backup'
 	assert_contains "$errors" '--only'
+}
+
+@test "a disk that is too full for the data and a safety backup is refused" {
+	mkdir "$BATS_FILE_TMPDIR/small"
+	mount -t tmpfs -o size=64m tmpfs "$BATS_FILE_TMPDIR/small" 2>/dev/null || skip 'this user may not mount'
+	cp -r "$(backup_path $good)" "$BATS_FILE_TMPDIR/small/"
+	BACKUP_DIR=$BATS_FILE_TMPDIR/small program 1 restore $good --only redis --yes
+	umount "$BATS_FILE_TMPDIR/small"
+	assert_contains "$errors" "the disk of $BATS_FILE_TMPDIR/small is too full"
+	assert_contains "$errors" 'nothing was changed'
 }
 
 @test "what is replaced by what is told in numbers" {
@@ -70,7 +80,7 @@ with_manifest() { # JQ-FILTER: the good backup with another manifest, as $bad
 @test "a store that does not hold what the backup holds is rolled back, and so are the others" {
 	live_fingerprint | grep -v ' running ' >"$BATS_TEST_TMPDIR/before"
 	with_manifest '(.stores[] | select(.name == "chromadb").fingerprint.records.sample_facts) += 1'
-	program 1 restore $bad --yes
+	program 1 restore $bad --yes --no-safety-backup
 	assert_contains "$errors" 'it does not hold what the backup holds: records of sample_facts: 2101 in the backup, 2100 now'
 	assert_contains "$errors" 'everything is as it was before'
 	assert_equal "$(live_fingerprint | grep -v ' running ')" "$(cat "$BATS_TEST_TMPDIR/before")"
@@ -79,12 +89,50 @@ with_manifest() { # JQ-FILTER: the good backup with another manifest, as $bad
 
 @test "what was not counted exactly is not compared" {
 	with_manifest '(.stores[] | select(.name == "redis")) |= (.fingerprint.keys.db0 = 1 | .fingerprint_exact = false)'
-	program 0 restore $bad --only redis --yes
+	program 0 restore $bad --only redis --yes --no-safety-backup
 	refute_contains "$errors" 'it holds what the backup holds'
 }
 
 @test "a restore whose counts agree says so" {
-	program 0 restore $good --yes
+	program 0 restore $good --yes --no-safety-backup
 	assert_equal "$(grep -c 'it holds what the backup holds' <<<"$errors")" 3
+	assert_no_leftovers
+}
+
+# --- the safety backup --------------------------------------------------------------------------------------------------
+
+@test "the state before is kept, and the command that is named returns to it" {
+	local safety
+	redis_run SET sample:since 1 >/dev/null
+	save_state before postgresql redis
+	program 0 restore latest --only postgresql,redis --yes
+	assert_contains "$errors" "restored 2 stores from $good"
+	safety=$(newest_backup)
+	[[ $safety != "$good" ]] || fail 'there is no new backup'
+	assert_contains "$errors" "to return to the state before: whisperbackup restore $safety"
+	assert_equal "$(redis_run EXISTS sample:since)" 0
+	program 0 list --json
+	assert_json "$output" '.backups[-1] | [.timestamp, .status, (.stores[] | select(.status == "ok").name)]' \
+		"[\"$safety\",\"partial\",\"postgresql\",\"redis\"]"
+	program 0 restore "$safety" --yes --no-safety-backup --json
+	assert_json "$output" .safety_backup null
+	save_state after postgresql redis
+	assert_same_state before after postgresql
+	assert_same_state before after redis
+	assert_no_leftovers
+}
+
+@test "when the safety backup fails nothing is touched, and nothing is kept" {
+	local folder started
+	# Redis cannot rename its save over a folder that is not empty.
+	docker exec "$(container redis)" sh -c 'rm -f /data/dump.rdb; mkdir -p /data/dump.rdb/full'
+	started=$(docker inspect --format '{{.State.StartedAt}}' "$(container postgres)" "$(container redis)")
+	folder=$(backup_count)
+	program 1 restore $good --only postgresql,redis --yes
+	docker exec "$(container redis)" rm -r /data/dump.rdb
+	assert_contains "$errors" 'the present state could not be backed up, so nothing was changed'
+	assert_contains "$errors" '--no-safety-backup'
+	assert_equal "$(backup_count)" "$folder"
+	assert_equal "$(docker inspect --format '{{.State.StartedAt}}' "$(container postgres)" "$(container redis)")" "$started"
 	assert_no_leftovers
 }
