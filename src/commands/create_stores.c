@@ -6,10 +6,12 @@
 #include "snapshot/journal.h"
 #include "transaction/folder_swap.h"
 
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 enum {
+	SHORT_ID_LENGTH = 12,      /* of a container, hexadecimal digits */
 	CATCH_UP_ROUNDS = 8,       /* at the most */
 	CATCH_UP_ENOUGH = 4 << 20, /* bytes that changed during a round; fewer may wait for the moment */
 };
@@ -19,7 +21,8 @@ struct work {
 	struct backup_record *record;
 	struct store *stores[STORE_COUNT]; /* those that take part */
 	double seconds[STORE_COUNT];       /* spent on each */
-	const struct container **writers;
+	struct container_list now;         /* the project's containers just before the moment */
+	const struct container **writers;  /* of them */
 	size_t writer_count;
 };
 
@@ -29,6 +32,7 @@ static void cleanup_work(struct work *work)
 		store_free(work->stores[i]);
 	}
 	free(work->writers);
+	container_list_free(&work->now);
 }
 
 /* What a service shows that was started after its restore had been killed must not pass for its data. */
@@ -217,24 +221,48 @@ static const struct participant_ops restless = {
 static bool is_a_store(const struct session *session, const struct container *container)
 {
 	for (size_t i = 0; i < STORE_COUNT; i++) {
-		if (session->of_store[i] == container) {
+		if (session->of_store[i] != NULL && strcmp(session->of_store[i]->id, container->id) == 0) {
 			return true;
 		}
 	}
 	return false;
 }
 
-/* Everything else in the project that runs may write; those that say so are left alone. */
+/* This program, if it runs in a container: its host's name is then the beginning of the id (Docker's default). */
+static bool is_ours(const struct container *container)
+{
+	char host[HOST_NAME_MAX + 1] = "";
+	return gethostname(host, sizeof host - 1) == 0 && strlen(host) == SHORT_ID_LENGTH &&
+		   strncmp(container->id, host, SHORT_ID_LENGTH) == 0;
+}
+
+/*
+ * Everything else in the project that runs may write; those that say so are left alone, and we cannot pause ourselves.
+ * What runs now counts: the copies may have taken long.
+ */
 static enum status list_writers(struct work *work, struct error *error)
 {
 	const struct session *session = work->request->session;
-	work->writers = calloc(session->containers.count + 1, sizeof(const struct container *));
+	if (!work->request->pause_writers) {
+		return STATUS_OK;
+	}
+	enum status status = runtime_find(session->runtime, session->project, &work->now, error);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	work->writers = calloc(work->now.count + 1, sizeof(const struct container *));
 	if (work->writers == NULL) {
 		return error_memory(error);
 	}
-	for (size_t i = 0; work->request->pause_writers && i < session->containers.count; i++) {
-		const struct container *container = session->containers.items[i];
-		if (container->state == CONTAINER_RUNNING && !container->never_paused && !is_a_store(session, container)) {
+	for (size_t i = 0; i < work->now.count; i++) {
+		const struct container *container = work->now.items[i];
+		bool runs = container->state == CONTAINER_RUNNING || container->state == CONTAINER_RESTARTING;
+		if (!runs || is_a_store(session, container) || is_ours(container)) {
+			continue;
+		}
+		if (container->never_paused) {
+			work->record->writers_exempt++;
+		} else {
 			work->writers[work->writer_count++] = container;
 		}
 	}

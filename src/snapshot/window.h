@@ -32,6 +32,7 @@ enum status window_open(const struct window_plan *plan, struct window **ret_wind
 
 /*
  * Pauses one of the plan's containers. STATUS_CONFLICT if somebody else has paused or stopped it: it is left as it is.
+ * STATUS_NOT_FOUND if it has been removed.
  * From the first pause on, until the window is closed, interrupt_check fails once longest_seconds have gone by.
  */
 enum status window_pause(struct window *window, const struct container *container, struct error *error) MUST_CHECK;
