@@ -24,6 +24,9 @@ void restore_work_close(struct restore_work *work)
 		fingerprint_free(&work->targets[i].in_backup);
 		fingerprint_free(&work->targets[i].now);
 	}
+	restore_window_close(work);
+	writers_free(&work->writers);
+	free(work->window_journal);
 	backup_free(work->backup);
 	catalog_unlock(&work->lock);
 	session_close(&work->session);
@@ -149,11 +152,17 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 	double began = clock_seconds();
 	status = restore_stores_stage(&work, error);
 	if (status == STATUS_OK) {
+		status = restore_window_open(&work, error);
+	}
+	if (status == STATUS_OK) {
 		status = restore_stores_swap(&work, error);
 	}
 	if (status != STATUS_OK) {
-		return restore_stores_roll_back(&work, error);
+		status = restore_stores_roll_back(&work, error);
+		restore_window_close(&work);
+		return status;
 	}
+	restore_window_close(&work);
 	restore_stores_commit(&work);
 
 	size_t skipped = 0;

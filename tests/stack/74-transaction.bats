@@ -16,6 +16,7 @@ setup_file() {
 }
 
 teardown_file() {
+	docker rm --force "${COMPOSE_PROJECT_NAME}_idle_1" "${COMPOSE_PROJECT_NAME}_exempt_1" >/dev/null 2>&1 || true
 	umount "$BATS_FILE_TMPDIR/small" 2>/dev/null || true
 	stack_up
 }
@@ -26,7 +27,29 @@ setup() {
 
 teardown() {
 	end_program
+	[[ -z ${watcher:-} ]] || kill "$watcher" 2>/dev/null || true
 	find "$BACKUP_DIR" -mindepth 1 -maxdepth 1 -name 'whisperengine_backup_*' ! -name "*$good" -exec rm -r {} +
+}
+
+# A container of the project that is no store. It writes nothing, but nobody knows that.
+start_writer() { # SERVICE [DOCKER-RUN-OPTION..]
+	docker rm --force "${COMPOSE_PROJECT_NAME}_$1_1" >/dev/null 2>&1 || true
+	docker run --detach --name "${COMPOSE_PROJECT_NAME}_$1_1" --label "com.docker.compose.project=$COMPOSE_PROJECT_NAME" \
+		--label "com.docker.compose.service=$1" --label com.docker.compose.oneoff=False \
+		--label com.docker.compose.container-number=1 "${@:2}" --entrypoint sleep \
+		"$(docker inspect --format '{{.Config.Image}}' "$(container redis)")" infinity >/dev/null
+}
+
+# The engine forgets all but its last few hundred events, so they are listened to from the beginning.
+watch_pauses() {
+	docker events --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME" --filter event=pause --filter event=unpause \
+		--format '{{index .Actor.Attributes "com.docker.compose.service"}} {{.Action}}' >"$BATS_TEST_TMPDIR/pauses" 3>&- &
+	watcher=$!
+	sleep 1 # it has no way to say that it listens
+}
+
+pauses_of() { # SERVICE: what has become of it, in one line
+	sed -n "s/^$1 //p" "$BATS_TEST_TMPDIR/pauses" | tr '\n' ' '
 }
 
 with_manifest() { # JQ-FILTER: the good backup with another manifest, as $bad
@@ -130,9 +153,44 @@ with_manifest() { # JQ-FILTER: the good backup with another manifest, as $bad
 	folder=$(backup_count)
 	program 1 restore $good --only postgresql,redis --yes
 	docker exec "$(container redis)" rm -r /data/dump.rdb
+	redis_run BGSAVE # until one succeeds, Redis takes no writes
+	wait_until is_healthy redis
 	assert_contains "$errors" 'the present state could not be backed up, so nothing was changed'
 	assert_contains "$errors" '--no-safety-backup'
 	assert_equal "$(backup_count)" "$folder"
 	assert_equal "$(docker inspect --format '{{.State.StartedAt}}' "$(container postgres)" "$(container redis)")" "$started"
+	assert_no_leftovers
+}
+
+# --- the writers --------------------------------------------------------------------------------------------------------
+
+@test "writers stand still while the stores are swapped, and run again" {
+	start_writer idle
+	start_writer exempt --label whisperengine.backup.pause=false
+	watch_pauses
+	program 0 restore $good --only redis --yes --no-safety-backup
+	assert_equal "$(pauses_of idle)" 'pause unpause '
+	assert_equal "$(pauses_of exempt)" ''
+	assert_nothing_paused
+}
+
+@test "writers run again after a restore that failed" {
+	watch_pauses
+	with_manifest '(.stores[] | select(.name == "redis").fingerprint.keys.db0) += 1'
+	program 1 restore $bad --only redis --yes --no-safety-backup
+	assert_contains "$errors" 'everything is as it was before'
+	assert_equal "$(pauses_of idle)" 'pause unpause '
+	assert_nothing_paused
+}
+
+@test "writers run again after a restore that was killed" {
+	start_program restore $good --only redis --yes --no-safety-backup
+	hold_soon_after container_is idle paused
+	kill -KILL "$running"
+	wait_until container_is idle running
+	program 0 recover
+	start_services redis
+	program 0 restore $good --only redis --yes --no-safety-backup
+	assert_nothing_paused
 	assert_no_leftovers
 }
