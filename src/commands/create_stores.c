@@ -3,15 +3,14 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/units.h"
+#include "commands/writers.h"
 #include "snapshot/journal.h"
 #include "transaction/folder_swap.h"
 
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 enum {
-	SHORT_ID_LENGTH = 12,      /* of a container, hexadecimal digits */
 	CATCH_UP_ROUNDS = 8,       /* at the most */
 	CATCH_UP_ENOUGH = 4 << 20, /* bytes that changed during a round; fewer may wait for the moment */
 };
@@ -21,9 +20,7 @@ struct work {
 	struct backup_record *record;
 	struct store *stores[STORE_COUNT]; /* those that take part */
 	double seconds[STORE_COUNT];       /* spent on each */
-	struct container_list now;         /* the project's containers just before the moment */
-	const struct container **writers;  /* of them */
-	size_t writer_count;
+	struct writers writers;            /* just before the moment */
 };
 
 static void cleanup_work(struct work *work)
@@ -31,8 +28,7 @@ static void cleanup_work(struct work *work)
 	for (size_t i = 0; i < STORE_COUNT; i++) {
 		store_free(work->stores[i]);
 	}
-	free(work->writers);
-	container_list_free(&work->now);
+	writers_free(&work->writers);
 }
 
 /* What a service shows that was started after its restore had been killed must not pass for its data. */
@@ -218,55 +214,12 @@ static const struct participant_ops restless = {
 	.forget = participant_forget,
 };
 
-static bool is_a_store(const struct session *session, const struct container *container)
+static enum status find_writers(struct work *work, struct error *error)
 {
-	for (size_t i = 0; i < STORE_COUNT; i++) {
-		if (session->of_store[i] != NULL && strcmp(session->of_store[i]->id, container->id) == 0) {
-			return true;
-		}
-	}
-	return false;
-}
-
-/* This program, if it runs in a container: its host's name is then the beginning of the id (Docker's default). */
-static bool is_ours(const struct container *container)
-{
-	char host[HOST_NAME_MAX + 1] = "";
-	return gethostname(host, sizeof host - 1) == 0 && strlen(host) == SHORT_ID_LENGTH &&
-		   strncmp(container->id, host, SHORT_ID_LENGTH) == 0;
-}
-
-/*
- * Everything else in the project that runs may write; those that say so are left alone, and we cannot pause ourselves.
- * What runs now counts: the copies may have taken long.
- */
-static enum status list_writers(struct work *work, struct error *error)
-{
-	const struct session *session = work->request->session;
-	if (!work->request->pause_writers) {
-		return STATUS_OK;
-	}
-	enum status status = runtime_find(session->runtime, session->project, &work->now, error);
-	if (status != STATUS_OK) {
-		return status;
-	}
-	work->writers = calloc(work->now.count + 1, sizeof(const struct container *));
-	if (work->writers == NULL) {
-		return error_memory(error);
-	}
-	for (size_t i = 0; i < work->now.count; i++) {
-		const struct container *container = work->now.items[i];
-		bool runs = container->state == CONTAINER_RUNNING || container->state == CONTAINER_RESTARTING;
-		if (!runs || is_a_store(session, container) || is_ours(container)) {
-			continue;
-		}
-		if (container->never_paused) {
-			work->record->writers_exempt++;
-		} else {
-			work->writers[work->writer_count++] = container;
-		}
-	}
-	return STATUS_OK;
+	enum status status =
+		work->request->pause_writers ? writers_find(work->request->session, &work->writers, error) : STATUS_OK;
+	work->record->writers_exempt = work->writers.exempt;
+	return status;
 }
 
 static enum status take_moment(struct work *work, struct error *error)
@@ -289,14 +242,14 @@ static enum status take_moment(struct work *work, struct error *error)
 		}
 	}
 	if (status == STATUS_OK) {
-		status = list_writers(work, error);
+		status = find_writers(work, error);
 	}
 	const struct moment_request request = {
 		.runtime = session->runtime,
 		.engine = session->docker_host != NULL ? session->docker_host : "",
 		.journal = journal,
-		.writers = work->writers,
-		.writer_count = work->writer_count,
+		.writers = work->writers.items,
+		.writer_count = work->writers.count,
 		.longest_seconds = work->request->longest_seconds,
 	};
 	if (status == STATUS_OK && count > 0) {
@@ -309,7 +262,7 @@ static enum status take_moment(struct work *work, struct error *error)
 			work->record->window_steps[i] = (struct window_step){moment_step_names[i], moment.step_milliseconds[i]};
 		}
 		work->record->tries = moment.tries;
-		work->record->writers_paused = work->writer_count;
+		work->record->writers_paused = work->writers.count;
 	}
 	for (size_t i = 0; status == STATUS_OK && i < count; i++) {
 		struct store_record *record = &work->record->stores[of[i]];

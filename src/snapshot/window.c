@@ -237,7 +237,10 @@ static void begin(struct window *window)
 	(void)error_set(&failure, STATUS_FAILED,
 					"the services have stood still for %u seconds, which is as long as they may",
 					window->plan.longest_seconds);
-	(void)error_hint(&failure, "run the backup again when there is less to do, or allow more: --max-freeze SECONDS");
+	const char *hint = window->plan.too_long_hint;
+	(void)error_hint(
+		&failure, "%s",
+		hint != NULL ? hint : "run the backup again when there is less to do, or allow more: --max-freeze SECONDS");
 	interrupt_limit(window->plan.longest_seconds, &failure);
 	window->began = clock_seconds();
 }

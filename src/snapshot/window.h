@@ -21,7 +21,8 @@ struct window_plan {
 	const char *journal;                       /* path of the journal's file */
 	const struct container *const *containers; /* all that may be paused in it */
 	size_t count;
-	unsigned longest_seconds; /* from the first pause on; the guardian's limit, a little later, is its own */
+	unsigned longest_seconds;  /* from the first pause on; the guardian's limit, a little later, is its own */
+	const char *too_long_hint; /* what to do when that was not enough; NULL: what a backup's user can do */
 };
 
 enum { WINDOW_GRACE_SECONDS = 5 }; /* how much longer than `longest_seconds` the guardian waits for the parent */

@@ -40,7 +40,7 @@ taken() { # INDEX FIELD
 assert_one_moment() { # INDEX
 	local timestamp found number
 	timestamp=$(taken "$1" timestamp)
-	program 0 restore "$timestamp" --yes --quiet
+	program 0 restore "$timestamp" --yes --no-safety-backup --quiet
 	found=$(tests/stack/moment_check.sh) || fail "the backup $timestamp, taken under the load $(taken "$1" load):" "$found"
 	number=$(jq .numbers.all.redis <<<"$found")
 	[[ $number -ge $(taken "$1" lowest) && $number -le $(taken "$1" highest) ]] ||
@@ -90,7 +90,7 @@ assert_one_moment() { # INDEX
 		WHISPERBACKUP_TEST_WITHOUT=writer_pause program 0 create --quiet --json
 		timestamp=$(jq -r .timestamp <<<"$output")
 		writer_stop
-		program 0 restore "$timestamp" --only postgresql,redis --yes --quiet
+		program 0 restore "$timestamp" --only postgresql,redis --yes --no-safety-backup --quiet
 		found=$(tests/stack/moment_check.sh) || true
 		# Only these two were restored, so only their chain is of one backup.
 		if jq -e '.numbers.quick | [.[]] | max - min > 1 or . != (sort | reverse)' <<<"$found" >/dev/null; then
