@@ -44,6 +44,30 @@ const json_t *backup_store_manifest(const struct backup *backup, size_t store)
 	return NULL;
 }
 
+enum status backup_fingerprint(const struct backup *backup, size_t store, struct fingerprint *ret_fingerprint,
+							   struct error *error)
+{
+	const json_t *manifest = backup_store_manifest(backup, store);
+	json_t *kinds = json_object_get(manifest, "fingerprint");
+	CLEANUP(fingerprint_free)
+	struct fingerprint fingerprint = {.known = json_is_object(kinds),
+									  .exact = json_is_true(json_object_get(manifest, "fingerprint_exact"))};
+	const char *kind = NULL;
+	json_t *counts = NULL;
+	json_object_foreach (kinds, kind, counts) {
+		const char *name = NULL;
+		json_t *number = NULL;
+		json_object_foreach (counts, name, number) {
+			enum status status = fingerprint_add(&fingerprint, kind, name, (uint64_t)json_integer_value(number), error);
+			if (status != STATUS_OK) {
+				return status;
+			}
+		}
+	}
+	*ret_fingerprint = fingerprint_take(&fingerprint);
+	return STATUS_OK;
+}
+
 static uint64_t size_of_folder(const char *path)
 {
 	uint64_t size = 0;

@@ -63,6 +63,10 @@ const char *store_status_name(enum store_status status);   /* "ok", "skipped", "
 /* A store's part of the manifest, for what only that knows; NULL if there is none. Lent. */
 const json_t *backup_store_manifest(const struct backup *backup, size_t store);
 
+/* What the manifest says that a store held; unknown if it does not. The caller frees it. */
+enum status backup_fingerprint(const struct backup *backup, size_t store, struct fingerprint *ret_fingerprint,
+							   struct error *error) MUST_CHECK;
+
 /*
  * Reads the files of a backup that have a checksum whole, as nothing else here does. What differs from it or cannot be
  * read is noted as damage, which is no failure; STATUS_INTERRUPTED is one.

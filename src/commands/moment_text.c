@@ -66,32 +66,35 @@ static const struct {
 	{"relationships", "relationship", "relationships", NULL, NULL},
 };
 
-const char *moment_contents(const struct backup *backup, size_t store, char ret_text[MOMENT_TEXT_SIZE])
+const char *moment_contents_of(const struct fingerprint *fingerprint, char ret_text[MOMENT_TEXT_SIZE])
 {
-	const json_t *fingerprint = json_object_get(backup_store_manifest(backup, store), "fingerprint");
 	size_t length = 0;
 	ret_text[0] = '\0';
 	for (size_t i = 0; i < sizeof kinds / sizeof *kinds && length < MOMENT_TEXT_SIZE - 1; i++) {
-		json_t *counts = json_object_get(fingerprint, kinds[i].kind);
-		const char *name = NULL;
-		json_t *number = NULL;
-		json_int_t sum = 0;
-		if (counts == NULL) {
+		size_t names = 0;
+		unsigned long long sum = fingerprint_sum(fingerprint, kinds[i].kind, &names);
+		if (names == 0) {
 			continue;
 		}
-		json_object_foreach (counts, name, number) {
-			sum += json_integer_value(number);
-		}
-		size_t names = json_object_size(counts);
-		length += (size_t)snprintf(ret_text + length, MOMENT_TEXT_SIZE - length, "%s%lld %s", length > 0 ? ", " : "",
-								   (long long)sum, sum == 1 ? kinds[i].one : kinds[i].many);
+		length += (size_t)snprintf(ret_text + length, MOMENT_TEXT_SIZE - length, "%s%llu %s", length > 0 ? ", " : "",
+								   sum, sum == 1 ? kinds[i].one : kinds[i].many);
 		if (kinds[i].in_one != NULL && length < MOMENT_TEXT_SIZE - 1) {
 			length += (size_t)snprintf(ret_text + length, MOMENT_TEXT_SIZE - length, " in %zu %s", names,
 									   names == 1 ? kinds[i].in_one : kinds[i].in_many);
 		}
 	}
-	if (json_is_object(fingerprint) && length == 0) {
+	if (fingerprint->known && length == 0) {
 		snprintf(ret_text, MOMENT_TEXT_SIZE, "nothing");
 	}
 	return ret_text;
+}
+
+const char *moment_contents(const struct backup *backup, size_t store, char ret_text[MOMENT_TEXT_SIZE])
+{
+	CLEANUP(fingerprint_free) struct fingerprint fingerprint = {0};
+	struct error ignored;
+	ret_text[0] = '\0';
+	return backup_fingerprint(backup, store, &fingerprint, &ignored) == STATUS_OK
+			   ? moment_contents_of(&fingerprint, ret_text)
+			   : ret_text;
 }

@@ -25,7 +25,7 @@ static uint64_t size_of_data(const struct session *session, size_t store)
 	return status == STATUS_OK ? bytes : 0;
 }
 
-static uint64_t guess(const struct session *session, const struct backup_list *list, size_t store)
+uint64_t space_guess(const struct session *session, const struct backup_list *list, size_t store)
 {
 	for (size_t i = list->count; i > 0; i--) {
 		const struct backup_store *last = &list->items[i - 1]->stores[store];
@@ -48,7 +48,7 @@ void space_warn(const struct session *session, struct display *display)
 	}
 	for (size_t i = 0; i < STORE_COUNT; i++) {
 		if (session->chosen[i] && session_why_not(session, i) == NULL) {
-			needed += guess(session, &list, i);
+			needed += space_guess(session, &list, i);
 		}
 	}
 	uint64_t available = (uint64_t)disk.f_bavail * disk.f_frsize;

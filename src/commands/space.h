@@ -4,6 +4,7 @@
 #ifndef WHISPERBACKUP_COMMANDS_SPACE_H
 #define WHISPERBACKUP_COMMANDS_SPACE_H
 
+#include "catalog/catalog.h"
 #include "commands/display.h"
 #include "commands/session.h"
 
@@ -13,5 +14,8 @@
  * that is full in the end is one, and nothing is listed then.
  */
 void space_warn(const struct session *session, struct display *display);
+
+/* How large the backup of a store is likely to be, in bytes; 0 if nobody knows. */
+uint64_t space_guess(const struct session *session, const struct backup_list *list, size_t store);
 
 #endif

@@ -3,8 +3,6 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/units.h"
-#include "catalog/recorded.h"
-#include "stores/fingerprint_compare.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -127,12 +125,9 @@ static enum status look_inside(const char *folder, const struct backup *backup, 
 		status = store_table[index]->look_inside(path, artefact, scratch, &holds, error);
 	}
 	if (status == STATUS_OK) {
-		status = recorded_fingerprint(backup, index, &recorded, error);
+		status = backup_fingerprint(backup, index, &recorded, error);
 	}
-	if (status == STATUS_OK && recorded.known && holds.known) {
-		status = fingerprint_compare(&recorded, &holds, difference, error);
-	}
-	return status == STATUS_OK && difference[0] != '\0'
+	return status == STATUS_OK && !fingerprint_compare(&recorded, &holds, difference)
 			   ? error_set(error, STATUS_DAMAGED, "it does not hold what the manifest says: %s", difference)
 			   : status;
 }

@@ -1,5 +1,6 @@
 #include "stores/fingerprint.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,6 +56,126 @@ bool fingerprint_is_same(const struct fingerprint *one, const struct fingerprint
 			   strcmp(one->items[i].kind, other->items[i].kind) == 0 &&
 			   strcmp(one->items[i].name, other->items[i].name) == 0;
 	}
+	return same;
+}
+
+/* --- comparing ---------------------------------------------------------------------------------------------------- */
+
+static int compare_items(const void *one, const void *other)
+{
+	const struct count *a = *(const struct count *const *)one;
+	const struct count *b = *(const struct count *const *)other;
+	int order = strcmp(a->kind, b->kind);
+	return order != 0 ? order : strcmp(a->name, b->name);
+}
+
+/* Its counts in an order of their own, so that each is found quickly; NULL without memory. */
+static const struct count **sorted(const struct fingerprint *fingerprint)
+{
+	const struct count **items = calloc(fingerprint->count + 1, sizeof *items);
+	for (size_t i = 0; items != NULL && i < fingerprint->count; i++) {
+		items[i] = &fingerprint->items[i];
+	}
+	if (items != NULL) {
+		qsort(items, fingerprint->count, sizeof *items, compare_items);
+	}
+	return items;
+}
+
+static const struct count *find(const struct count *const *items, size_t count, const char *kind, const char *name)
+{
+	struct count wanted = {.kind = (char *)(uintptr_t)kind, .name = (char *)(uintptr_t)name};
+	const struct count *key = &wanted;
+	const struct count *const *found = bsearch(&key, items, count, sizeof *items, compare_items);
+	return found != NULL ? *found : NULL;
+}
+
+static bool has_kind(const struct fingerprint *fingerprint, const char *kind)
+{
+	size_t names = 0;
+	(void)fingerprint_sum(fingerprint, kind, &names);
+	return names > 0;
+}
+
+static void number_text(const struct count *count, char *text, size_t size)
+{
+	if (count != NULL) {
+		snprintf(text, size, "%llu", (unsigned long long)count->number);
+	} else {
+		snprintf(text, size, "none");
+	}
+}
+
+/* A key is gone when its time has come: then there is one less of both kinds. */
+static bool only_expired(uint64_t keys, uint64_t expiring, uint64_t keys_now, uint64_t expiring_now)
+{
+	return expiring_now <= expiring && keys - keys_now == expiring - expiring_now;
+}
+
+static uint64_t number_of(const struct count *count)
+{
+	return count != NULL ? count->number : 0;
+}
+
+struct comparison {
+	const struct count **items[2]; /* of the backup, and now */
+	size_t count[2];
+};
+
+static bool is_same(const struct comparison *both, const char *kind, const char *name)
+{
+	const struct count *then = find(both->items[0], both->count[0], kind, name);
+	const struct count *now = find(both->items[1], both->count[1], kind, name);
+	if (strcmp(kind, "keys") == 0 || strcmp(kind, "expiring keys") == 0) {
+		/* A database without keys is not named at all. */
+		return only_expired(number_of(find(both->items[0], both->count[0], "keys", name)),
+							number_of(find(both->items[0], both->count[0], "expiring keys", name)),
+							number_of(find(both->items[1], both->count[1], "keys", name)),
+							number_of(find(both->items[1], both->count[1], "expiring keys", name)));
+	}
+	return then != NULL && now != NULL && then->number == now->number;
+}
+
+static bool compare_all(const struct comparison *both, const struct fingerprint *sides[2], char *difference)
+{
+	for (int side = 0; side < 2; side++) {
+		for (size_t i = 0; i < both->count[side]; i++) {
+			const struct count *count = both->items[side][i];
+			bool may_be_left_out =
+				strcmp(count->kind, "nodes by label") == 0 || strcmp(count->kind, "relationships by type") == 0;
+			if ((may_be_left_out && !has_kind(sides[1 - side], count->kind)) ||
+				is_same(both, count->kind, count->name)) {
+				continue;
+			}
+			char then[24];
+			char now[24];
+			number_text(find(both->items[0], both->count[0], count->kind, count->name), then, sizeof then);
+			number_text(find(both->items[1], both->count[1], count->kind, count->name), now, sizeof now);
+			snprintf(difference, FINGERPRINT_DIFFERENCE_SIZE, "%s%s%.300s: %s in the backup, %s now", count->kind,
+					 count->name[0] != '\0' ? " of " : "", count->name, then, now);
+			return false;
+		}
+	}
+	return true;
+}
+
+bool fingerprint_compare(const struct fingerprint *backup, const struct fingerprint *now,
+						 char ret_difference[FINGERPRINT_DIFFERENCE_SIZE])
+{
+	ret_difference[0] = '\0';
+	if (!backup->known || !backup->exact || !now->known) {
+		return true;
+	}
+	const struct fingerprint *sides[2] = {backup, now};
+	struct comparison both = {.items = {sorted(backup), sorted(now)}, .count = {backup->count, now->count}};
+	bool same = false;
+	if (both.items[0] == NULL || both.items[1] == NULL) {
+		snprintf(ret_difference, FINGERPRINT_DIFFERENCE_SIZE, "out of memory");
+	} else {
+		same = compare_all(&both, sides, ret_difference);
+	}
+	free(both.items[0]);
+	free(both.items[1]);
 	return same;
 }
 

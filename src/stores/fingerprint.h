@@ -37,6 +37,15 @@ enum status fingerprint_add(struct fingerprint *fingerprint, const char *kind, c
 /* The sum of all numbers of one kind, and how many there are; *ret_names may be NULL. */
 uint64_t fingerprint_sum(const struct fingerprint *fingerprint, const char *kind, size_t *ret_names);
 
+/*
+ * The first difference between a backup's counts and those of a server that it was restored into, in words: "rows of
+ * shop.public.users: 12 in the backup, 11 now"; true if there is none. What is unknown, or not exact in the backup, is
+ * not compared. Keys with an expiry may have gone since; labels and types are compared if both sides have counted them.
+ */
+enum { FINGERPRINT_DIFFERENCE_SIZE = 512 };
+bool fingerprint_compare(const struct fingerprint *backup, const struct fingerprint *now,
+						 char ret_difference[FINGERPRINT_DIFFERENCE_SIZE]);
+
 /* Both have the same counts, in the same order. */
 bool fingerprint_is_same(const struct fingerprint *one, const struct fingerprint *other);
 

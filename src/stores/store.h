@@ -62,6 +62,15 @@ struct store_ops {
 	 */
 	enum status (*examine)(struct store *store, struct examination *ret_examination, struct error *error);
 
+	/*
+	 * Counts what the running server holds now, with the kinds and names of a backup's fingerprint; the caller frees
+	 * it. `places` (NULL: none) is another one, such as a backup's: what a server does not list by itself, such as
+	 * Chroma's tenants, is looked for where those counts are. A server that does not let itself be counted, because it
+	 * refuses a password, leaves it unknown, which is no failure. What is written meanwhile may or may not be in it.
+	 */
+	enum status (*count)(struct store *store, const struct fingerprint *places, struct fingerprint *ret_fingerprint,
+						 struct error *error);
+
 	/* The space its data takes, in bytes: on disk, or in memory for Redis. A backup is hardly ever larger. */
 	enum status (*size)(struct store *store, uint64_t *ret_bytes, struct error *error);
 

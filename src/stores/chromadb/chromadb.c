@@ -5,6 +5,7 @@
 #include "base/interrupt.h"
 #include "pipeline/tar.h"
 #include "snapshot/folder_copy.h"
+#include "stores/chromadb/counts.h"
 #include "stores/chromadb/database.h"
 #include "stores/chromadb/rest.h"
 #include "stores/container_http.h"
@@ -161,6 +162,13 @@ static enum status chromadb_examine(struct store *store, struct examination *ret
 	}
 	ret_examination->port = self->port;
 	return status;
+}
+
+static enum status chromadb_count(struct store *store, const struct fingerprint *places,
+								  struct fingerprint *ret_fingerprint, struct error *error)
+{
+	return chromadb_counts_now(store->runtime, store->container, ((struct chromadb *)store)->port, places,
+							   ret_fingerprint, error);
 }
 
 /* Best effort: the backup is as good without it. */
@@ -519,6 +527,7 @@ const struct store_ops store_chromadb = {
 	.open = chromadb_open,
 	.ready = chromadb_ready,
 	.examine = chromadb_examine,
+	.count = chromadb_count,
 	.size = volume_store_size,
 	.prepare = chromadb_prepare,
 	.catch_up = chromadb_catch_up,

@@ -16,9 +16,6 @@ enum {
 	LARGEST_SEQUENCE_BYTES = 8,    /* of a number that is kept as a BLOB */
 };
 
-#define DEFAULT_TENANT   "default_tenant"
-#define DEFAULT_DATABASE "default_database"
-
 const char *const chromadb_database_files[] = {CHROMADB_DATABASE, CHROMADB_DATABASE "-journal",
 											   CHROMADB_DATABASE "-wal", NULL};
 
@@ -135,6 +132,15 @@ static const char counts[] = "SELECT b.tenant, b.database, b.name, coalesce(sum(
 							 " FROM bounds b LEFT JOIN counted c ON c.segment = b.segment"
 							 " GROUP BY b.segment ORDER BY 1, 2, 3";
 
+char *chromadb_database_count_name(const char *tenant, const char *database, const char *collection)
+{
+	bool at_home = strcmp(tenant, CHROMADB_DEFAULT_TENANT) == 0 && strcmp(database, CHROMADB_DEFAULT_DATABASE) == 0;
+	char *name = NULL;
+	int length = asprintf(&name, "%s%s%s%s%s", at_home ? "" : tenant, at_home ? "" : "/", at_home ? "" : database,
+						  at_home ? "" : "/", collection);
+	return length < 0 ? NULL : name;
+}
+
 static enum status add(sqlite3_stmt *row, struct fingerprint *fingerprint, struct error *error)
 {
 	const char *tenant = (const char *)sqlite3_column_text(row, 0);
@@ -145,10 +151,8 @@ static enum status add(sqlite3_stmt *row, struct fingerprint *fingerprint, struc
 	if (tenant == NULL || database == NULL || collection == NULL) {
 		return error_memory(error);
 	}
-	bool at_home = strcmp(tenant, DEFAULT_TENANT) == 0 && strcmp(database, DEFAULT_DATABASE) == 0;
-	if (asprintf(&name, "%s%s%s%s%s", at_home ? "" : tenant, at_home ? "" : "/", at_home ? "" : database,
-				 at_home ? "" : "/", collection) < 0) {
-		name = NULL;
+	name = chromadb_database_count_name(tenant, database, collection);
+	if (name == NULL) {
 		return error_memory(error);
 	}
 	return fingerprint_add(fingerprint, "records", name, number > 0 ? (uint64_t)number : 0, error);

@@ -16,6 +16,13 @@
 #define CHROMADB_DATABASE "chroma.sqlite3"
 extern const char *const chromadb_database_files[]; /* NULL-terminated, the database first */
 
+#define CHROMADB_DEFAULT_TENANT   "default_tenant"
+#define CHROMADB_DEFAULT_DATABASE "default_database"
+
+/* How a collection is called in a fingerprint, as chromadb_database_count says. Owned by the caller; NULL without
+ * memory. */
+char *chromadb_database_count_name(const char *tenant, const char *database, const char *collection);
+
 /*
  * Checks a copy of the database and counts: "records" of "COLLECTION" in the default tenant's default database, of
  * "TENANT/DATABASE/COLLECTION" elsewhere. SQLite may write to the copy: a transaction that was under way is taken back

@@ -80,6 +80,33 @@ static enum status neo4j_ready(struct store *store, struct error *error)
 	return refused ? STATUS_OK : status;
 }
 
+static enum status neo4j_count(struct store *store, const struct fingerprint *places,
+							   struct fingerprint *ret_fingerprint, struct error *error)
+{
+	(void)places;
+	struct neo4j_counts *counts = NULL;
+	*ret_fingerprint = (struct fingerprint){0};
+	enum status status = neo4j_counts_open(store, &counts, error);
+	if (status == STATUS_OK) {
+		status = neo4j_counts_ask(counts, error);
+	}
+	if (status == STATUS_OK) {
+		status = neo4j_counts_answer(counts, error);
+	}
+	if (status == STATUS_OK) {
+		*ret_fingerprint = neo4j_counts_take(counts);
+	} else if (status != STATUS_INTERRUPTED) {
+		/* What is said over HTTP does not tell a refusal from other trouble as surely as this does. */
+		CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(REPLY_LIMIT);
+		struct error ignored;
+		bool refused = false;
+		(void)!ask(store, "RETURN 1", &refused, &reply, &ignored);
+		status = refused ? STATUS_OK : error_prefix(error, "Neo4j cannot be counted");
+	}
+	neo4j_counts_free(counts);
+	return status;
+}
+
 /* One line a database, as cypher-shell's plain format has it: "neo4j", "online". The first line is the heading. */
 static enum status neo4j_examine(struct store *store, struct examination *ret_examination, struct error *error)
 {
@@ -340,6 +367,7 @@ const struct store_ops store_neo4j = {
 	.open = neo4j_open,
 	.ready = neo4j_ready,
 	.examine = neo4j_examine,
+	.count = neo4j_count,
 	.size = volume_store_size,
 	.prepare = neo4j_prepare,
 	.catch_up = neo4j_catch_up,

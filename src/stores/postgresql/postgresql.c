@@ -4,6 +4,7 @@
 #include "stores/postgresql/moment.h"
 #include "stores/postgresql/psql.h"
 #include "stores/postgresql/restore.h"
+#include "stores/postgresql/row_counts.h"
 #include "stores/store_table.h"
 
 #include <stdio.h>
@@ -218,6 +219,7 @@ const struct store_ops store_postgresql = {
 	.open = postgresql_open,
 	.ready = postgresql_ready,
 	.examine = postgresql_examine,
+	.count = row_counts_now,
 	.size = postgresql_size,
 	.prepare = postgresql_prepare,
 	.catch_up = postgresql_catch_up,

@@ -1,10 +1,11 @@
 #include "stores/postgresql/row_counts.h"
 
 #include "base/text.h"
+#include "stores/postgresql/restore_state.h"
 
 #include <stdlib.h>
 
-enum { NAME_LIMIT = 4096 };
+enum { NAME_LIMIT = 4096, LIST_LIMIT = 4 << 20 }; /* bytes of a name, of all databases' names */
 
 /* One query for each hundred tables. \gexec runs what the query before it has made, so that no name has to be quoted
  * here. */
@@ -53,4 +54,42 @@ enum status row_counts_add(struct psql_session *session, const char *database, s
 		}
 	}
 	return status;
+}
+
+/* Those that a backup takes (moment.c). What a restore has set aside is not live. */
+static const char databases_sql[] =
+	"SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND datconnlimit <> -2\n"
+	"AND datname !~ '" RESTORE_STATE_PATTERN "' ORDER BY datname <> 'template1', datname;\n";
+
+static enum status count_database(struct postgresql *server, const char *database, struct fingerprint *fingerprint,
+								  struct error *error)
+{
+	CLEANUP(cleanup_psql_session) struct psql_session *session = NULL;
+	enum status status = psql_session_open(server, database, &session, error);
+	if (status == STATUS_OK) {
+		status = row_counts_add(session, database, fingerprint, error);
+	}
+	return status == STATUS_OK ? psql_session_end(session, error) : status;
+}
+
+enum status row_counts_now(struct store *store, const struct fingerprint *places, struct fingerprint *ret_fingerprint,
+						   struct error *error)
+{
+	(void)places;
+	struct postgresql *server = (struct postgresql *)store;
+	CLEANUP(buffer_free) struct buffer rows = BUFFER_INIT(LIST_LIMIT);
+	CLEANUP(fingerprint_free) struct fingerprint fingerprint = {.known = true, .exact = true};
+	enum status status = psql_find_database(server, error);
+	if (status == STATUS_OK) {
+		status = psql_query(server, server->database, databases_sql, &rows, error);
+	}
+	const char *database = NULL;
+	for (size_t at = 0; status == STATUS_OK && (database = psql_next(&rows, &at)) != NULL;) {
+		status = count_database(server, database, &fingerprint, error);
+	}
+	if (status != STATUS_OK) {
+		return error_prefix(error, "PostgreSQL's rows cannot be counted");
+	}
+	*ret_fingerprint = fingerprint_take(&fingerprint);
+	return STATUS_OK;
 }

@@ -14,6 +14,10 @@
 enum status row_counts_add(struct psql_session *session, const char *database, struct fingerprint *fingerprint,
 						   struct error *error) MUST_CHECK;
 
+/* store_ops.count: all databases that a backup takes. */
+enum status row_counts_now(struct store *store, const struct fingerprint *places, struct fingerprint *ret_fingerprint,
+						   struct error *error) MUST_CHECK;
+
 /* The name of a table in a fingerprint, which is UTF-8: in one that is not, bytes beyond ASCII become \xE4. */
 enum status row_counts_name(struct buffer *name, const char *database, const char *schema, const char *table,
 							struct error *error) MUST_CHECK;

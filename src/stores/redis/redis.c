@@ -102,6 +102,7 @@ const struct store_ops store_redis = {
 	.open = redis_open,
 	.ready = redis_ready,
 	.examine = redis_examine,
+	.count = redis_count,
 	.size = redis_size,
 	.prepare = redis_prepare,
 	.ask = redis_ask,

@@ -1,5 +1,7 @@
 #include "stores/redis/server.h"
 
+#include "stores/redis/persistence.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -200,6 +202,23 @@ enum status redis_examine(struct store *store, struct examination *ret_examinati
 	}
 	ret_examination->port = (unsigned)atoi(self->port);
 	snprintf(ret_examination->answer, sizeof ret_examination->answer, "answers PING; its last save went well");
+	return status;
+}
+
+enum status redis_count(struct store *store, const struct fingerprint *places, struct fingerprint *ret_fingerprint,
+						struct error *error)
+{
+	(void)places;
+	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(REDIS_REPLY_LIMIT);
+	CLEANUP(fingerprint_free) struct fingerprint fingerprint = {0};
+	enum status status = REDIS_COMMAND((struct redis *)store, &reply, error, "INFO", "keyspace");
+	if (status == STATUS_OK) {
+		status = redis_keyspace_read(&reply, &fingerprint, &fingerprint.known, error);
+	}
+	if (status == STATUS_OK) {
+		fingerprint.exact = fingerprint.known;
+		*ret_fingerprint = fingerprint_take(&fingerprint);
+	}
 	return status;
 }
 

@@ -45,6 +45,8 @@ enum status redis_learn(struct redis *self, struct error *error) MUST_CHECK;
 /* The store_ops of the same names. */
 enum status redis_ready(struct store *store, struct error *error) MUST_CHECK;
 enum status redis_examine(struct store *store, struct examination *ret_examination, struct error *error) MUST_CHECK;
+enum status redis_count(struct store *store, const struct fingerprint *places, struct fingerprint *ret_fingerprint,
+						struct error *error) MUST_CHECK;
 enum status redis_size(struct store *store, uint64_t *ret_bytes, struct error *error) MUST_CHECK;
 
 #endif

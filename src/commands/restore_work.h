@@ -1,0 +1,68 @@
+/*
+ * restore_work.h - the parts of a restore. Private to the command; docs/RESTORE.md tells the steps.
+ */
+#ifndef WHISPERBACKUP_COMMANDS_RESTORE_WORK_H
+#define WHISPERBACKUP_COMMANDS_RESTORE_WORK_H
+
+#include "catalog/catalog.h"
+#include "commands/display.h"
+#include "commands/session.h"
+
+enum restore_plan { RESTORE_NOT_IN_BACKUP, RESTORE_NOT_CHOSEN, RESTORE_NOT_RUNNING, RESTORE_TO_DO };
+
+struct restore_target {
+	enum restore_plan plan;
+	char *path; /* of the artefact */
+	struct artefact artefact;
+	struct store *store;          /* opened by restore_plan_open */
+	struct fingerprint in_backup; /* as the manifest has it; unknown in a backup made by hand */
+	struct fingerprint now;       /* before the restore; unknown if the server does not let itself be counted */
+	double down_seconds;          /* how long its swap took */
+};
+
+struct restore_work {
+	struct session session;
+	struct display display;
+	struct backup *backup;
+	struct restore_target targets[STORE_COUNT]; /* in the order of store_table */
+	int lock;                                   /* of the folder of backups; -1: none */
+};
+
+void restore_work_close(struct restore_work *work);
+
+/* --- before anything is touched (restore_plan.c, preflight.c) -------------------------------------------- */
+
+/* Refuses damage that shows without reading the files. A store that is not chosen may be damaged. */
+enum status restore_plan_refuse_damaged(const struct restore_work *work, struct error *error) MUST_CHECK;
+
+/* Which stores will be restored. A container that does not run is a warning, one that is not there a failure. */
+enum status restore_plan_make(struct restore_work *work, struct error *error) MUST_CHECK;
+
+/* Reads every byte that will be restored: its checksum, if the backup has one, and its structure. */
+enum status restore_plan_check(struct restore_work *work, struct error *error) MUST_CHECK;
+
+/* Asks each server something real; refuses two stores in one folder, which would replace each other's data. */
+enum status restore_plan_open(struct restore_work *work, struct error *error) MUST_CHECK;
+
+/* Counts what the stores hold, and refuses servers that are older than the backup and disks that are too full;
+ * `safety`: with a backup of the present state. */
+enum status preflight_run(struct restore_work *work, bool safety, struct error *error) MUST_CHECK;
+
+/* True if a server of `running` is older than one of `recorded`, as far as `parts` numbers of both tell. */
+bool preflight_is_older(const char *running, const char *recorded, unsigned parts);
+
+/* --- the work (restore_stores.c) --------------------------------------------------------------------------------- */
+
+/* All data comes beside the live data; services run. */
+enum status restore_stores_stage(struct restore_work *work, struct error *error) MUST_CHECK;
+
+/* One store after the other is put in place; each has to be healthy and to hold what the backup holds. */
+enum status restore_stores_swap(struct restore_work *work, struct error *error) MUST_CHECK;
+
+/* Brings everything back; what cannot be brought back is said, and becomes part of the failure that is in `error`. */
+enum status restore_stores_roll_back(struct restore_work *work, struct error *error) MUST_CHECK;
+
+/* The new data is in place: from here on there is only forwards, and a failure leaves rubbish, not a wrong state. */
+void restore_stores_commit(struct restore_work *work);
+
+#endif
