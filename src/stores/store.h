@@ -113,6 +113,14 @@ struct store_ops {
 						 struct error *error);
 
 	/*
+	 * Looks into a checked artefact for what reading it once does not show; in the folder `scratch`, which it makes and
+	 * removes. *ret_holds is what it holds, counted, and the caller's to free. STATUS_DAMAGED as above. NULL: `check`
+	 * has seen everything.
+	 */
+	enum status (*look_inside)(const char *path, const struct artefact *artefact, const char *scratch,
+							   struct fingerprint *ret_holds, struct error *error);
+
+	/*
 	 * The four steps of a restore. `stage` brings the data next to the live data, which is not touched, while the
 	 * server runs. `swap` puts it in place; if it fails, or if the server is not well afterwards, the caller rolls
 	 * back. `commit` drops the old data and `rollback` brings it back; both may be called again after a failure, and

@@ -498,6 +498,18 @@ static enum status chromadb_check(const char *path, struct progress *progress, s
 	return status;
 }
 
+/* The database itself: SQLite's own check, and its records counted. */
+static enum status chromadb_look_inside(const char *path, const struct artefact *artefact, const char *scratch,
+										struct fingerprint *ret_holds, struct error *error)
+{
+	CLEANUP(fingerprint_free) struct fingerprint holds = {0};
+	enum status status = chromadb_database_count_archive(path, artefact->folder, scratch, &holds, error);
+	if (status == STATUS_OK) {
+		*ret_holds = fingerprint_take(&holds);
+	}
+	return status;
+}
+
 static enum status chromadb_stage(struct store *store, const char *path, const struct artefact *artefact,
 								  struct progress *progress, struct error *error)
 {
@@ -524,6 +536,7 @@ const struct store_ops store_chromadb = {
 	.capture = chromadb_capture,
 	.finish = chromadb_finish,
 	.check = chromadb_check,
+	.look_inside = chromadb_look_inside,
 	.stage = chromadb_stage,
 	.swap = volume_store_swap,
 	.commit = volume_store_commit,
