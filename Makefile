@@ -2,7 +2,7 @@
 
 prefix ?= $(or $(PREFIX),/usr/local)
 
-.PHONY: all build asan test test-unit test-cli test-stack demo stack-up stack-down format lint install uninstall deb clean help
+.PHONY: all build asan test test-unit test-cli test-stack soak bench-window demo stack-up stack-down format lint install uninstall deb clean help
 
 all: build
 
@@ -23,6 +23,12 @@ test-cli: ## only the command-line tests, which need no Docker
 
 test-stack: ## only the tests on real servers
 	@tests/run.sh stack
+
+soak: ## fifty backups under load, each restored and checked for being of one moment
+	@tests/soak.sh -n $(or $(N),50)
+
+bench-window: ## how long services stand still, beside stop, copy, start
+	@bench/window.sh
 
 demo: ## back up a real stack, break it, restore it, show that it is back
 	@scripts/demo.sh

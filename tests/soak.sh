@@ -118,7 +118,7 @@ windows_of() { # TIMESTAMP
 
 check_backup() { # TIMESTAMP LOWEST HIGHEST: prints what is wrong
 	local found first
-	"$program" restore "$1" --yes --quiet >/dev/null 2>"$work/err" </dev/null || {
+	"$program" restore "$1" --yes --no-safety-backup --quiet >/dev/null 2>"$work/err" </dev/null || {
 		echo "the restore failed with status $?: $(cat "$work/err")"
 		return 1
 	}

@@ -22,11 +22,6 @@ enum status sink_write(struct sink *sink, const void *bytes, size_t length, stru
 	return length == 0 ? STATUS_OK : sink->ops->write(sink, bytes, length, error);
 }
 
-enum status sink_cut(struct sink *sink, struct error *error)
-{
-	return sink->ops->cut == NULL ? STATUS_OK : sink->ops->cut(sink, error);
-}
-
 enum status sink_finish(struct sink *sink, struct error *error)
 {
 	return sink->ops->finish(sink, error);

@@ -34,8 +34,6 @@ struct source {
 struct sink_ops {
 	/* Takes all `length` bytes or fails. */
 	enum status (*write)(struct sink *sink, const void *bytes, size_t length, struct error *error);
-	/* A place where the stream may be split (a tar entry begins); NULL if it means nothing to this sink. */
-	enum status (*cut)(struct sink *sink, struct error *error);
 	/* No more comes: hands on what is held and finishes the next sink. Called once at most. */
 	enum status (*finish)(struct sink *sink, struct error *error);
 	void (*free)(struct sink *sink);
@@ -50,7 +48,6 @@ enum status source_read(struct source *source, void *bytes, size_t capacity, siz
 void source_free(struct source *source); /* NULL is fine */
 
 enum status sink_write(struct sink *sink, const void *bytes, size_t length, struct error *error) MUST_CHECK;
-enum status sink_cut(struct sink *sink, struct error *error) MUST_CHECK;
 enum status sink_finish(struct sink *sink, struct error *error) MUST_CHECK;
 void sink_free(struct sink *sink); /* NULL is fine; the next sink of a chain is not freed */
 

@@ -172,7 +172,8 @@ static bool add_moment(json_t *manifest, const struct backup_record *record)
 		   json_object_set_new(manifest, "window_milliseconds", json_real(record->window_milliseconds)) == 0 &&
 		   json_object_set_new(manifest, "window_steps", json_steps(record)) == 0 &&
 		   json_object_set_new(manifest, "window_tries", json_integer((json_int_t)record->tries)) == 0 &&
-		   json_object_set_new(manifest, "writers_paused", json_integer((json_int_t)record->writers_paused)) == 0;
+		   json_object_set_new(manifest, "writers_paused", json_integer((json_int_t)record->writers_paused)) == 0 &&
+		   json_object_set_new(manifest, "writers_exempt", json_integer((json_int_t)record->writers_exempt)) == 0;
 }
 
 static enum status write_manifest(const struct backup_record *record, const char *folder, struct error *error)

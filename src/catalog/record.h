@@ -44,6 +44,7 @@ struct backup_record {
 	struct window_step window_steps[RECORD_WINDOW_STEPS]; /* what they went into; unused ones have no name */
 	unsigned tries;                                       /* windows that were opened for it */
 	size_t writers_paused;                                /* containers that use the stores; and ... */
+	size_t writers_exempt;                                /* those that asked not to be paused */
 	bool writers_ran;                                     /* ... whether they were left alone */
 	struct store_record stores[STORE_COUNT];              /* in the order of store_table */
 };

@@ -10,6 +10,7 @@ const struct option_definition option_table[OPTION_COUNT] = {
 	[OPTION_NO_PAUSE_WRITERS] = {"no-pause-writers", NULL, "do not pause the containers that use the stores"},
 	[OPTION_VOLUME_ACCESS] = {"volume-access", "WAY", "direct, api or auto: how the volumes' files are reached"},
 	[OPTION_YES] = {"yes", NULL, "do not ask; for scripts"},
+	[OPTION_NO_SAFETY_BACKUP] = {"no-safety-backup", NULL, "do not back up the present state before it is replaced"},
 	[OPTION_KEEP_LAST] = {"keep-last", "N", "keep the newest N backups"},
 	[OPTION_KEEP_DAILY] = {"keep-daily", "N", "keep the newest backup of each of the last N days that have one"},
 	[OPTION_KEEP_WEEKLY] = {"keep-weekly", "N", "the same for weeks, which begin on Monday"},

@@ -1,10 +1,9 @@
 /* create: backs up all stores that run. */
 #include "base/clock.h"
-#include "base/interrupt.h"
 #include "base/units.h"
 #include "commands/backup_json.h"
 #include "commands/command.h"
-#include "commands/create_stores.h"
+#include "commands/create_backup.h"
 #include "commands/number.h"
 #include "commands/recovery.h"
 #include "commands/space.h"
@@ -17,26 +16,15 @@ enum { GUARDIAN_SECONDS = 60 }; /* that the guardian of a dead run is waited for
 struct work {
 	struct session session;
 	struct display display;
-	struct backup_record record;
-	struct draft draft;
+	struct create_backup_result result;
 	int lock;
 };
 
 static void cleanup_work(struct work *work)
 {
-	catalog_discard(&work->draft);
 	catalog_unlock(&work->lock);
 	session_close(&work->session);
-	record_free(&work->record);
-}
-
-static size_t count(const struct backup_record *record, enum store_status status)
-{
-	size_t number = 0;
-	for (size_t i = 0; i < STORE_COUNT; i++) {
-		number += record->stores[i].status == status;
-	}
-	return number;
+	free(work->result.shown_path);
 }
 
 static bool anything_runs(const struct session *session)
@@ -49,29 +37,16 @@ static bool anything_runs(const struct session *session)
 	return false;
 }
 
-static enum status finish(struct work *work, struct error *error)
+static void print_summary(struct work *work, double seconds)
 {
-	clock_gettime(CLOCK_REALTIME, &work->record.finished);
-	enum status status = interrupt_check(error);
-	if (status == STATUS_OK) {
-		status = record_write(&work->record, work->draft.path, error);
-	}
-	return status == STATUS_OK ? catalog_publish(work->session.backup_folder, &work->draft, error) : status;
-}
-
-static void print_summary(struct work *work, const char *shown_path, double seconds)
-{
-	uint64_t total = 0;
-	for (size_t i = 0; i < STORE_COUNT; i++) {
-		total += work->record.stores[i].status == STORE_OK ? work->record.stores[i].size : 0;
-	}
+	const struct create_backup_result *result = &work->result;
 	char size[UNITS_SIZE];
 	char time[UNITS_SIZE];
-	bool complete = record_is_complete(&work->record);
-	display_line(&work->display, complete ? MARK_DONE : MARK_WARNING, "%s backup: %s (%s in %s)",
-				 complete ? "complete" : "partial", shown_path, units_bytes(total, size), units_seconds(seconds, time));
+	display_line(&work->display, result->complete ? MARK_DONE : MARK_WARNING, "%s backup: %s (%s in %s)",
+				 result->complete ? "complete" : "partial", result->shown_path, units_bytes(result->bytes, size),
+				 units_seconds(seconds, time));
 	if (!work->display.quiet) {
-		fprintf(stderr, "   to restore it: %s restore %s\n", command_program(), work->draft.timestamp);
+		fprintf(stderr, "   to restore it: %s restore %s\n", command_program(), result->timestamp);
 	}
 }
 
@@ -86,7 +61,6 @@ static enum status longest_freeze(const struct invocation *invocation, unsigned 
 static enum status run(const struct invocation *invocation, enum exit_code *ret_exit_code, struct error *error)
 {
 	CLEANUP(cleanup_work) struct work work = {.lock = -1};
-	CLEANUP(cleanup_free) char *shown_path = NULL;
 	double began = clock_seconds();
 	unsigned longest_seconds = 0;
 	display_open(&work.display, invocation->options[OPTION_QUIET] != NULL);
@@ -111,47 +85,27 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 	if (status == STATUS_OK) {
 		space_warn(&work.session, &work.display);
 	}
-	clock_gettime(CLOCK_REALTIME, &work.record.started);
-	if (status == STATUS_OK) {
-		status = catalog_draft(work.session.backup_folder, &work.draft, error);
-	}
-	if (status == STATUS_OK && asprintf(&shown_path, "%s/" TIMESTAMP_FOLDER_PREFIX "%s",
-										work.session.backup_folder_shown, work.draft.timestamp) < 0) {
-		status = error_memory(error);
-	}
-	work.record.timestamp = work.draft.timestamp;
-	work.record.shown_path = shown_path;
-	work.record.project = work.session.project;
-	work.record.writers_ran = invocation->options[OPTION_NO_PAUSE_WRITERS] != NULL;
-	const struct create_request request = {
+	const struct create_backup_request request = {
 		.session = &work.session,
 		.display = &work.display,
-		.folder = work.draft.path,
 		.longest_seconds = longest_seconds,
 		.pause_writers = invocation->options[OPTION_NO_PAUSE_WRITERS] == NULL,
 	};
 	if (status == STATUS_OK) {
-		status = create_stores(&request, &work.record, error);
-	}
-	if (status == STATUS_OK && count(&work.record, STORE_OK) == 0) {
-		(void)error_set(error, STATUS_FAILED, "no store could be backed up; nothing was kept");
-		return error_hint(error, "see the messages above; ./bot.sh status and ./bot.sh logs SERVICE tell more");
-	}
-	if (status == STATUS_OK) {
-		status = finish(&work, error);
+		status = create_backup(&request, &work.result, error);
 	}
 	if (status != STATUS_OK) {
 		return status;
 	}
-	print_summary(&work, shown_path, clock_seconds() - began);
+	print_summary(&work, clock_seconds() - began);
 	if (invocation->options[OPTION_JSON] != NULL) {
 		CLEANUP(cleanup_backup) struct backup *backup = NULL;
-		status = catalog_find(work.session.backup_folder, work.draft.timestamp, &backup, error);
+		status = catalog_find(work.session.backup_folder, work.result.timestamp, &backup, error);
 		if (status == STATUS_OK) {
 			status = backup_json_print(backup_json(backup), error);
 		}
 	}
-	*ret_exit_code = count(&work.record, STORE_FAILED) > 0 ? EXIT_PARTIAL : EXIT_DONE;
+	*ret_exit_code = work.result.failed > 0 ? EXIT_PARTIAL : EXIT_DONE;
 	return status;
 }
 

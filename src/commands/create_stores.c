@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/units.h"
+#include "commands/writers.h"
 #include "snapshot/journal.h"
 #include "transaction/folder_swap.h"
 
@@ -19,8 +20,7 @@ struct work {
 	struct backup_record *record;
 	struct store *stores[STORE_COUNT]; /* those that take part */
 	double seconds[STORE_COUNT];       /* spent on each */
-	const struct container **writers;
-	size_t writer_count;
+	struct writers writers;            /* just before the moment */
 };
 
 static void cleanup_work(struct work *work)
@@ -28,7 +28,7 @@ static void cleanup_work(struct work *work)
 	for (size_t i = 0; i < STORE_COUNT; i++) {
 		store_free(work->stores[i]);
 	}
-	free(work->writers);
+	writers_free(&work->writers);
 }
 
 /* What a service shows that was started after its restore had been killed must not pass for its data. */
@@ -214,31 +214,12 @@ static const struct participant_ops restless = {
 	.forget = participant_forget,
 };
 
-static bool is_a_store(const struct session *session, const struct container *container)
+static enum status find_writers(struct work *work, struct error *error)
 {
-	for (size_t i = 0; i < STORE_COUNT; i++) {
-		if (session->of_store[i] == container) {
-			return true;
-		}
-	}
-	return false;
-}
-
-/* Everything else in the project that runs may write; those that say so are left alone. */
-static enum status list_writers(struct work *work, struct error *error)
-{
-	const struct session *session = work->request->session;
-	work->writers = calloc(session->containers.count + 1, sizeof(const struct container *));
-	if (work->writers == NULL) {
-		return error_memory(error);
-	}
-	for (size_t i = 0; work->request->pause_writers && i < session->containers.count; i++) {
-		const struct container *container = session->containers.items[i];
-		if (container->state == CONTAINER_RUNNING && !container->never_paused && !is_a_store(session, container)) {
-			work->writers[work->writer_count++] = container;
-		}
-	}
-	return STATUS_OK;
+	enum status status =
+		work->request->pause_writers ? writers_find(work->request->session, &work->writers, error) : STATUS_OK;
+	work->record->writers_exempt = work->writers.exempt;
+	return status;
 }
 
 static enum status take_moment(struct work *work, struct error *error)
@@ -261,14 +242,14 @@ static enum status take_moment(struct work *work, struct error *error)
 		}
 	}
 	if (status == STATUS_OK) {
-		status = list_writers(work, error);
+		status = find_writers(work, error);
 	}
 	const struct moment_request request = {
 		.runtime = session->runtime,
 		.engine = session->docker_host != NULL ? session->docker_host : "",
 		.journal = journal,
-		.writers = work->writers,
-		.writer_count = work->writer_count,
+		.writers = work->writers.items,
+		.writer_count = work->writers.count,
 		.longest_seconds = work->request->longest_seconds,
 	};
 	if (status == STATUS_OK && count > 0) {
@@ -281,7 +262,7 @@ static enum status take_moment(struct work *work, struct error *error)
 			work->record->window_steps[i] = (struct window_step){moment_step_names[i], moment.step_milliseconds[i]};
 		}
 		work->record->tries = moment.tries;
-		work->record->writers_paused = work->writer_count;
+		work->record->writers_paused = work->writers.count;
 	}
 	for (size_t i = 0; status == STATUS_OK && i < count; i++) {
 		struct store_record *record = &work->record->stores[of[i]];

@@ -24,6 +24,9 @@ void restore_work_close(struct restore_work *work)
 		fingerprint_free(&work->targets[i].in_backup);
 		fingerprint_free(&work->targets[i].now);
 	}
+	restore_window_close(work);
+	writers_free(&work->writers);
+	free(work->window_journal);
 	backup_free(work->backup);
 	catalog_unlock(&work->lock);
 	session_close(&work->session);
@@ -62,7 +65,9 @@ static enum status ask(const struct invocation *invocation, struct restore_work 
 	fprintf(stderr, "\n   in project %s by the backup of %s (%s).\n\n", work->session.project,
 			backup_date(work->backup, date), backup_status_name(work->backup->status));
 	print_numbers(work);
-	fprintf(stderr, "   Services are restarted on the way. Back up first if you may want the present data again.\n\n");
+	fprintf(stderr, "   Services are restarted on the way. %s\n\n",
+			invocation->options[OPTION_NO_SAFETY_BACKUP] == NULL ? "The present data is backed up first."
+																 : "There will be NO backup of the present data.");
 	if (invocation->options[OPTION_YES] != NULL) {
 		return STATUS_OK;
 	}
@@ -93,15 +98,22 @@ static enum status print_json(const struct restore_work *work, struct error *err
 	static const char *const names[] = {"not in backup", "not chosen", "not running", "restored"};
 	json_t *stores = json_array();
 	for (size_t i = 0; stores != NULL && i < STORE_COUNT; i++) {
-		(void)json_array_append_new(
-			stores, json_pack("{s:s, s:s}", "name", store_table[i]->name, "status", names[work->targets[i].plan]));
+		const struct restore_target *target = &work->targets[i];
+		json_t *store = json_pack("{s:s, s:s}", "name", store_table[i]->name, "status", names[target->plan]);
+		if (target->plan == RESTORE_TO_DO) {
+			(void)json_object_set_new(store, "swap_seconds", json_real(target->down_seconds));
+		}
+		(void)json_array_append_new(stores, store);
 	}
-	return backup_json_print(json_pack("{s:s, s:o}", "timestamp", work->backup->timestamp, "stores", stores), error);
+	return backup_json_print(json_pack("{s:s, s:s*, s:o}", "timestamp", work->backup->timestamp, "safety_backup",
+									   work->safety[0] != '\0' ? work->safety : NULL, "stores", stores),
+							 error);
 }
 
 static enum status run(const struct invocation *invocation, enum exit_code *ret_exit_code, struct error *error)
 {
 	CLEANUP(restore_work_close) struct restore_work work = {.lock = -1};
+	const bool safety = invocation->options[OPTION_NO_SAFETY_BACKUP] == NULL;
 	display_open(&work.display, invocation->options[OPTION_QUIET] != NULL);
 	enum status status = session_open(invocation, &work.session, error);
 	if (status == STATUS_OK) {
@@ -126,10 +138,13 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 		status = restore_plan_open(&work, error);
 	}
 	if (status == STATUS_OK) {
-		status = preflight_run(&work, false, error);
+		status = preflight_run(&work, safety, error);
 	}
 	if (status == STATUS_OK) {
 		status = ask(invocation, &work, error);
+	}
+	if (status == STATUS_OK && safety) {
+		status = restore_safety_backup(&work, error);
 	}
 	if (status != STATUS_OK) {
 		return status;
@@ -137,11 +152,17 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 	double began = clock_seconds();
 	status = restore_stores_stage(&work, error);
 	if (status == STATUS_OK) {
+		status = restore_window_open(&work, error);
+	}
+	if (status == STATUS_OK) {
 		status = restore_stores_swap(&work, error);
 	}
 	if (status != STATUS_OK) {
-		return restore_stores_roll_back(&work, error);
+		status = restore_stores_roll_back(&work, error);
+		restore_window_close(&work);
+		return status;
 	}
+	restore_window_close(&work);
 	restore_stores_commit(&work);
 
 	size_t skipped = 0;
@@ -153,6 +174,9 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 	char seconds[UNITS_SIZE];
 	display_line(&work.display, skipped > 0 ? MARK_WARNING : MARK_DONE, "restored %zu store%s from %s in %s", restored,
 				 restored == 1 ? "" : "s", work.backup->timestamp, units_seconds(clock_seconds() - began, seconds));
+	if (safety && !work.display.quiet) {
+		fprintf(stderr, "   to return to the state before: %s restore %s\n", command_program(), work.safety);
+	}
 	if (restored < STORE_COUNT) {
 		display_line(&work.display, MARK_WARNING,
 					 "the stores that were not restored may no longer fit together with the others");
@@ -166,14 +190,19 @@ const struct command command_restore = {
 	.arguments = "TIMESTAMP",
 	.least_arguments = 1,
 	.most_arguments = 1,
-	.options =
-		1U << OPTION_ONLY | 1U << OPTION_VOLUME_ACCESS | 1U << OPTION_YES | 1U << OPTION_JSON | 1U << OPTION_QUIET,
+	.options = 1U << OPTION_ONLY | 1U << OPTION_VOLUME_ACCESS | 1U << OPTION_YES | 1U << OPTION_NO_SAFETY_BACKUP |
+			   1U << OPTION_JSON | 1U << OPTION_QUIET,
 	.summary = "Replaces the stores' data by that of a backup",
 	.details =
 		"TIMESTAMP is one that list shows, such as 20240912_143022, or latest. ALL current data of the restored\n"
-		"stores is replaced: what came after the backup is gone. Every byte of the backup is checked before\n"
-		"anything is touched; you are asked before anything is changed; services are restarted; and if any\n"
-		"store fails, all are brought back to what they were.\n"
+		"stores is replaced: what came after the backup is gone.\n"
+		"\n"
+		"Every byte of the backup is checked before anything is touched, and what will be replaced by what is told\n"
+		"in numbers; then you are asked. The present state is backed up first, as create does it, and the command\n"
+		"that returns to it is printed; --no-safety-backup does without. The data is brought beside the live data\n"
+		"while services run, then swapped; services are restarted. Each store then has to be healthy and to hold as\n"
+		"much as the backup. If any of them fails, all are brought back to what they were.\n"
+		"\n"
 		"Stores that are not in the backup, or not running, are left as they are.\n",
 	.run = run,
 };

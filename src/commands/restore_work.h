@@ -7,6 +7,8 @@
 #include "catalog/catalog.h"
 #include "commands/display.h"
 #include "commands/session.h"
+#include "commands/writers.h"
+#include "snapshot/window.h"
 
 enum restore_plan { RESTORE_NOT_IN_BACKUP, RESTORE_NOT_CHOSEN, RESTORE_NOT_RUNNING, RESTORE_TO_DO };
 
@@ -26,6 +28,10 @@ struct restore_work {
 	struct backup *backup;
 	struct restore_target targets[STORE_COUNT]; /* in the order of store_table */
 	int lock;                                   /* of the folder of backups; -1: none */
+	struct writers writers;                     /* that stand still while the stores are swapped */
+	struct window *window;                      /* the time in which they do */
+	char *window_journal;
+	char safety[TIMESTAMP_SIZE]; /* the backup of the state before; empty: none */
 };
 
 void restore_work_close(struct restore_work *work);
@@ -51,10 +57,23 @@ enum status preflight_run(struct restore_work *work, bool safety, struct error *
 /* True if a server of `running` is older than one of `recorded`, as far as `parts` numbers of both tell. */
 bool preflight_is_older(const char *running, const char *recorded, unsigned parts);
 
+/*
+ * Makes an ordinary backup of what the stores hold that will be replaced (restore_safety.c). A failure means that
+ * nothing was changed, and nothing was kept.
+ */
+enum status restore_safety_backup(struct restore_work *work, struct error *error) MUST_CHECK;
+
 /* --- the work (restore_stores.c) --------------------------------------------------------------------------------- */
 
 /* All data comes beside the live data; services run. */
 enum status restore_stores_stage(struct restore_work *work, struct error *error) MUST_CHECK;
+
+/*
+ * Everything of the project that may write to the stores stands still from the one to the other (restore_window.c), and
+ * a guardian sees to it that it ends if we do. A writer that did not stand still to the end is a warning.
+ */
+enum status restore_window_open(struct restore_work *work, struct error *error) MUST_CHECK;
+void restore_window_close(struct restore_work *work);
 
 /* One store after the other is put in place; each has to be healthy and to hold what the backup holds. */
 enum status restore_stores_swap(struct restore_work *work, struct error *error) MUST_CHECK;

@@ -30,8 +30,8 @@ struct session {
 };
 
 /*
- * Reads the folder, the environment, .env and --only. Needs no Docker, unless a backup was killed in its moment: that is
- * healed first (recovery.h). session_open_only leaves that out.
+ * Reads the folder, the environment, .env and --only. Needs no Docker, unless a backup was killed in its moment: that
+ * is healed first (recovery.h). session_open_only leaves that out.
  */
 enum status session_open_only(const struct invocation *invocation, struct session *ret_session,
 							  struct error *error) MUST_CHECK;

@@ -47,8 +47,8 @@ static void print_store(const struct backup *backup, size_t index)
 	print_text("data folder", details, "data_folder");
 	print_text("method", details, "method");
 	if (freeze > 0) {
-		printf("     %-14s %.0f ms, in which %s were copied", "stood still", freeze,
-			   units_bytes((uint64_t)captured, size));
+		printf("     %-14s %.0f ms, in which %s had to be copied", "stood still", freeze,
+			   captured > 0 ? units_bytes((uint64_t)captured, size) : "nothing");
 		if (retries > 0) {
 			printf("; it was found busy %lld time%s", (long long)retries, retries == 1 ? "" : "s");
 		}

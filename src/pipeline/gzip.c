@@ -111,12 +111,6 @@ static enum status gzip_sink_write(struct sink *sink, const void *bytes, size_t 
 	return status;
 }
 
-static enum status gzip_sink_cut(struct sink *sink, struct error *error)
-{
-	struct gzip_sink *self = (struct gzip_sink *)sink;
-	return self->content_length < GZIP_MEMBER_CUT_SIZE ? STATUS_OK : write_member(self, error);
-}
-
 static enum status gzip_sink_finish(struct sink *sink, struct error *error)
 {
 	struct gzip_sink *self = (struct gzip_sink *)sink;
@@ -137,8 +131,7 @@ static void gzip_sink_free(struct sink *sink)
 
 enum status gzip_sink_new(struct sink *next, struct sink **ret_sink, struct error *error)
 {
-	static const struct sink_ops ops = {
-		.write = gzip_sink_write, .cut = gzip_sink_cut, .finish = gzip_sink_finish, .free = gzip_sink_free};
+	static const struct sink_ops ops = {.write = gzip_sink_write, .finish = gzip_sink_finish, .free = gzip_sink_free};
 	struct gzip_sink *self = calloc(1, sizeof *self);
 	if (self == NULL) {
 		return error_memory(error);

@@ -11,10 +11,7 @@
 #include "base/error.h"
 #include "base/stream.h"
 
-enum {
-	GZIP_MEMBER_SIZE = 1 << 20,       /* bytes of content in a member at the most */
-	GZIP_MEMBER_CUT_SIZE = 128 << 10, /* a member that holds this much ends at the next cut; smaller ones go on */
-};
+enum { GZIP_MEMBER_SIZE = 1 << 20 }; /* bytes of content in a member at the most */
 
 /* What one member's content becomes at the most, in bytes: stored, if it does not compress. */
 enum { GZIP_MEMBER_ROOM = GZIP_MEMBER_SIZE + GZIP_MEMBER_SIZE / 1024 + 1024 };

@@ -258,20 +258,27 @@ static enum status compare_all(const struct file_tree *tree, struct kept *kept, 
 enum status block_compare(const struct file_tree *tree, struct file *const *files, size_t count,
 						  const char *aside_folder, struct kept *ret_kept, struct error *error)
 {
-	struct kept kept = {.files = calloc(count + 1, sizeof *kept.files), .aside = open_aside(aside_folder)};
-	enum status status = kept.files == NULL ? error_memory(error)
-						 : kept.aside < 0   ? error_set_errno(error, "cannot make a file in %s", aside_folder)
-											: STATUS_OK;
+	size_t blocks = 0;
+	for (size_t i = 0; i < count; i++) {
+		blocks += file_tree_blocks(files[i]->state.size);
+	}
+	struct kept kept = {.files = calloc(count + 1, sizeof *kept.files),
+						.blocks = calloc(blocks + 1, sizeof *kept.blocks),
+						.aside = open_aside(aside_folder)};
+	enum status status = kept.files == NULL || kept.blocks == NULL ? error_memory(error)
+						 : kept.aside < 0 ? error_set_errno(error, "cannot make a file in %s", aside_folder)
+										  : STATUS_OK;
 	bool can_clone = true;
+	struct kept_block *next = kept.blocks;
 	for (size_t i = 0; status == STATUS_OK && i < count; i++) {
 		struct kept_file *file = &kept.files[kept.count++];
 		*file = (struct kept_file){.file = files[i],
+								   .blocks = next,
 								   .block_count = file_tree_blocks(files[i]->state.size),
 								   .differs = files[i]->due,
 								   .clone = -1};
-		file->blocks = calloc(file->block_count + 1, sizeof *file->blocks);
-		status = file->blocks == NULL ? error_memory(error) : STATUS_OK;
-		if (status == STATUS_OK && can_clone && kept.clones < MOST_CLONES && files[i]->state.size >= SMALLEST_CLONE) {
+		next += file->block_count;
+		if (can_clone && kept.clones < MOST_CLONES && files[i]->state.size >= SMALLEST_CLONE) {
 			file->clone = try_clone(tree, files[i], aside_folder);
 			can_clone = file->clone >= 0;
 			kept.clones += can_clone;
@@ -296,12 +303,12 @@ enum status block_compare_clones(const struct file_tree *tree, struct kept *kept
 void kept_free(struct kept *kept)
 {
 	for (size_t i = 0; i < kept->count; i++) {
-		free(kept->files[i].blocks);
 		cleanup_close(&kept->files[i].clone);
 	}
 	if (kept->files != NULL) {
 		cleanup_close(&kept->aside);
 	}
 	free(kept->files);
+	free(kept->blocks);
 	*kept = (struct kept){.aside = -1};
 }

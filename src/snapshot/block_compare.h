@@ -18,15 +18,16 @@ struct kept_block {
 
 /* One file as it is at the moment. */
 struct kept_file {
-	struct file *file; /* lent; its state is that of the moment */
-	struct kept_block *blocks;
+	struct file *file;         /* lent; its state is that of the moment */
+	struct kept_block *blocks; /* those of `struct kept` */
 	size_t block_count;
 	bool differs; /* in content or in its stat */
 	int clone;    /* a copy of it that shares its blocks on the disk, to be looked at later; -1: there is none */
 };
 
 struct kept {
-	struct kept_file *files; /* owned, with their blocks */
+	struct kept_file *files;   /* owned */
+	struct kept_block *blocks; /* of all of them, one behind the other; owned */
 	size_t count;
 	size_t clones;
 	int aside;      /* read and written; owned */

@@ -95,7 +95,7 @@ static enum status make_header(struct direct_copy *copy, const struct entry *ent
 		.runs = entry->runs,
 		.run_count = entry->run_count,
 	};
-	if (S_ISLNK(state->mode)) {
+	if (S_ISLNK(state->mode) && link == NULL) {
 		target = calloc(1, LINK_LIMIT);
 		if (target == NULL) {
 			return error_memory(error);
@@ -104,7 +104,7 @@ static enum status make_header(struct direct_copy *copy, const struct entry *ent
 			return error_set_errno(error, "cannot read %s", file->name);
 		}
 		item.symlink = target;
-	} else if (llistxattr(source, NULL, 0) > 0) {
+	} else if (link == NULL && llistxattr(source, NULL, 0) > 0) {
 		item.source = source;
 	}
 	buffer_clear(&copy->header);
@@ -204,7 +204,7 @@ enum status direct_entry_write(struct direct_copy *copy, struct entry *entry, ob
 	if (status == STATUS_OK) {
 		free(file->blocks);
 		file->blocks = MOVE(entry->blocks);
-		file->block_count = entry->count;
+		file->block_count = (uint32_t)entry->count;
 		file->offset = begin;
 		file->length = archive_draft_length(copy->draft) - begin;
 		file->due = false;

@@ -4,8 +4,10 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -61,7 +63,7 @@ static enum status obtain_live(struct direct_copy *copy, void *context, struct e
 static enum status find_holes(struct entry *entry, int fd, struct error *error)
 {
 	entry->count = file_tree_blocks(entry->file->state.size);
-	entry->blocks = calloc(entry->count + 1, sizeof *entry->blocks);
+	entry->blocks = calloc(entry->count > 0 ? entry->count : 1, sizeof *entry->blocks);
 	if (entry->blocks == NULL) {
 		return error_memory(error);
 	}
@@ -75,24 +77,39 @@ static enum status find_holes(struct entry *entry, int fd, struct error *error)
 	return STATUS_OK;
 }
 
-/* A file that has gone since the scan is left to the next one. */
-static enum status copy_file(struct direct_copy *copy, struct file *file, uint64_t *changed, struct error *error)
+/*
+ * Opens a file that was a regular one when it was scanned, and says how it is now. *ret_fd is -1 if there is no such
+ * file any more, or something else in its place: that is left to the next scan.
+ */
+static enum status open_regular(const struct direct_copy *copy, const struct file *file, int *ret_fd,
+								struct file_state *ret_state, struct error *error)
 {
 	CLEANUP(cleanup_close) int fd = file_tree_open_file(&copy->tree, file->name);
-	CLEANUP(direct_entry_free) struct entry entry = {.file = file};
-	struct live live = {.fd = fd};
-	struct file_state after;
-	if (fd < 0) {
-		return errno == ENOENT || errno == ELOOP ? STATUS_OK : error_set_errno(error, "cannot read %s", file->name);
-	}
-	if (!file_state_read(fd, &file->state)) {
-		return error_set_errno(error, "cannot read %s", file->name);
-	}
-	if (!S_ISREG(file->state.mode)) {
+	*ret_fd = -1;
+	if (fd < 0 && (file_tree_is_gone(errno) || errno == ENXIO)) { /* ENXIO: a socket */
 		return STATUS_OK;
 	}
+	if (fd < 0 || !file_state_read(fd, ret_state)) {
+		return error_set_errno(error, "cannot read %s", file->name);
+	}
+	*ret_fd = S_ISREG(ret_state->mode) ? cleanup_take(&fd) : -1;
+	return STATUS_OK;
+}
+
+static enum status copy_file(struct direct_copy *copy, struct file *file, uint64_t *changed, struct error *error)
+{
+	CLEANUP(cleanup_close) int fd = -1;
+	CLEANUP(direct_entry_free) struct entry entry = {.file = file};
+	struct file_state before;
+	struct file_state after;
+	enum status status = open_regular(copy, file, &fd, &before, error);
+	if (status != STATUS_OK || fd < 0) {
+		return status;
+	}
+	struct live live = {.fd = fd};
+	file->state = before;
 	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
-	enum status status = find_holes(&entry, fd, error);
+	status = find_holes(&entry, fd, error);
 	if (status == STATUS_OK) {
 		status = direct_entry_write(copy, &entry, obtain_live, &live, error);
 	}
@@ -104,17 +121,13 @@ static enum status copy_file(struct direct_copy *copy, struct file *file, uint64
 	return status;
 }
 
-/* How much of a file is not as it was copied. */
-static enum status count_changes(struct direct_copy *copy, const struct file *file, uint64_t *ret_bytes,
+/* How much of an open file is not as it was copied. */
+static enum status count_changes(struct direct_copy *copy, const struct file *file, int fd, uint64_t *ret_bytes,
 								 struct error *error)
 {
-	CLEANUP(cleanup_close) int fd = file_tree_open_file(&copy->tree, file->name);
-	*ret_bytes = 0;
-	if (fd < 0) {
-		return errno == ENOENT || errno == ELOOP ? STATUS_OK : error_set_errno(error, "cannot read %s", file->name);
-	}
 	size_t count = file_tree_blocks(file->state.size);
 	enum status status = STATUS_OK;
+	*ret_bytes = 0;
 	for (size_t i = 0; status == STATUS_OK && i < count; i++) {
 		size_t length = 0;
 		bool hole = false;
@@ -132,15 +145,21 @@ static enum status count_changes(struct direct_copy *copy, const struct file *fi
 
 /*
  * A file that has been copied before. What has changed of a large one is left for the moment if it is little: its new
- * version would repeat all the rest of it.
+ * version would repeat all the rest of it. One that cannot be found stays suspect: it may come back with its folder.
  */
 static enum status copy_again(struct direct_copy *copy, struct file *file, uint64_t *changed, struct error *error)
 {
+	CLEANUP(cleanup_close) int fd = -1;
+	struct file_state now;
 	uint64_t bytes = 0;
-	enum status status = count_changes(copy, file, &bytes, error);
-	if (status != STATUS_OK) {
+	enum status status = open_regular(copy, file, &fd, &now, error);
+	if (status == STATUS_OK && fd >= 0) {
+		status = count_changes(copy, file, fd, &bytes, error);
+	}
+	if (status != STATUS_OK || fd < 0) {
 		return status;
 	}
+	file->due = file->due || !file_state_same(&file->state, &now);
 	if (bytes == 0 && !file->due) {
 		file->suspect = is_recent(copy, &file->state);
 		return STATUS_OK;
@@ -150,6 +169,18 @@ static enum status copy_again(struct direct_copy *copy, struct file *file, uint6
 		return STATUS_OK;
 	}
 	return copy_file(copy, file, changed, error);
+}
+
+/* Anything but a regular file. That it has gone since the scan, or is something else, is left to the next one. */
+static enum status copy_plain(struct direct_copy *copy, struct file *file, struct error *error)
+{
+	struct stat now;
+	enum status status = direct_entry_write_plain(copy, file, error);
+	if (status == STATUS_FAILED && (fstatat(copy->tree.root, file->name, &now, AT_SYMLINK_NOFOLLOW) != 0 ||
+									(now.st_mode & S_IFMT) != (file->state.mode & S_IFMT))) {
+		status = STATUS_OK;
+	}
+	return status;
 }
 
 static enum status catch_up_files(struct direct_copy *copy, struct file *const *files, size_t count,
@@ -163,14 +194,28 @@ static enum status catch_up_files(struct direct_copy *copy, struct file *const *
 		if (status == STATUS_OK && S_ISREG(file->state.mode)) {
 			status = file->length > 0 ? copy_again(copy, file, changed, error) : copy_file(copy, file, changed, error);
 		} else if (status == STATUS_OK) {
-			status = direct_entry_write_plain(copy, file, error);
-			if (status != STATUS_OK && faccessat(copy->tree.root, file->name, F_OK, AT_SYMLINK_NOFOLLOW) != 0) {
-				status = STATUS_OK; /* it has gone; the next scan finds that out */
-			}
+			status = copy_plain(copy, file, error);
 		}
 		progress_advance(progress, size);
 	}
 	return status;
+}
+
+/*
+ * What is written through mapped memory gets its time stamp when the page is written to for the first time after it was
+ * flushed. Where it cannot be flushed every file is suspect: 0. The clock is the one that the time stamps are taken
+ * from, which may lag behind the precise one (clock_gettime(2), CLOCK_REALTIME_COARSE).
+ */
+static int64_t flush(int folder)
+{
+	struct timespec now;
+	struct statfs system;
+	clock_gettime(CLOCK_REALTIME_COARSE, &now);
+	if (syncfs(folder) != 0 || fstatfs(folder, &system) != 0 || system.f_type == TMPFS_MAGIC ||
+		system.f_type == RAMFS_MAGIC) {
+		return 0;
+	}
+	return now.tv_sec * NANOSECONDS + now.tv_nsec;
 }
 
 enum status direct_live_catch_up(struct direct_copy *copy, struct progress *progress, uint64_t *ret_bytes,
@@ -178,13 +223,9 @@ enum status direct_live_catch_up(struct direct_copy *copy, struct progress *prog
 {
 	*ret_bytes = 0;
 	CLEANUP(cleanup_free) struct file **files = NULL;
-	struct timespec now;
 	size_t count = 0;
 	uint64_t bytes = 0;
-	clock_gettime(CLOCK_REALTIME, &now);
-	/* What is written through mapped memory gets its time stamp when the page is written to for the first time after
-	 * it was flushed. Where it cannot be flushed every file is suspect. */
-	copy->flushed = syncfs(copy->tree.root) == 0 ? now.tv_sec * NANOSECONDS + now.tv_nsec : 0;
+	copy->flushed = flush(copy->tree.root);
 	enum status status = file_tree_scan(&copy->tree, error);
 	if (status == STATUS_OK) {
 		status = direct_copy_list_due(copy, &files, &count, &bytes, error);

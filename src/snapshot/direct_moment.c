@@ -15,9 +15,12 @@ enum status direct_moment_capture(struct direct_copy *copy, struct error *error)
 		status = direct_copy_list_due(copy, &files, &count, &bytes, error);
 	}
 	size_t regular = 0;
+	/* What is all header is written at once: afterwards a symbolic link may point elsewhere, or be gone. */
 	for (size_t i = 0; status == STATUS_OK && i < count; i++) {
 		if (S_ISREG(files[i]->state.mode)) {
 			files[regular++] = files[i];
+		} else {
+			status = direct_entry_write_plain(copy, files[i], error);
 		}
 	}
 	if (status == STATUS_OK) {
@@ -64,7 +67,7 @@ static enum status obtain_kept(struct direct_copy *copy, void *context, struct e
 static enum status write_kept(struct direct_copy *copy, struct kept_file *kept, struct error *error)
 {
 	CLEANUP(direct_entry_free) struct entry entry = {.file = kept->file, .count = kept->block_count};
-	entry.blocks = calloc(entry.count + 1, sizeof *entry.blocks);
+	entry.blocks = calloc(entry.count > 0 ? entry.count : 1, sizeof *entry.blocks);
 	if (entry.blocks == NULL) {
 		return error_memory(error);
 	}
@@ -79,12 +82,6 @@ static enum status write_changes(struct direct_copy *copy, struct progress *prog
 {
 	enum status status = block_compare_clones(&copy->tree, &copy->kept, error);
 	copy->window_bytes = copy->kept.bytes;
-	for (size_t i = 0; status == STATUS_OK && i < copy->tree.count; i++) {
-		struct file *file = copy->tree.files[i];
-		if (file->due && file->link_of == NULL && !S_ISREG(file->state.mode)) {
-			status = direct_entry_write_plain(copy, file, error);
-		}
-	}
 	for (size_t i = 0; status == STATUS_OK && i < copy->kept.count; i++) {
 		if (copy->kept.files[i].differs) {
 			status = write_kept(copy, &copy->kept.files[i], error);

@@ -105,6 +105,11 @@ static int open_below(const struct file_tree *tree, const char *name, int flags)
 	return fd;
 }
 
+bool file_tree_is_gone(int number)
+{
+	return number == ENOENT || number == ENOTDIR || number == ELOOP;
+}
+
 int file_tree_open_file(const struct file_tree *tree, const char *name)
 {
 	return open_below(tree, name, O_NOCTTY);
@@ -145,7 +150,8 @@ static struct file *add_fresh(struct file_tree *tree, const char *name)
 		tree->fresh = fresh;
 		tree->fresh_capacity = capacity;
 	}
-	struct file *file = calloc(1, sizeof *file + strlen(name) + 1);
+	size_t size = offsetof(struct file, name) + strlen(name) + 1;
+	struct file *file = calloc(1, size < sizeof *file ? sizeof *file : size);
 	if (file != NULL) {
 		strcpy(file->name, name);
 		file->due = true;
@@ -211,7 +217,8 @@ static enum status scan_folder(struct file_tree *tree, char *path, size_t length
 	}
 	int fd = open_below(tree, length > 0 ? path : ".", O_DIRECTORY);
 	if (fd < 0) {
-		return errno == ENOENT && length > 0 ? STATUS_OK : error_set_errno(error, "cannot read the folder %s", path);
+		return file_tree_is_gone(errno) && length > 0 ? STATUS_OK
+													  : error_set_errno(error, "cannot read the folder %s", path);
 	}
 	DIR *folder = fdopendir(fd);
 	if (folder == NULL) {

@@ -45,12 +45,12 @@ struct file_state {
 };
 
 struct file {
-	struct file_state state; /* as of the last scan */
-	struct block *blocks;    /* of what is in the archive; owned */
-	size_t block_count;
+	struct file_state state;    /* as of the last scan */
+	struct block *blocks;       /* of what is in the archive; owned */
 	const struct file *link_of; /* another name of the same file, whose content is in the archive */
 	uint64_t offset;            /* of what is in the archive: header and content, one behind the other */
 	uint64_t length;            /* 0: nothing is */
+	uint32_t block_count;       /* enough for 4 PiB */
 	uint32_t scan;              /* number of the scan that saw it last */
 	bool due;                   /* it is not in the archive as the last scan saw it */
 	bool suspect;               /* it may have changed after it was read without a sign: it is to be compared */
@@ -84,6 +84,10 @@ enum status file_tree_scan(struct file_tree *tree, struct error *error) MUST_CHE
 
 /* Opens a regular file to be read; -1 and errno if that fails. */
 int file_tree_open_file(const struct file_tree *tree, const char *name);
+
+/* True if this errno means that a path has gone: itself, or a folder of it that something else has come in the place
+ * of, such as a symbolic link. */
+bool file_tree_is_gone(int number);
 
 /* The state of an open file. */
 bool file_state_read(int fd, struct file_state *ret_state);

@@ -12,7 +12,11 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-enum { JOURNAL_FORMAT = 1, BOOT_ID_SIZE = 64, JOURNAL_LIMIT = 1 << 20 };
+enum {
+	JOURNAL_FORMAT = 1,
+	BOOT_ID_SIZE = 64,
+	JOURNAL_LIMIT = 1 << 20, /* bytes */
+};
 
 /* random(4), "/proc/sys/kernel/random/boot_id": another one after each start of the machine. Empty if unknown. */
 static void boot_id(char text[BOOT_ID_SIZE])
@@ -36,7 +40,7 @@ static json_t *containers_json(const struct container *const *containers, size_t
 	return list;
 }
 
-static enum status write_and_flush(int fd, const char *path, const char *text, struct error *error)
+static enum status write_text(int fd, const char *path, const char *text, struct error *error)
 {
 	for (size_t left = strlen(text); left > 0;) {
 		ssize_t written = write(fd, text, left);
@@ -49,6 +53,11 @@ static enum status write_and_flush(int fd, const char *path, const char *text, s
 	if (fsync(fd) != 0) {
 		return error_set_errno(error, "cannot flush %s to disk", path);
 	}
+	return STATUS_OK;
+}
+
+static enum status flush_folder_of(const char *path, struct error *error)
+{
 	CLEANUP(cleanup_free) char *folder = strndup(path, (size_t)(strrchr(path, '/') - path));
 	return folder == NULL ? error_memory(error) : file_sync_folder(folder, error);
 }
@@ -66,20 +75,35 @@ enum status journal_write(const char *path, const char *engine, const struct con
 	if (text == NULL) {
 		return error_memory(error);
 	}
-	CLEANUP(cleanup_close) int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	CLEANUP(cleanup_free) char *draft = NULL;
+	if (asprintf(&draft, "%s.new", path) < 0) {
+		draft = NULL;
+		return error_memory(error);
+	}
+	/* It gets its name only when it is locked and whole: whoever finds it must not take it for one that was left. */
+	unlink(draft);
+	CLEANUP(cleanup_close) int fd = open(draft, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0) {
-		return error_set_errno(error, "cannot make %s", path);
+		return error_set_errno(error, "cannot make %s", draft);
 	}
-	enum status status = flock(fd, LOCK_EX | LOCK_NB) != 0 ? error_set_errno(error, "cannot lock %s", path) : STATUS_OK;
+	enum status status =
+		flock(fd, LOCK_EX | LOCK_NB) != 0 ? error_set_errno(error, "cannot lock %s", draft) : STATUS_OK;
 	if (status == STATUS_OK) {
-		status = write_and_flush(fd, path, text, error);
+		status = write_text(fd, draft, text, error);
 	}
-	if (status != STATUS_OK) {
-		unlink(path);
-		return status;
+	if (status == STATUS_OK && link(draft, path) != 0) {
+		status = error_set_errno(error, "cannot make %s", path);
+	} else if (status == STATUS_OK) {
+		status = flush_folder_of(path, error);
+		if (status != STATUS_OK) {
+			unlink(path);
+		}
 	}
-	*ret_fd = cleanup_take(&fd);
-	return STATUS_OK;
+	unlink(draft);
+	if (status == STATUS_OK) {
+		*ret_fd = cleanup_take(&fd);
+	}
+	return status;
 }
 
 static enum status fill(struct journal *journal, const char *text, struct error *error)

@@ -10,6 +10,7 @@
 enum {
 	LONGEST_THAW_MILLISECONDS = 30, /* between two pauses while a participant is busy */
 	RETRY_MILLISECONDS = 100,       /* between two windows */
+	MOST_REFUSALS = 5,              /* of the engine, before that is a failure */
 };
 
 const char *const moment_step_names[MOMENT_STEPS] = {
@@ -27,9 +28,11 @@ struct taking {
 	size_t count;
 	const struct container **containers; /* the writers, then the participants that pause */
 	size_t container_count;
+	bool *refused; /* for each writer: it was paused by somebody else, or stopped */
 	struct window *window;
-	struct participant *unready; /* who wants another moment */
-	double began;
+	struct participant *unready; /* who wants another moment; NULL: a writer that could not be paused */
+	unsigned refusals;           /* pauses that the engine has failed at */
+	double thaw_seconds;         /* spent on thawing participants */
 };
 
 static bool takes_part(const struct participant *participant)
@@ -49,6 +52,9 @@ static enum status judge(struct taking *taking, struct participant *participant,
 	}
 	participant->status = status;
 	participant->error = *error;
+	/* It need not stand still any longer. A thaw that fails is tried again when the window is closed. */
+	struct error ignored;
+	(void)!window_thaw(taking->window, participant->container, NULL, &ignored);
 	return STATUS_OK;
 }
 
@@ -56,7 +62,8 @@ static enum status list_containers(struct taking *taking, struct error *error)
 {
 	const struct moment_request *request = taking->request;
 	taking->containers = calloc(request->writer_count + taking->count + 1, sizeof(const struct container *));
-	if (taking->containers == NULL) {
+	taking->refused = calloc(request->writer_count + 1, sizeof *taking->refused);
+	if (taking->containers == NULL || taking->refused == NULL) {
 		return error_memory(error);
 	}
 	for (size_t i = 0; i < request->writer_count; i++) {
@@ -70,39 +77,84 @@ static enum status list_containers(struct taking *taking, struct error *error)
 	return STATUS_OK;
 }
 
+/*
+ * Now and then the kernel does not get a container frozen ("unable to freeze", seen once in some ninety pauses of a
+ * busy machine); the next time it does.
+ */
+static enum status pause_one(struct taking *taking, const struct container *container, bool *ret_refused,
+							 struct error *error)
+{
+	struct error ignored;
+	enum status status = window_pause(taking->window, container, error);
+	*ret_refused = status == STATUS_CONFLICT || status == STATUS_NOT_FOUND;
+	if (status == STATUS_FAILED && interrupt_check(&ignored) == STATUS_OK && taking->refusals < MOST_REFUSALS) {
+		taking->refusals++;
+		return error->status = STATUS_CONFLICT;
+	}
+	return status == STATUS_CONFLICT ? error->status = STATUS_UNAVAILABLE : status;
+}
+
 static enum status pause_writers(struct taking *taking, struct error *error)
 {
 	enum status status = STATUS_OK;
 	size_t count = test_switch_leaves_out("writer_pause") ? 0 : taking->request->writer_count;
+	taking->unready = NULL;
 	for (size_t i = 0; status == STATUS_OK && i < count; i++) {
-		status = window_pause(taking->window, taking->request->writers[i], error);
-		if (status == STATUS_CONFLICT) {
-			status = STATUS_OK; /* it has just been stopped or paused: it writes nothing */
+		status = pause_one(taking, taking->request->writers[i], &taking->refused[i], error);
+		if (taking->refused[i]) {
+			status = STATUS_OK; /* it has just been stopped, paused or removed: it writes nothing */
 		}
 	}
 	return status;
 }
 
-static enum status restless(const struct participant *participant, struct error *error)
+/* Somebody else may have started or thawed what he had stopped or paused: another run that had its own moment. */
+static enum status look_at_refused(struct taking *taking, struct error *error)
 {
-	(void)error_set(error, STATUS_FAILED, "%s was never at rest in %d seconds: it keeps rewriting its files",
-					participant->title, MOMENT_REST_SECONDS);
+	enum status status = STATUS_OK;
+	for (size_t i = 0; status == STATUS_OK && i < taking->request->writer_count; i++) {
+		const struct container *writer = taking->request->writers[i];
+		enum container_state state = CONTAINER_STOPPED;
+		enum container_health health = HEALTH_NONE;
+		if (taking->refused[i]) {
+			status = runtime_inspect(taking->request->runtime, writer, &state, &health, error);
+			status = status == STATUS_NOT_FOUND ? STATUS_OK : status;
+		}
+		if (status == STATUS_OK && state == CONTAINER_RUNNING) {
+			taking->unready = NULL;
+			status =
+				error_set(error, STATUS_CONFLICT, "container %s was started or thawed in the moment", writer->name);
+		}
+	}
+	return status;
+}
+
+/* How long a participant is waited for: there has to be time left for the others. */
+static unsigned rest_seconds(const struct taking *taking)
+{
+	unsigned half = taking->request->longest_seconds / 2;
+	return half < MOMENT_REST_SECONDS ? half : (unsigned)MOMENT_REST_SECONDS;
+}
+
+static enum status restless(const struct taking *taking, const struct participant *participant, struct error *error)
+{
+	(void)error_set(error, STATUS_FAILED, "%s was never at rest in %u seconds: it keeps rewriting its files",
+					participant->title, rest_seconds(taking));
 	return error_hint(error, "run the backup again when there is less to do, or stop what writes to it for a minute");
 }
 
 /* Pauses a participant at a moment that counts. */
 static enum status pause_at_rest(struct taking *taking, struct participant *participant, struct error *error)
 {
+	double began = clock_seconds();
 	for (unsigned tries = 1;; tries++) {
+		bool refused = false;
 		enum status status = interrupt_check(error);
 		if (status == STATUS_OK && participant->ops->before_pause != NULL) {
 			status = participant->ops->before_pause(participant->context, error);
 		}
 		if (status == STATUS_OK) {
-			status = window_pause(taking->window, participant->container, error);
-		}
-		if (status == STATUS_CONFLICT) {
-			error->status = status = STATUS_UNAVAILABLE;
+			status = pause_one(taking, participant->container, &refused, error);
 		}
 		bool rest = true;
 		if (status == STATUS_OK && participant->ops->at_rest != NULL && !test_switch_leaves_out("at_rest")) {
@@ -113,8 +165,8 @@ static enum status pause_at_rest(struct taking *taking, struct participant *part
 		}
 		participant->retries++;
 		status = window_thaw(taking->window, participant->container, NULL, error);
-		if (status == STATUS_OK && clock_seconds() - taking->began > MOMENT_REST_SECONDS) {
-			status = restless(participant, error);
+		if (status == STATUS_OK && clock_seconds() - began > rest_seconds(taking)) {
+			status = restless(taking, participant, error);
 		}
 		if (status != STATUS_OK) {
 			return status;
@@ -123,7 +175,19 @@ static enum status pause_at_rest(struct taking *taking, struct participant *part
 	}
 }
 
-enum step { PAUSE_RESTLESS, ASK, ANSWER, PAUSE_OTHERS, CAPTURE, THAW };
+/* What is captured need not stand still any longer: it is out of the moment, and nobody writes to it. */
+static enum status capture(struct taking *taking, struct participant *participant, struct error *error)
+{
+	enum status status = participant->ops->capture(participant->context, error);
+	double began = clock_seconds();
+	if (status == STATUS_OK) {
+		status = window_thaw(taking->window, participant->container, &participant->freeze_milliseconds, error);
+	}
+	taking->thaw_seconds += clock_seconds() - began;
+	return status;
+}
+
+enum step { PAUSE_RESTLESS, ASK, ANSWER, PAUSE_OTHERS, CAPTURE };
 
 static enum status do_step(struct taking *taking, enum step step, struct participant *participant, struct error *error)
 {
@@ -139,11 +203,7 @@ static enum status do_step(struct taking *taking, enum step step, struct partici
 	case PAUSE_OTHERS:
 		return participant->pauses && ops->at_rest == NULL ? pause_at_rest(taking, participant, error) : STATUS_OK;
 	case CAPTURE:
-		return participant->pauses ? ops->capture(context, error) : STATUS_OK;
-	case THAW:
-		return participant->pauses
-				   ? window_thaw(taking->window, participant->container, &participant->freeze_milliseconds, error)
-				   : STATUS_OK;
+		return participant->pauses ? capture(taking, participant, error) : STATUS_OK;
 	}
 	return STATUS_OK;
 }
@@ -172,8 +232,12 @@ static enum status take(struct taking *taking, struct moment *moment, struct err
 	static const struct {
 		enum step step;
 		enum moment_step counts_as;
-	} steps[] = {{PAUSE_RESTLESS, MOMENT_REST}, {ASK, MOMENT_ASK},         {ANSWER, MOMENT_ASK},
-				 {PAUSE_OTHERS, MOMENT_PAUSE},  {CAPTURE, MOMENT_CAPTURE}, {THAW, MOMENT_THAW}};
+	} steps[] = {{PAUSE_RESTLESS, MOMENT_REST},
+				 {ASK, MOMENT_ASK},
+				 {ANSWER, MOMENT_ASK},
+				 {PAUSE_OTHERS, MOMENT_PAUSE},
+				 {CAPTURE, MOMENT_CAPTURE}};
+	taking->thaw_seconds = 0;
 	double began = clock_seconds();
 	enum status status = pause_writers(taking, error);
 	double *milliseconds = moment->step_milliseconds;
@@ -184,8 +248,13 @@ static enum status take(struct taking *taking, struct moment *moment, struct err
 		}
 		began = clock_seconds();
 		status = each(taking, steps[i].step, error);
+		if (status == STATUS_OK && steps[i].step == CAPTURE) {
+			status = look_at_refused(taking, error);
+		}
 		milliseconds[steps[i].counts_as] += (clock_seconds() - began) * 1000;
 	}
+	milliseconds[MOMENT_CAPTURE] -= taking->thaw_seconds * 1000;
+	milliseconds[MOMENT_THAW] = taking->thaw_seconds * 1000;
 	return status;
 }
 
@@ -229,7 +298,7 @@ static enum status try_once(struct taking *taking, struct moment *moment, struct
 enum status moment_take(const struct moment_request *request, struct participant *participants, size_t count,
 						struct progress *progress, struct moment *ret_moment, struct error *error)
 {
-	struct taking taking = {.request = request, .participants = participants, .count = count, .began = clock_seconds()};
+	struct taking taking = {.request = request, .participants = participants, .count = count};
 	struct moment moment = {0};
 	enum status status = list_containers(&taking, error);
 	progress_step(progress, "taking the moment", 0);
@@ -240,6 +309,10 @@ enum status moment_take(const struct moment_request *request, struct participant
 			break;
 		}
 		/* Not now: a save was under way, or a table was being rewritten. Whoever is never ready is left out. */
+		if (since == MOMENT_TRIES && taking.unready == NULL) {
+			status = error->status = STATUS_FAILED;
+			break;
+		}
 		if (since == MOMENT_TRIES) {
 			taking.unready->status = STATUS_FAILED;
 			taking.unready->error = *error;
@@ -250,6 +323,7 @@ enum status moment_take(const struct moment_request *request, struct participant
 		status = interrupt_check(error);
 	}
 	free(taking.containers);
+	free(taking.refused);
 	if (status == STATUS_OK) {
 		*ret_moment = moment;
 	}

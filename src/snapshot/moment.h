@@ -69,7 +69,11 @@ struct moment {
 	unsigned tries; /* windows that were opened */
 };
 
-enum { MOMENT_REST_SECONDS = 60, MOMENT_TRIES = 30 }; /* after so many a participant that is not ready has failed */
+enum {
+	MOMENT_REST_SECONDS =
+		60,            /* that a participant may need to come to rest, or half of longest_seconds if that is less */
+	MOMENT_TRIES = 30, /* after so many a participant that is not ready has failed */
+};
 
 /*
  * Takes the moment. A failure that concerns one participant is noted in it; the others go on. What is returned concerns

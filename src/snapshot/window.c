@@ -17,6 +17,7 @@ enum {
 	GUARDIAN_LOOKS = 3,         /* how often it has to find everything thawed */
 	MOST_DESCRIPTORS = 4096,
 	LATE_PAUSE_MILLISECONDS = 1000,
+	HANGING_SECONDS = 10, /* that the guardian tries to thaw beside a parent that hangs */
 };
 
 struct window {
@@ -73,8 +74,31 @@ static bool guardian_thaws(const struct window_plan *plan)
 	return false;
 }
 
+/*
+ * While somebody reads a container's files through the engine, the engine lets nobody thaw it (moby,
+ * containerArchivePath); if that is a parent that hangs, or was stopped, only its end lets go of them.
+ */
+static pid_t hanging_parent;
+
+static void end_parent(int number)
+{
+	(void)number;
+	if (getppid() == hanging_parent) {
+		kill(hanging_parent, SIGKILL);
+	}
+}
+
+static void thaw_beside_parent(const struct window_plan *plan, pid_t parent)
+{
+	hanging_parent = parent;
+	signal(SIGALRM, end_parent);
+	alarm(HANGING_SECONDS);
+	(void)guardian_thaws(plan);
+	alarm(0);
+}
+
 /* The guardian's whole life. It must not use the parent's connection, which is in the parent's hands. */
-static void guard(const struct window_plan *plan, int pipe, int lock)
+static void guard(const struct window_plan *plan, pid_t parent, int pipe, int lock)
 {
 	setsid(); /* Ctrl-C is for the parent */
 	signal(SIGINT, SIG_IGN);
@@ -90,7 +114,7 @@ static void guard(const struct window_plan *plan, int pipe, int lock)
 		int ready = poll(&end, 1, timeout);
 		if (ready == 0) {
 			/* The parent hangs, or was stopped. What it does when it goes on is looked after as well. */
-			(void)guardian_thaws(plan);
+			thaw_beside_parent(plan, parent);
 			timeout = -1;
 		}
 		length = ready > 0 ? read(pipe, &all_well, 1) : -1;
@@ -107,7 +131,19 @@ static enum status start_guardian(struct window *window, struct error *error)
 	if (pipe2(ends, O_CLOEXEC) != 0) {
 		return error_set_errno(error, "cannot make a pipe");
 	}
+	/* What comes before it ignores them must not end it. */
+	sigset_t ours;
+	sigset_t before;
+	sigemptyset(&ours);
+	sigaddset(&ours, SIGINT);
+	sigaddset(&ours, SIGTERM);
+	sigaddset(&ours, SIGHUP);
+	sigprocmask(SIG_BLOCK, &ours, &before);
+	pid_t parent = getpid();
 	window->guardian = fork();
+	if (window->guardian != 0) {
+		sigprocmask(SIG_SETMASK, &before, NULL);
+	}
 	if (window->guardian < 0) {
 		(void)error_set_errno(error, "cannot start the process that thaws");
 		close(ends[0]);
@@ -116,7 +152,7 @@ static enum status start_guardian(struct window *window, struct error *error)
 	}
 	if (window->guardian == 0) {
 		close(ends[1]);
-		guard(&window->plan, ends[0], window->lock);
+		guard(&window->plan, parent, ends[0], window->lock);
 	}
 	close(ends[0]);
 	window->pipe = ends[1];
@@ -188,7 +224,10 @@ static void begin(struct window *window)
 	(void)error_set(&failure, STATUS_FAILED,
 					"the services have stood still for %u seconds, which is as long as they may",
 					window->plan.longest_seconds);
-	(void)error_hint(&failure, "run the backup again when there is less to do, or allow more: --max-freeze SECONDS");
+	const char *hint = window->plan.too_long_hint;
+	(void)error_hint(
+		&failure, "%s",
+		hint != NULL ? hint : "run the backup again when there is less to do, or allow more: --max-freeze SECONDS");
 	interrupt_limit(window->plan.longest_seconds, &failure);
 	window->began = clock_seconds();
 }
@@ -211,8 +250,8 @@ enum status window_pause(struct window *window, const struct container *containe
 	interrupt_hold();
 	status = runtime_pause(window->plan.runtime, container, error);
 	interrupt_release();
-	if (status == STATUS_CONFLICT) {
-		window->paused[index] = 0; /* refused: somebody else has paused or stopped it */
+	if (status == STATUS_CONFLICT || status == STATUS_NOT_FOUND) {
+		window->paused[index] = 0; /* refused: somebody else has paused, stopped or removed it */
 	} else if (status != STATUS_OK) {
 		clock_sleep(LATE_PAUSE_MILLISECONDS); /* a pause that we heard nothing of; closing the window thaws it */
 	}
@@ -268,10 +307,11 @@ enum status window_close(struct window *window, double *ret_milliseconds, struct
 		*ret_milliseconds = window_milliseconds(window);
 	}
 	sigaction(SIGTSTP, &window->stop_action, NULL);
+	dismiss_guardian(window, all_thawed);
+	/* Not before: a guardian that sees us killed between the two would thaw and unlink what is the next run's. */
 	if (all_thawed) {
 		unlink(window->plan.journal);
 	}
-	dismiss_guardian(window, all_thawed);
 	free_window(window);
 	return result;
 }

@@ -21,7 +21,8 @@ struct window_plan {
 	const char *journal;                       /* path of the journal's file */
 	const struct container *const *containers; /* all that may be paused in it */
 	size_t count;
-	unsigned longest_seconds; /* from the first pause on; the guardian's limit, a little later, is its own */
+	unsigned longest_seconds;  /* from the first pause on; the guardian's limit, a little later, is its own */
+	const char *too_long_hint; /* what to do when that was not enough; NULL: what a backup's user can do */
 };
 
 enum { WINDOW_GRACE_SECONDS = 5 }; /* how much longer than `longest_seconds` the guardian waits for the parent */
@@ -32,6 +33,7 @@ enum status window_open(const struct window_plan *plan, struct window **ret_wind
 
 /*
  * Pauses one of the plan's containers. STATUS_CONFLICT if somebody else has paused or stopped it: it is left as it is.
+ * STATUS_NOT_FOUND if it has been removed.
  * From the first pause on, until the window is closed, interrupt_check fails once longest_seconds have gone by.
  */
 enum status window_pause(struct window *window, const struct container *container, struct error *error) MUST_CHECK;

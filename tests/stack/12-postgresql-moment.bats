@@ -162,7 +162,7 @@ counts() {
 	! grep -E '^(CREATE DATABASE z_new|CREATE ROLE test_role)' "$(backup_path)/postgresql_backup.sql" || fail 'a later thing is in it'
 	assert_no_sessions
 
-	quietly "$WHISPERBACKUP" restore latest --yes --only postgresql
+	quietly "$WHISPERBACKUP" restore latest --yes --no-safety-backup --only postgresql
 	save_state after postgresql
 	assert_same_state moment after postgresql
 }

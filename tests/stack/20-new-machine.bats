@@ -17,7 +17,7 @@ setup_file() {
 		chroma_get | jq length
 		neo4j_run 'MATCH (n) RETURN count(n)' | jq '.[0][0]'
 	} >"$BATS_FILE_TMPDIR/empty"
-	keep_output restore "$WHISPERBACKUP" restore latest --yes
+	keep_output restore "$WHISPERBACKUP" restore latest --yes --no-safety-backup
 	save_state after postgresql redis chromadb neo4j
 }
 

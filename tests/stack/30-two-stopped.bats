@@ -17,7 +17,7 @@ setup_file() {
 	keep_output create "$WHISPERBACKUP" create
 	newest_backup >"$BATS_FILE_TMPDIR/partial"
 	save_state at-partial postgresql redis
-	keep_output restore "$WHISPERBACKUP" restore "$(kept complete)" --yes
+	keep_output restore "$WHISPERBACKUP" restore "$(kept complete)" --yes --no-safety-backup
 	save_state restored postgresql redis
 }
 
@@ -88,7 +88,7 @@ teardown_file() {
 @test "a store that is not running cannot be chosen alone" {
 	program 1 create --only chromadb
 	assert_contains "$errors" './bot.sh start'
-	program 1 restore "$(kept complete)" --only neo4j --yes
+	program 1 restore "$(kept complete)" --only neo4j --yes --no-safety-backup
 	assert_contains "$errors" './bot.sh start'
 }
 
@@ -99,7 +99,7 @@ teardown_file() {
 	program 1 create
 	assert_contains "$errors" 'No containers are running'
 	assert_contains "$errors" './bot.sh start'
-	program 1 restore latest --yes
+	program 1 restore latest --yes --no-safety-backup
 	assert_contains "$errors" 'No containers are running'
 	assert_contains "$errors" './bot.sh start'
 	assert_equal "$(snapshot_of "$BACKUP_DIR")" "$before"
@@ -123,7 +123,7 @@ teardown_file() {
 	neo4j=$(docker inspect --format '{{.State.StartedAt}}' "$(container neo4j)")
 	mutate chromadb
 	save_state mutated chromadb
-	program 0 restore "$(kept partial)" --yes
+	program 0 restore "$(kept partial)" --yes --no-safety-backup
 	[[ $errors =~ chromadb\ +not\ in\ this\ backup,\ its\ data\ stays ]] || fail "$errors"
 	[[ $errors =~ neo4j\ +not\ in\ this\ backup,\ its\ data\ stays ]] || fail "$errors"
 	save_state partial postgresql redis chromadb
@@ -136,7 +136,7 @@ teardown_file() {
 
 @test "a store that a partial backup does not hold cannot be restored from it" {
 	live_fingerprint >"$BATS_TEST_TMPDIR/before"
-	program 2 restore "$(kept partial)" --only neo4j --yes
+	program 2 restore "$(kept partial)" --only neo4j --yes --no-safety-backup
 	assert_contains "$errors" 'holds none of the chosen stores'
 	assert_fingerprint "$BATS_TEST_TMPDIR/before"
 }

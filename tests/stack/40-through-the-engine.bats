@@ -21,7 +21,7 @@ setup_file() {
 	neo4j_run "MATCH (p:Proof) WHERE p.n % 3 = 0 DETACH DELETE p" >/dev/null
 	neo4j_run "MATCH (p:Proof) WHERE p.n % 3 = 1 SET p.text = 'changed'" >/dev/null
 	neo4j_run "CREATE (:Proof {n: 1000, text: 'added'})" >/dev/null
-	keep_output restore "$WHISPERBACKUP" restore latest --yes
+	keep_output restore "$WHISPERBACKUP" restore latest --yes --no-safety-backup
 	save_state after postgresql redis chromadb
 }
 
@@ -83,7 +83,7 @@ teardown() {
 @test "what one way has saved, the other restores" {
 	WHISPERBACKUP_VOLUME_ACCESS='' program 0 create --only redis,chromadb
 	mutate redis chromadb
-	program 0 restore latest --yes
+	program 0 restore latest --yes --no-safety-backup
 	save_state crossed redis chromadb
 	assert_same_state after crossed redis
 	assert_same_state after crossed chromadb
@@ -97,7 +97,7 @@ there_is_a_helper() {
 
 @test "Ctrl-C while a helper container works leaves none, and the data as it was" {
 	save_state before-interrupt redis
-	start_program restore latest --only redis --yes
+	start_program restore latest --only redis --yes --no-safety-backup
 	hold_when there_is_a_helper
 	kill -INT "$running"
 	let_go
@@ -113,7 +113,7 @@ there_is_a_helper() {
 	image=$(docker inspect --format '{{.Image}}' "$id")
 	docker run --detach --label "whisperengine.backup.helper=$id" --volumes-from "$id" --network none --entrypoint sleep "$image" 600 >/dev/null
 	there_is_a_helper
-	program 0 restore latest --only redis --yes
+	program 0 restore latest --only redis --yes --no-safety-backup
 	assert_no_leftovers
 }
 

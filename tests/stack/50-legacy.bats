@@ -47,7 +47,7 @@ setup_file() {
 	neo4j_run 'MATCH (p:Proof) WHERE p.n % 3 = 0 DETACH DELETE p' >/dev/null
 	neo4j_run "CREATE (:Proof {n: 1000, text: 'added'})" >/dev/null
 	save_state changed postgresql redis chromadb
-	keep_output restore "$WHISPERBACKUP" restore "$legacy" --yes
+	keep_output restore "$WHISPERBACKUP" restore "$legacy" --yes --no-safety-backup
 	save_state after postgresql redis chromadb
 }
 
@@ -89,7 +89,7 @@ setup_file() {
 
 @test "the guide's names of manual backups are restored too" {
 	mutate postgresql redis chromadb
-	program 0 restore "$manual" --only postgresql,redis,chromadb --yes
+	program 0 restore "$manual" --only postgresql,redis,chromadb --yes --no-safety-backup
 	save_state manual postgresql redis chromadb
 	assert_same_state before manual postgresql
 	assert_same_state before manual redis
@@ -103,7 +103,7 @@ setup_file() {
 	save_state dotted chromadb
 	seed chromadb
 	mutate chromadb
-	program 0 restore 20240912_160000 --yes
+	program 0 restore 20240912_160000 --yes --no-safety-backup
 	save_state dotted-after chromadb
 	assert_same_state dotted dotted-after chromadb
 }
@@ -114,7 +114,7 @@ setup_file() {
 	cp "$(backup_path "$manual")/manual_postgres_backup.sql" "$folder/postgresql_backup.sql"
 	grep -q '^\\restrict ' "$folder/postgresql_backup.sql" || skip "this pg_dumpall writes no \\restrict lines"
 	sed -i -E 's/^\\(un)?restrict .*/\\\1restrict abc123/' "$folder/postgresql_backup.sql"
-	program 0 restore 20240912_170000 --yes
+	program 0 restore 20240912_170000 --yes --no-safety-backup
 	save_state restricted postgresql
 	assert_same_state before restricted postgresql
 }

@@ -27,7 +27,7 @@ assert_untouched() {
 
 # The bad backup is refused as damaged, in words that name the file and hold PART; and nothing is touched.
 refused() { # STORE PART
-	program 5 restore $bad --only "$1" --yes
+	program 5 restore $bad --only "$1" --yes --no-safety-backup
 	assert_contains "$errors" "$2"
 	assert_contains "$errors" 'nothing was changed'
 	assert_untouched
@@ -95,7 +95,7 @@ edited() { # STORE
 	local folder
 	folder=$(copy_backup $good $bad)
 	flip_bit "$folder/neo4j_backup.tar.gz" 1000
-	program 5 restore $bad --yes
+	program 5 restore $bad --yes --no-safety-backup
 	assert_contains "$errors" 'neo4j_backup.tar.gz'
 	assert_untouched
 }
@@ -267,7 +267,7 @@ unpacked() {
 	tar cf "$BATS_TEST_TMPDIR/tar" -C "$BATS_TEST_TMPDIR/tree" chroma
 	tar rf "$BATS_TEST_TMPDIR/tar" -C "$BATS_TEST_TMPDIR" --transform 's|^|chroma/chroma/link/|' evil
 	gzip <"$BATS_TEST_TMPDIR/tar" >"$folder/chromadb_backup.tar.gz"
-	run "$WHISPERBACKUP" restore $bad --only chromadb --yes
+	run "$WHISPERBACKUP" restore $bad --only chromadb --yes --no-safety-backup
 	[[ $status -eq 1 || $status -eq 5 ]] || fail "exit status $status" "$output"
 	assert_equal "$(ls -A "$BATS_TEST_TMPDIR/outside")" ''
 	assert_untouched
@@ -328,7 +328,7 @@ unpacked() {
 	wait_until screen_shows 'Type yes to go on'
 	program 4 create
 	assert_contains "$errors" 'another backup, restore or cleanup is at work'
-	program 4 restore $good --only redis --yes
+	program 4 restore $good --only redis --yes --no-safety-backup
 	program 4 cleanup 0
 	program 0 list
 	type_keys 'no\n'
@@ -343,7 +343,7 @@ unpacked() {
 	folder=$(copy_backup $good $bad)
 	rm "$folder/neo4j_backup.tar.gz"
 	redis_run SET sample:since-the-backup 1 >/dev/null
-	program 0 restore $bad --only redis --yes
+	program 0 restore $bad --only redis --yes --no-safety-backup
 	assert_equal "$(redis_run EXISTS sample:since-the-backup)" 0
 }
 

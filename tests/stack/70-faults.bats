@@ -188,7 +188,7 @@ assert_nothing_new_is_listed() {
 
 @test "Ctrl-C while data is staged changes nothing" {
 	live_fingerprint >"$BATS_TEST_TMPDIR/before"
-	start_program restore $good --only chromadb --yes
+	start_program restore $good --only chromadb --yes --no-safety-backup
 	hold_when chroma_is_being_staged
 	kill -INT "$running"
 	let_go
@@ -200,7 +200,7 @@ assert_nothing_new_is_listed() {
 
 @test "a restore killed while it stages changes nothing, and the next one clears up and works" {
 	save_state live chromadb
-	start_program restore $good --only chromadb --yes
+	start_program restore $good --only chromadb --yes --no-safety-backup
 	hold_when chroma_is_being_staged
 	kill -KILL "$running"
 	# What was staged is no part of a backup.
@@ -208,14 +208,14 @@ assert_nothing_new_is_listed() {
 	tar tzf "$(backup_path)/chromadb_backup.tar.gz" >"$BATS_TEST_TMPDIR/paths"
 	assert_equal "$(grep whisperbackup "$BATS_TEST_TMPDIR/paths")" ''
 	chroma_post '' '{"name":"sample_later"}' >/dev/null
-	program 0 restore latest --only chromadb --yes
+	program 0 restore latest --only chromadb --yes --no-safety-backup
 	save_state healed chromadb
 	assert_same_state live healed chromadb
 	assert_no_leftovers
 }
 
 @test "PostgreSQL killed while data is staged has all its data after its next start, and the next restore works" {
-	start_program restore $good --only postgresql --yes
+	start_program restore $good --only postgresql --yes --no-safety-backup
 	hold_when postgresql_has_another_database "$(psql_run postgres -c 'SELECT count(*) FROM pg_database')"
 	docker kill "$(container postgres)" >/dev/null
 	let_go
@@ -224,10 +224,10 @@ assert_nothing_new_is_listed() {
 	start_services postgres
 	assert_live_data
 	program 0 create --only postgresql
-	program 0 restore latest --yes
+	program 0 restore latest --yes --no-safety-backup
 	save_state first postgresql
 	psql_run shop -c 'DROP TABLE live'
-	program 0 restore latest --yes
+	program 0 restore latest --yes --no-safety-backup
 	save_state second postgresql
 	assert_live_data
 	assert_same_state first second postgresql
@@ -241,7 +241,7 @@ assert_nothing_new_is_listed() {
 	cp "$(backup_path $good)/redis_backup.rdb" "$folder/"
 	# The first customer twice: what is unique cannot be.
 	sed '/^COPY public.customers /{n;p}' "$(backup_path $good)/postgresql_backup.sql" >"$folder/postgresql_backup.sql"
-	program 1 restore $legacy --yes
+	program 1 restore $legacy --yes --no-safety-backup
 	assert_contains "$errors" 'could not create unique index'
 	assert_contains "$errors" 'everything is as it was before'
 	assert_fingerprint "$BATS_TEST_TMPDIR/before"
@@ -280,7 +280,7 @@ write_future_rdb() { # FILE
 	write_future_rdb "$folder/redis_backup.rdb"
 	save_state before-swap postgresql redis
 	started=$(docker inspect --format '{{.State.StartedAt}}' "$redis_id")
-	start_program restore $legacy --yes
+	start_program restore $legacy --yes --no-safety-backup
 	wait_until reached redis_was_restarted_since "$started"
 	it_runs || skip "the program refuses this dump before it swaps"
 	kill -INT "$running"
@@ -299,7 +299,7 @@ write_future_rdb() { # FILE
 	cp "$(backup_path $good)/postgresql_backup.sql" "$folder/"
 	write_future_rdb "$folder/redis_backup.rdb"
 	save_state before-refusal postgresql redis
-	program 1 restore $legacy --yes
+	program 1 restore $legacy --yes --no-safety-backup
 	refute_contains "$errors" 'could not be rolled back'
 	wait_until is_healthy redis
 	save_state after-refusal postgresql redis
@@ -309,7 +309,7 @@ write_future_rdb() { # FILE
 }
 
 @test "a container killed while its data is staged is restored and runs again" {
-	start_program restore $good --only chromadb --yes
+	start_program restore $good --only chromadb --yes --no-safety-backup
 	hold_when chroma_is_being_staged
 	docker kill "$chroma_id" >/dev/null
 	let_go
@@ -322,11 +322,11 @@ write_future_rdb() { # FILE
 @test "a restore killed while it swaps is healed by the next one" {
 	local run
 	run=$(run_of "$chroma_id")
-	start_program restore $good --only chromadb --yes
+	start_program restore $good --only chromadb --yes --no-safety-backup
 	hold_soon_after has_stopped_since "$chroma_id" "$run"
 	kill -KILL "$running"
 	start_services chromadb
-	program 0 restore $good --only chromadb --yes
+	program 0 restore $good --only chromadb --yes --no-safety-backup
 	[[ $(chroma_get | jq 'map(select(.name == "sample_memories")) | length') == 1 ]] || fail "the backup's data is not there"
 	[[ $(chroma_get | jq 'map(select(.name == "sample_live")) | length') == 0 ]] || fail "the old data is still there"
 	assert_no_leftovers

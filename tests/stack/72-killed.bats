@@ -51,6 +51,10 @@ nothing_is_paused() {
 	! anything_is_paused
 }
 
+direct_access_is_possible() {
+	[[ -d $(docker inspect --format '{{range .Mounts}}{{if eq .Destination "/data"}}{{.Source}}{{end}}{{end}}' "$(container neo4j)") ]]
+}
+
 find_guardian() { # sets $guardian: the one child of the program
 	guardian=$(pgrep --parent "$running") || fail "the program has no guardian"
 	[[ $guardian != *$'\n'* ]] || fail "the program has several children: $guardian"
@@ -96,7 +100,7 @@ assert_sound() { # the next backup works, and nothing is left of the one before
 }
 
 start_extra() { # DOCKER-RUN-OPTION..: another container of the project, which does nothing
-	writer_start gentle extra "$@" --entrypoint sleep infinity
+	writer_start idle extra "$@"
 }
 
 pauses_since() { # MOMENT SERVICE: how often it was paused
@@ -187,15 +191,15 @@ pauses_since() { # MOMENT SERVICE: how often it was paused
 }
 
 @test "whatever is killed, whenever" {
-	local i began who delay pids duration
+	local count began who delay pids duration names
 	began=$(date +%s%N)
 	quietly "$WHISPERBACKUP" create
 	duration=$((($(date +%s%N) - began) / 1000000))
-	for ((i = 0; i < random_kills; i++)); do
+	for ((count = 1; count <= random_kills; count++)); do
 		who=$((RANDOM % 3))
-		delay=$((RANDOM * 32768 % duration + RANDOM % duration))
-		delay=$((delay % duration))
-		echo "kill $i: ${delay} ms after the start, $([[ $who == 0 ]] && echo program || { [[ $who == 1 ]] && echo guardian || echo both; })"
+		delay=$(((RANDOM * 32768 + RANDOM) % duration))
+		names=('the program' 'the guardian' both)
+		echo "kill $count: ${names[who]}, $delay ms after the start"
 		start_program create
 		sleep "$((delay / 1000)).$(printf %03d $((delay % 1000)))"
 		pids=()
@@ -215,7 +219,29 @@ pauses_since() { # MOMENT SERVICE: how often it was paused
 
 # --- a program that hangs -----------------------------------------------------------------------------------------------
 
-@test "a program that stops in its window does not keep the services: its guardian thaws them, and the run fails" {
+@test "a program that stops while it reads a folder does not keep the services either" {
+	direct_access_is_possible || skip "the volumes cannot be read from here"
+	local try
+	for ((try = 1; try <= 20; try++)); do
+		start_program create --max-freeze 2 --volume-access direct
+		until reached test -e "$journal"; do :; done
+		kill -STOP "$running"
+		sleep 1 # for a pause that was asked for
+		! anything_is_paused || break
+		let_go
+		wait "$running" || true
+	done
+	anything_is_paused || skip "the program was too quick to be held in its window"
+	wait_until nothing_is_paused
+	let_go
+	ends_with 1
+	assert_contains "$errors" 'stood still'
+	assert_nothing_paused
+	assert_sound
+}
+
+# An engine keeps a container locked while its archive is read: unpausing waits for the reader, who sleeps.
+@test "a program that stops while it reads through the engine: its guardian thaws everything, and the run fails" {
 	hold_in_window neo4j --max-freeze 2
 	wait_until nothing_is_paused
 	it_runs || fail "the program was not held"

@@ -16,6 +16,7 @@ setup_file() {
 }
 
 teardown_file() {
+	docker rm --force "${COMPOSE_PROJECT_NAME}_idle_1" "${COMPOSE_PROJECT_NAME}_exempt_1" >/dev/null 2>&1 || true
 	umount "$BATS_FILE_TMPDIR/small" 2>/dev/null || true
 	stack_up
 }
@@ -26,7 +27,29 @@ setup() {
 
 teardown() {
 	end_program
+	[[ -z ${watcher:-} ]] || kill "$watcher" 2>/dev/null || true
 	find "$BACKUP_DIR" -mindepth 1 -maxdepth 1 -name 'whisperengine_backup_*' ! -name "*$good" -exec rm -r {} +
+}
+
+# A container of the project that is no store. It writes nothing, but nobody knows that.
+start_writer() { # SERVICE [DOCKER-RUN-OPTION..]
+	docker rm --force "${COMPOSE_PROJECT_NAME}_$1_1" >/dev/null 2>&1 || true
+	docker run --detach --name "${COMPOSE_PROJECT_NAME}_$1_1" --label "com.docker.compose.project=$COMPOSE_PROJECT_NAME" \
+		--label "com.docker.compose.service=$1" --label com.docker.compose.oneoff=False \
+		--label com.docker.compose.container-number=1 "${@:2}" --entrypoint sleep \
+		"$(docker inspect --format '{{.Config.Image}}' "$(container redis)")" infinity >/dev/null
+}
+
+# The engine forgets all but its last few hundred events, so they are listened to from the beginning.
+watch_pauses() {
+	docker events --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME" --filter event=pause --filter event=unpause \
+		--format '{{index .Actor.Attributes "com.docker.compose.service"}} {{.Action}}' >"$BATS_TEST_TMPDIR/pauses" 3>&- &
+	watcher=$!
+	sleep 1 # it has no way to say that it listens
+}
+
+pauses_of() { # SERVICE: what has become of it, in one line
+	sed -n "s/^$1 //p" "$BATS_TEST_TMPDIR/pauses" | tr '\n' ' '
 }
 
 with_manifest() { # JQ-FILTER: the good backup with another manifest, as $bad
@@ -44,7 +67,7 @@ with_manifest() { # JQ-FILTER: the good backup with another manifest, as $bad
 	for store in postgresql redis chromadb; do
 		rm -rf "$(backup_path $bad)"
 		with_manifest "(.stores[] | select(.name == \"$store\").server_version) = \"999.1.2\""
-		program 1 restore $bad --yes
+		program 1 restore $bad --yes --no-safety-backup
 		assert_contains "$errors" 'which is older than the 999.1.2 of the backup; nothing was changed'
 	done
 	assert_fingerprint "$BATS_TEST_TMPDIR/before"
@@ -53,9 +76,19 @@ with_manifest() { # JQ-FILTER: the good backup with another manifest, as $bad
 
 @test "a store without a container is refused, and --only names the others" {
 	docker rm --force "$(container redis)" >/dev/null
-	program 1 restore $good --yes
+	program 1 restore $good --yes --no-safety-backup
 	assert_contains "$errors" 'there is no container for Redis, which is in the backup'
 	assert_contains "$errors" '--only'
+}
+
+@test "a disk that is too full for the data and a safety backup is refused" {
+	mkdir "$BATS_FILE_TMPDIR/small"
+	mount -t tmpfs -o size=64m tmpfs "$BATS_FILE_TMPDIR/small" 2>/dev/null || skip 'this user may not mount'
+	cp -r "$(backup_path $good)" "$BATS_FILE_TMPDIR/small/"
+	BACKUP_DIR=$BATS_FILE_TMPDIR/small program 1 restore $good --only redis --yes
+	umount "$BATS_FILE_TMPDIR/small"
+	assert_contains "$errors" "the disk of $BATS_FILE_TMPDIR/small is too full"
+	assert_contains "$errors" 'nothing was changed'
 }
 
 @test "what is replaced by what is told in numbers" {
@@ -70,7 +103,7 @@ with_manifest() { # JQ-FILTER: the good backup with another manifest, as $bad
 @test "a store that does not hold what the backup holds is rolled back, and so are the others" {
 	live_fingerprint | grep -v ' running ' >"$BATS_TEST_TMPDIR/before"
 	with_manifest '(.stores[] | select(.name == "chromadb").fingerprint.records.sample_facts) += 1'
-	program 1 restore $bad --yes
+	program 1 restore $bad --yes --no-safety-backup
 	assert_contains "$errors" 'it does not hold what the backup holds: records of sample_facts: 2101 in the backup, 2100 now'
 	assert_contains "$errors" 'everything is as it was before'
 	assert_equal "$(live_fingerprint | grep -v ' running ')" "$(cat "$BATS_TEST_TMPDIR/before")"
@@ -79,12 +112,85 @@ with_manifest() { # JQ-FILTER: the good backup with another manifest, as $bad
 
 @test "what was not counted exactly is not compared" {
 	with_manifest '(.stores[] | select(.name == "redis")) |= (.fingerprint.keys.db0 = 1 | .fingerprint_exact = false)'
-	program 0 restore $bad --only redis --yes
+	program 0 restore $bad --only redis --yes --no-safety-backup
 	refute_contains "$errors" 'it holds what the backup holds'
 }
 
 @test "a restore whose counts agree says so" {
-	program 0 restore $good --yes
+	program 0 restore $good --yes --no-safety-backup
 	assert_equal "$(grep -c 'it holds what the backup holds' <<<"$errors")" 3
+	assert_no_leftovers
+}
+
+# --- the safety backup --------------------------------------------------------------------------------------------------
+
+@test "the state before is kept, and the command that is named returns to it" {
+	local safety
+	redis_run SET sample:since 1 >/dev/null
+	save_state before postgresql redis
+	program 0 restore latest --only postgresql,redis --yes
+	assert_contains "$errors" "restored 2 stores from $good"
+	safety=$(newest_backup)
+	[[ $safety != "$good" ]] || fail 'there is no new backup'
+	assert_contains "$errors" "to return to the state before: whisperbackup restore $safety"
+	assert_equal "$(redis_run EXISTS sample:since)" 0
+	program 0 list --json
+	assert_json "$output" '.backups[-1] | [.timestamp, .status, (.stores[] | select(.status == "ok").name)]' \
+		"[\"$safety\",\"partial\",\"postgresql\",\"redis\"]"
+	program 0 restore "$safety" --yes --no-safety-backup --json
+	assert_json "$output" .safety_backup null
+	save_state after postgresql redis
+	assert_same_state before after postgresql
+	assert_same_state before after redis
+	assert_no_leftovers
+}
+
+@test "when the safety backup fails nothing is touched, and nothing is kept" {
+	local folder started
+	# Redis cannot rename its save over a folder that is not empty.
+	docker exec "$(container redis)" sh -c 'rm -f /data/dump.rdb; mkdir -p /data/dump.rdb/full'
+	started=$(docker inspect --format '{{.State.StartedAt}}' "$(container postgres)" "$(container redis)")
+	folder=$(backup_count)
+	program 1 restore $good --only postgresql,redis --yes
+	docker exec "$(container redis)" rm -r /data/dump.rdb
+	redis_run BGSAVE # until one succeeds, Redis takes no writes
+	wait_until is_healthy redis
+	assert_contains "$errors" 'the present state could not be backed up, so nothing was changed'
+	assert_contains "$errors" '--no-safety-backup'
+	assert_equal "$(backup_count)" "$folder"
+	assert_equal "$(docker inspect --format '{{.State.StartedAt}}' "$(container postgres)" "$(container redis)")" "$started"
+	assert_no_leftovers
+}
+
+# --- the writers --------------------------------------------------------------------------------------------------------
+
+@test "writers stand still while the stores are swapped, and run again" {
+	start_writer idle
+	start_writer exempt --label whisperengine.backup.pause=false
+	watch_pauses
+	program 0 restore $good --only redis --yes --no-safety-backup
+	assert_equal "$(pauses_of idle)" 'pause unpause '
+	assert_equal "$(pauses_of exempt)" ''
+	assert_nothing_paused
+}
+
+@test "writers run again after a restore that failed" {
+	watch_pauses
+	with_manifest '(.stores[] | select(.name == "redis").fingerprint.keys.db0) += 1'
+	program 1 restore $bad --only redis --yes --no-safety-backup
+	assert_contains "$errors" 'everything is as it was before'
+	assert_equal "$(pauses_of idle)" 'pause unpause '
+	assert_nothing_paused
+}
+
+@test "writers run again after a restore that was killed" {
+	start_program restore $good --only redis --yes --no-safety-backup
+	hold_soon_after container_is idle paused
+	kill -KILL "$running"
+	wait_until container_is idle running
+	program 0 recover
+	start_services redis
+	program 0 restore $good --only redis --yes --no-safety-backup
+	assert_nothing_paused
 	assert_no_leftovers
 }

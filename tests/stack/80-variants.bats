@@ -59,7 +59,7 @@ redis_comes_back() {
 	said=$errors
 	in_redis SET later 1 >/dev/null
 	in_redis DEL key:1 >/dev/null
-	program 0 restore latest --yes
+	program 0 restore latest --yes --no-safety-backup
 	said+=$errors
 	assert_redis_as_backed_up
 	docker restart "$id" >/dev/null
@@ -85,7 +85,7 @@ assert_redis_as_backed_up() {
 	in_redis SET key 1 >/dev/null
 	program 0 create
 	in_redis SET key 2 >/dev/null
-	program 0 restore latest --yes
+	program 0 restore latest --yes --no-safety-backup
 	assert_equal "$(in_redis GET key)" 1
 }
 
@@ -106,7 +106,7 @@ assert_redis_as_backed_up() {
 	program 0 create
 	in_redis CONFIG SET rdb-key-save-delay 0 >/dev/null
 	in_redis SET marker later >/dev/null
-	program 0 restore latest --yes
+	program 0 restore latest --yes --no-safety-backup
 	assert_equal "$(in_redis GET marker)" new
 	assert_equal "$(in_redis DBSIZE)" 301
 }
@@ -160,7 +160,7 @@ redis_saved() {
 	in_redis -p 7777 SET key 1 >/dev/null
 	program 0 create
 	in_redis -p 7777 SET key 2 >/dev/null
-	program 0 restore latest --yes
+	program 0 restore latest --yes --no-safety-backup
 	assert_equal "$(in_redis -p 7777 GET key)" 1
 }
 
@@ -178,7 +178,7 @@ redis_saved() {
 	in_redis SET key 1 >/dev/null
 	program 0 create
 	in_redis SET key 2 >/dev/null
-	program 1 restore latest --yes
+	program 1 restore latest --yes --no-safety-backup
 	assert_contains "$errors" volume
 	refute_contains "$errors" 'could not be rolled back'
 	assert_equal "$(in_redis GET key)" 2
@@ -207,7 +207,7 @@ redis_saved() {
 	docker exec "$other" redis-cli SET key named >/dev/null
 	program 0 create
 	in_redis SET key changed >/dev/null
-	program 0 restore latest --yes
+	program 0 restore latest --yes --no-safety-backup
 	assert_equal "$(in_redis GET key)" labelled
 	assert_equal "$(docker exec "$other" redis-cli GET key)" named
 }
@@ -286,7 +286,7 @@ postgresql_comes_back() {
 	document=$output
 	said=$errors
 	change_postgresql
-	program 0 restore latest --yes
+	program 0 restore latest --yes --no-safety-backup
 	said+=$errors
 	assert_equal "$(postgresql_content)" "$before"
 }
@@ -327,7 +327,7 @@ postgresql_comes_back() {
 	turns() { docker exec "$id" sh -c 'wc -l </tmp/turns'; }
 	clients_are_at_work() { [[ $(turns) -gt $1 ]]; }
 	wait_until clients_are_at_work 10
-	program 0 restore latest --yes
+	program 0 restore latest --yes --no-safety-backup
 	assert_equal "$(postgresql_content)" "$before"
 	# They go on, on the restored data.
 	wait_until clients_are_at_work $(($(turns) + 10))
@@ -345,7 +345,7 @@ postgresql_comes_back() {
 	wait_until redis_answers
 	listed() { cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' ' ' | grep -o 'listed-471[12]' || true; }
 	wait_until is_empty listed
-	"$WHISPERBACKUP" create >/dev/null 2>&1 3>&- && "$WHISPERBACKUP" restore latest --yes >/dev/null 2>"$BATS_TEST_TMPDIR/err" 3>&- &
+	"$WHISPERBACKUP" create >/dev/null 2>&1 3>&- && "$WHISPERBACKUP" restore latest --yes --no-safety-backup >/dev/null 2>"$BATS_TEST_TMPDIR/err" 3>&- &
 	local program=$!
 	while kill -0 "$program" 2>/dev/null; do
 		seen+=$(listed)
@@ -384,7 +384,7 @@ in_chroma() { # what the folder holds, but pipes and sockets
 	before=$(in_chroma /data)
 	run_expecting 0 timeout 120 "$WHISPERBACKUP" create
 	docker exec "$id" bash -c 'cd /data && rm -rf empty deep "with space" first private && echo changed >"ünïcödé ☃" && echo new >added'
-	program 0 restore latest --yes
+	program 0 restore latest --yes --no-safety-backup
 	assert_equal "$(in_chroma /data)" "$before"
 	assert_equal "$(docker exec "$id" stat -c %h /data/first)" 2
 }
@@ -396,7 +396,7 @@ in_chroma() { # what the folder holds, but pipes and sockets
 	docker exec "$id" sh -c 'echo old >/chroma/chroma/proof'
 	program 0 create
 	docker exec "$id" sh -c 'echo new >/chroma/chroma/proof'
-	program 0 restore latest --yes
+	program 0 restore latest --yes --no-safety-backup
 	assert_equal "$(docker exec "$id" cat /chroma/chroma/proof)" old
 	wait_until chroma_answers
 	assert_equal "$(docker inspect --format '{{.HostConfig.RestartPolicy.Name}}' "$id")" always

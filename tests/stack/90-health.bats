@@ -206,7 +206,7 @@ postgres_refuses() {
 	cd "$BATS_TEST_TMPDIR/project"
 	BACKUP_DIR='other disk/my backups' run --separate-stderr "$WHISPERBACKUP" create --only redis
 	local created=$status said=$stderr
-	BACKUP_DIR='other disk/my backups' run --separate-stderr "$WHISPERBACKUP" restore latest --yes
+	BACKUP_DIR='other disk/my backups' run --separate-stderr "$WHISPERBACKUP" restore latest --yes --no-safety-backup
 	(cd 'other disk/my backups'/whisperengine_backup_* && sha256sum --quiet -c SHA256SUMS)
 	cd /
 	umount "$BATS_TEST_TMPDIR/project/other disk"

@@ -48,8 +48,12 @@ static inline enum status fake_inspect(struct runtime *runtime, const struct con
 									   enum container_state *ret_state, enum container_health *ret_health,
 									   struct error *error)
 {
-	(void)error;
-	*ret_state = fake_of(runtime)->states[fake_index(container)];
+	struct fake_engine *engine = fake_of(runtime);
+	size_t index = fake_index(container);
+	if (engine->pause_answer[index] == STATUS_NOT_FOUND) {
+		return error_set(error, STATUS_NOT_FOUND, "there is no %s", container->name);
+	}
+	*ret_state = engine->states[index];
 	*ret_health = HEALTH_NONE;
 	return STATUS_OK;
 }

@@ -243,6 +243,79 @@ static void a_copy_that_is_given_up_leaves_nothing_but_the_draft(void **state)
 	free(names);
 }
 
+/* What is all header is kept in the moment as well: where a symbolic link points to, and what has gone since. */
+static void links_show_what_they_pointed_to_in_the_moment(void **state)
+{
+	struct error error;
+	struct folder_copy_result result;
+	make_source(*state, "ln -s one a; ln -s one b; mkfifo p");
+	struct folder_copy *copy = begin(*state);
+	run_in(at(*state, "src"), "ln -sfn two a; ln -sfn two b; ln -s two c; rm p; mkfifo -m 600 p; mkdir d");
+	assert_ok(folder_copy_capture(copy, &error), &error);
+	shell_ok("cp -a '%s/src' '%s/then'", (char *)*state, (char *)*state);
+	run_in(at(*state, "src"), "ln -sfn three a; rm b p; rm c; echo 1 >c; rmdir d");
+	assert_ok(folder_copy_finish(copy, NULL, &result, &error), &error);
+	folder_copy_free(copy);
+	shell_ok("cd '%s' && rm -r src && mv then src", (char *)*state);
+	assert_archive_is_now(*state);
+}
+
+/* --- what happens in the middle of a pass ----------------------------------------------------------------------------
+ */
+
+/* Runs a shell command between the scan of a pass and its reading, and writes to mapped memory. */
+struct interloper {
+	struct progress progress;
+	const char *folder;
+	const char *command;
+	char *memory; /* or NULL */
+};
+
+static void interfere(struct progress *progress, const char *text, uint64_t total_bytes)
+{
+	const struct interloper *interloper = (const struct interloper *)progress;
+	(void)total_bytes;
+	if (strncmp(text, "copying", strlen("copying")) == 0) {
+		run_in(interloper->folder, interloper->command);
+		if (interloper->memory != NULL) {
+			interloper->memory[0]++;
+		}
+	}
+}
+
+static void advance_nothing(struct progress *progress, uint64_t bytes)
+{
+	(void)progress;
+	(void)bytes;
+}
+
+static void catch_up_while(struct folder_copy *copy, const char *folder, const char *command, char *memory)
+{
+	struct error error;
+	uint64_t bytes = 0;
+	struct interloper interloper = {.progress = {.step = interfere, .advance = advance_nothing},
+									.folder = folder,
+									.command = command,
+									.memory = memory};
+	assert_ok(folder_copy_catch_up(copy, &interloper.progress, &bytes, &error), &error);
+}
+
+static void what_changes_its_kind_after_the_scan_is_no_failure(void **state)
+{
+	make_source(*state, "mkdir a b c d; for i in a/f b/f c/f d/f e f g h; do echo $i >$i; done; ln -s e l");
+	struct folder_copy *copy = begin(*state);
+	run_in(at(*state, "src"), "for i in a/f b/f c/f d/f e f g h; do date >>$i; done; ln -sfn f l; mkdir k; ln -s e m");
+	catch_up_while(
+		copy, at(*state, "src"),
+		"rm -r a; echo 1 >a; rm -r b; ln -s c b; rm -r c/f; mkdir c/f; rm d/f; rm e; mkdir e; rm f; ln -s g f; "
+		"rm g; mkfifo g; rm h; perl -MSocket -e 'socket(S,AF_UNIX,SOCK_STREAM,0); bind(S,sockaddr_un(\"h\"))'; "
+		"rm l; mkdir l; rmdir k; echo 2 >k; rm m; echo 3 >m",
+		NULL);
+	run_in(at(*state, "src"), "rm h");
+	(void)completed(copy);
+	assert_archive_is_now(*state);
+}
+
 /* --- whatever happens, in any order ---------------------------------------------------------------------------------
  */
 
@@ -368,6 +441,57 @@ static void without_the_rule_for_racily_clean_files_it_is_missed(void **state)
 	assert_int_not_equal(missed, 0);
 }
 
+/*
+ * A file that has to be compared cannot be found for a while, since its folder has another name, and comes back: its
+ * own stat tells nothing of that.
+ */
+static void a_file_that_is_away_while_it_is_to_be_compared_is_compared_later(void **state)
+{
+	make_source(*state, "mkdir d; head -c 4096 /dev/zero >d/mapped; head -c 9000 /dev/zero >d/other");
+	int fd = open(at(*state, "src/d/mapped"), O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	char *memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_true(memory != MAP_FAILED);
+	struct folder_copy *copy = NULL;
+	struct error error;
+	uint64_t bytes = 0;
+	assert_ok(folder_copy_of(at(*state, "src"), "data", at(*state, "archive.tar.gz"), &copy, &error), &error);
+	assert_ok(folder_copy_catch_up(copy, NULL, &bytes, &error), &error);
+	catch_up_while(copy, at(*state, "src"), "echo 1 >>d/other", memory); /* after the flush: it has its time stamp */
+	memory[0]++;
+	run_in(at(*state, "src"), "sleep 0.1");
+	catch_up_while(copy, at(*state, "src"), "mv d e", NULL);
+	run_in(at(*state, "src"), "mv e d");
+	(void)completed(copy);
+	munmap(memory, 4096);
+	close(fd);
+	assert_archive_is_now(*state);
+}
+
+/* A file system in memory has nothing to flush, so only the first write through mapped memory gets a time stamp. */
+static void where_nothing_is_flushed_everything_is_compared(void **state)
+{
+	char folder[] = "/dev/shm/whisperbackup-test-XXXXXX";
+	if (mkdtemp(folder) == NULL) {
+		skip();
+	}
+	make_source(folder, "head -c 4096 /dev/zero >mapped");
+	int fd = open(at(folder, "src/mapped"), O_RDWR | O_CLOEXEC);
+	assert_true(fd >= 0);
+	char *memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	assert_true(memory != MAP_FAILED);
+	memory[0]++;
+	run_in(folder, "sleep 0.1");
+	struct folder_copy *copy = begin(folder);
+	memory[0]++;
+	(void)completed(copy);
+	munmap(memory, 4096);
+	close(fd);
+	assert_archive_is_now(folder);
+	(void)state;
+	shell_ok("rm -r '%s'", folder);
+}
+
 int main(void)
 {
 	/* As main does it: to libarchive, names are what the locale says. */
@@ -393,6 +517,10 @@ int main(void)
 		scratch_test(what_has_changed_is_less_each_time_if_nothing_happens),
 		scratch_test(a_moment_may_be_taken_again),
 		scratch_test(what_happens_after_the_moment_does_not_show),
+		scratch_test(links_show_what_they_pointed_to_in_the_moment),
+		scratch_test(what_changes_its_kind_after_the_scan_is_no_failure),
+		scratch_test(a_file_that_is_away_while_it_is_to_be_compared_is_compared_later),
+		scratch_test(where_nothing_is_flushed_everything_is_compared),
 		scratch_test(a_copy_that_is_given_up_leaves_nothing_but_the_draft),
 		scratch_test(any_number_of_changes_is_followed),
 		scratch_test(what_is_written_through_memory_after_the_copy_is_not_missed),

@@ -13,6 +13,7 @@ struct actor {
 	enum status answer_answer;
 	unsigned conflicts; /* answers that are STATUS_CONFLICT before it is content */
 	enum status capture_answer;
+	bool owner_thaws; /* its capture sees "a" thawed by whoever had paused it */
 	unsigned forgotten;
 };
 
@@ -58,6 +59,10 @@ static enum status actor_capture(void *context, struct error *error)
 {
 	struct actor *actor = context;
 	note(actor, "capture");
+	if (actor->owner_thaws) {
+		actor->owner_thaws = false;
+		actor->engine->states[0] = CONTAINER_RUNNING;
+	}
 	return result(actor->capture_answer, error);
 }
 
@@ -128,7 +133,7 @@ static void writers_stand_still_first_and_last_and_who_is_restless_comes_before_
 	struct moment moment;
 	struct stage *set = stage(state);
 	assert_ok(take(set, &moment, &error), &error);
-	assert_string_equal(set->engine->log, "+a+b+d askc  aske  answerc  answere +e captured  capturee -d-e-b-a");
+	assert_string_equal(set->engine->log, "+a+b+d askc  aske  answerc  answere +e captured -d capturee -e-b-a");
 	assert_int_equal(moment.tries, 1);
 	assert_true(moment.cut.tv_sec > 0);
 	assert_true(moment.window_milliseconds >= set->participants[1].freeze_milliseconds);
@@ -150,6 +155,21 @@ static void who_is_busy_is_thawed_and_looked_at_again(void **state)
 	assert_ok(take(set, &moment, &error), &error);
 	assert_memory_equal(set->engine->log, "+a+b+d-d+d-d+d askc ", 20);
 	assert_int_equal(set->participants[1].retries, 2);
+	stage_free(set);
+}
+
+static void one_that_never_rests_does_not_keep_the_others_from_their_moment(void **state)
+{
+	struct error error;
+	struct moment moment;
+	struct stage *set = stage(state);
+	set->actors[1].busy = 1000000;
+	set->request.longest_seconds = 2;
+	assert_ok(take(set, &moment, &error), &error);
+	assert_int_equal(set->participants[1].status, STATUS_FAILED);
+	assert_non_null(strstr(set->participants[1].error.message, "never at rest in 1 seconds"));
+	assert_int_equal(set->participants[0].status, STATUS_OK);
+	assert_int_equal(set->participants[2].status, STATUS_OK);
 	stage_free(set);
 }
 
@@ -207,6 +227,7 @@ static void one_that_fails_while_it_is_paused_runs_again(void **state)
 	assert_ok(take(set, &moment, &error), &error);
 	assert_int_equal(set->participants[1].status, STATUS_FAILED);
 	assert_int_equal(set->participants[2].status, STATUS_OK);
+	assert_non_null(strstr(set->engine->log, "captured -d")); /* at once */
 	stage_free(set);
 }
 
@@ -249,7 +270,69 @@ static void one_that_somebody_else_has_paused_fails_alone(void **state)
 	stage_free(set);
 }
 
-/* An engine that fails to pause one of them. */
+/* Such as by another run, which had paused it and whose moment is over. */
+static void a_writer_that_somebody_else_thaws_in_the_moment_spoils_it(void **state)
+{
+	struct error error;
+	struct moment moment;
+	struct stage *set = stage(state);
+	set->engine->states[0] = CONTAINER_PAUSED;
+	set->actors[1].owner_thaws = true;
+	assert_ok(take(set, &moment, &error), &error);
+	assert_int_equal(moment.tries, 2);
+	assert_non_null(strstr(set->engine->log, "+a+b+d"));
+	stage_free(set);
+}
+
+static void a_writer_that_its_owner_has_paused_stays_so(void **state)
+{
+	struct error error;
+	struct moment moment;
+	struct stage *set = stage(state);
+	set->engine->states[0] = CONTAINER_PAUSED;
+	assert_ok(take(set, &moment, &error), &error);
+	assert_int_equal(moment.tries, 1);
+	assert_int_equal(set->engine->states[0], CONTAINER_PAUSED);
+	set->engine->states[0] = CONTAINER_RUNNING;
+	stage_free(set);
+}
+
+static void a_writer_that_has_been_removed_is_none(void **state)
+{
+	struct error error;
+	struct moment moment;
+	struct stage *set = stage(state);
+	set->engine->pause_answer[0] = STATUS_NOT_FOUND;
+	set->engine->unpause_answer[0] = STATUS_NOT_FOUND;
+	assert_ok(take(set, &moment, &error), &error);
+	assert_memory_equal(set->engine->log, "+b+d", 4);
+	stage_free(set);
+}
+
+/* The connection to the engine breaks: whether the writer stands still is not known. */
+static void a_writer_that_nothing_is_heard_of_is_a_failure(void **state)
+{
+	struct error error;
+	struct moment moment;
+	struct stage *set = stage(state);
+	set->engine->pause_answer[0] = STATUS_UNAVAILABLE;
+	assert_status(STATUS_UNAVAILABLE, take(set, &moment, &error), &error);
+	stage_free(set);
+}
+
+static void one_that_cannot_be_paused_fails_alone(void **state)
+{
+	struct error error;
+	struct moment moment;
+	struct stage *set = stage(state);
+	set->engine->pause_answer[4] = STATUS_UNAVAILABLE;
+	assert_ok(take(set, &moment, &error), &error);
+	assert_int_equal(set->participants[2].status, STATUS_UNAVAILABLE);
+	assert_int_equal(set->participants[1].status, STATUS_OK);
+	stage_free(set);
+}
+
+/* An engine that fails to pause one of them, and does not get better. */
 static void a_writer_that_cannot_be_paused_is_a_failure(void **state)
 {
 	struct error error;
@@ -259,6 +342,31 @@ static void a_writer_that_cannot_be_paused_is_a_failure(void **state)
 	assert_status(STATUS_FAILED, take(set, &moment, &error), &error);
 	assert_non_null(strstr(error.message, "name-b"));
 	stage_free(set);
+}
+
+/* The engine is well again when the moment is given up for the first time. */
+static void heal_engine(void *context)
+{
+	struct actor *actor = context;
+	actor_forget(context);
+	actor->engine->pause_answer[0] = actor->engine->pause_answer[4] = STATUS_OK;
+}
+
+static void a_pause_that_the_engine_fails_at_once_is_tried_again(void **state)
+{
+	struct error error;
+	struct moment moment;
+	static const struct participant_ops healing = {.ask = actor_ask, .answer = actor_answer, .forget = heal_engine};
+	static const size_t of_writer_and_participant[] = {0, 4};
+	for (size_t i = 0; i < 2; i++) {
+		struct stage *set = stage(state);
+		set->engine->pause_answer[of_writer_and_participant[i]] = STATUS_FAILED;
+		set->participants[0].ops = &healing;
+		assert_ok(take(set, &moment, &error), &error);
+		assert_int_equal(moment.tries, 2);
+		assert_int_equal(set->participants[2].status, STATUS_OK);
+		stage_free(set);
+	}
 }
 
 static void a_moment_without_anybody_to_pause_is_one_too(void **state)
@@ -278,6 +386,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		scratch_test(writers_stand_still_first_and_last_and_who_is_restless_comes_before_the_others),
 		scratch_test(who_is_busy_is_thawed_and_looked_at_again),
+		scratch_test(one_that_never_rests_does_not_keep_the_others_from_their_moment),
 		scratch_test(a_conflict_means_another_window),
 		scratch_test(one_that_is_never_ready_does_not_keep_the_others_from_their_moment),
 		scratch_test(one_that_fails_does_not_keep_the_others_from_their_moment),
@@ -285,7 +394,13 @@ int main(void)
 		scratch_test(a_full_disk_and_an_interrupt_end_the_whole),
 		scratch_test(a_writer_that_has_just_ended_is_none),
 		scratch_test(one_that_somebody_else_has_paused_fails_alone),
+		scratch_test(a_writer_that_somebody_else_thaws_in_the_moment_spoils_it),
+		scratch_test(a_writer_that_its_owner_has_paused_stays_so),
+		scratch_test(a_writer_that_has_been_removed_is_none),
+		scratch_test(a_writer_that_nothing_is_heard_of_is_a_failure),
+		scratch_test(one_that_cannot_be_paused_fails_alone),
 		scratch_test(a_writer_that_cannot_be_paused_is_a_failure),
+		scratch_test(a_pause_that_the_engine_fails_at_once_is_tried_again),
 		scratch_test(a_moment_without_anybody_to_pause_is_one_too),
 	};
 	return cmocka_run_group_tests_name("moment", tests, NULL, NULL);

@@ -128,17 +128,6 @@ static void source_from_memory_gives_its_bytes_and_ends(void **state)
 	source_free(source);
 }
 
-static void cut_of_a_sink_that_has_none_is_fine(void **state)
-{
-	(void)state;
-	struct error error;
-	struct buffer output = BUFFER_INIT(4);
-	struct sink *sink = NULL;
-	assert_ok(sink_to_buffer_new(&output, &sink, &error), &error);
-	assert_ok(sink_cut(sink, &error), &error);
-	sink_free(sink);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -149,7 +138,6 @@ int main(void)
 		cmocka_unit_test(copy_ends_when_the_source_fails),
 		cmocka_unit_test(sink_to_buffer_some_keeps_what_fits_and_goes_on),
 		cmocka_unit_test(source_from_memory_gives_its_bytes_and_ends),
-		cmocka_unit_test(cut_of_a_sink_that_has_none_is_fine),
 	};
 	return cmocka_run_group_tests_name("stream", tests, NULL, NULL);
 }

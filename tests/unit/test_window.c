@@ -9,6 +9,8 @@
 #include <signal.h>
 #include <sys/file.h>
 
+enum { JOURNAL_ROUNDS = 20000 };
+
 enum { PATIENCE_SECONDS = 60 }; /* for what has to come; nothing passes or fails by how fast it comes */
 
 struct stage {
@@ -379,6 +381,44 @@ static void a_window_cannot_be_opened_over_a_journal(void **state)
 	stage_free(&set);
 }
 
+/* Other commands that look for what a dead run has left, while a run begins. */
+static void a_journal_is_not_taken_from_a_run_that_begins(void **state)
+{
+	struct error error;
+	char folder[] = "/dev/shm/whisperbackup-test-XXXXXX"; /* where a flush takes no time */
+	char *const path = strdup(at(mkdtemp(folder) != NULL ? folder : *state, JOURNAL_NAME));
+	pid_t others[3];
+	for (size_t i = 0; i < 3; i++) {
+		others[i] = fork();
+		while (others[i] == 0) {
+			struct journal *journal = NULL;
+			char *thawed = NULL;
+			if (journal_take(path, &journal, &error) == STATUS_OK && journal != NULL) {
+				(void)!journal_heal(journal, NULL, &thawed, &error);
+				journal_free(journal);
+				free(thawed);
+			}
+		}
+	}
+	unsigned failures = 0;
+	unsigned lost = 0;
+	for (int i = 0; i < JOURNAL_ROUNDS; i++) {
+		int fd = -1;
+		failures += journal_write(path, "", fake_containers(), 0, &fd, &error) != STATUS_OK;
+		lost += fd >= 0 && !exists(path);
+		unlink(path);
+		close(fd);
+	}
+	for (size_t i = 0; i < 3; i++) {
+		kill(others[i], SIGKILL);
+		waitpid(others[i], NULL, 0);
+	}
+	free(path);
+	rmdir(folder);
+	assert_int_equal(lost, 0);
+	assert_int_equal(failures, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -397,6 +437,7 @@ int main(void)
 		scratch_test(a_journal_that_was_cut_off_names_nobody),
 		scratch_test(an_id_that_is_none_is_not_asked_for),
 		scratch_test(after_a_start_of_the_machine_nothing_of_it_is_paused),
+		scratch_test(a_journal_is_not_taken_from_a_run_that_begins),
 		scratch_test(a_journal_stays_until_everything_is_thawed),
 		scratch_test(a_window_cannot_be_opened_over_a_journal),
 	};

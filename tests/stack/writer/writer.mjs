@@ -1,6 +1,6 @@
 // Writes number n to PostgreSQL, then Redis, then ChromaDB, then Neo4j, then n + 1, as fast as it can, and so on for each
 // chain of places.mjs, all at the same time, with connections that stay open. WRITER_MODE=heavy adds the load of bulk.mjs,
-// WRITER_MODE=gentle leaves the machine time for other things.
+// WRITER_MODE=gentle leaves the machine time for other things, WRITER_MODE=idle writes nothing.
 // When it starts, or a store was away, a chain goes on with the largest number that is anywhere in it; but places that
 // are further apart than the one number in flight are left as they are, and it ends with exit status 3.
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -117,6 +117,10 @@ async function bear(load) {
 }
 
 say(`mode ${mode}`);
+if (mode === 'idle') {
+	setInterval(() => {}, 1000);
+	await new Promise(() => {});
+}
 // One after the other at first: two programs must not make the same database at the same time.
 for (const [name, places] of Object.entries(chains)) {
 	await connect(name, places);

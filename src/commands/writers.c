@@ -1,0 +1,61 @@
+#include "commands/writers.h"
+
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum { SHORT_ID_LENGTH = 12 }; /* of a container, hexadecimal digits */
+
+static bool is_a_store(const struct session *session, const struct container *container)
+{
+	for (size_t i = 0; i < STORE_COUNT; i++) {
+		if (session->of_store[i] != NULL && strcmp(session->of_store[i]->id, container->id) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* This program, if it runs in a container: its host's name is then the beginning of the id (Docker's default). */
+static bool is_ours(const struct container *container)
+{
+	char host[HOST_NAME_MAX + 1] = "";
+	return gethostname(host, sizeof host - 1) == 0 && strlen(host) == SHORT_ID_LENGTH &&
+		   strncmp(container->id, host, SHORT_ID_LENGTH) == 0;
+}
+
+enum status writers_find(const struct session *session, struct writers *ret_writers, struct error *error)
+{
+	struct writers writers = {0};
+	enum status status = runtime_find(session->runtime, session->project, &writers.now, error);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	writers.items = calloc(writers.now.count + 1, sizeof *writers.items);
+	if (writers.items == NULL) {
+		writers_free(&writers);
+		return error_memory(error);
+	}
+	for (size_t i = 0; i < writers.now.count; i++) {
+		const struct container *container = writers.now.items[i];
+		bool runs = container->state == CONTAINER_RUNNING || container->state == CONTAINER_RESTARTING;
+		if (!runs || is_a_store(session, container) || is_ours(container)) {
+			continue;
+		}
+		if (container->never_paused) {
+			writers.exempt++;
+		} else {
+			writers.items[writers.count++] = container;
+		}
+	}
+	*ret_writers = writers;
+	return STATUS_OK;
+}
+
+void writers_free(struct writers *writers)
+{
+	free(writers->items);
+	container_list_free(&writers->now);
+	*writers = (struct writers){0};
+}

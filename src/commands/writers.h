@@ -1,0 +1,20 @@
+/*
+ * writers.h - the containers of the project that may write to the stores: they stand still while that would do harm.
+ */
+#ifndef WHISPERBACKUP_COMMANDS_WRITERS_H
+#define WHISPERBACKUP_COMMANDS_WRITERS_H
+
+#include "commands/session.h"
+
+struct writers {
+	struct container_list now;      /* the project's containers when they were looked for */
+	const struct container **items; /* of these */
+	size_t count;
+	size_t exempt; /* further ones that run, whose label says that they must not be paused */
+};
+
+/* All of the project that runs now and is no store and not this program's own container. */
+enum status writers_find(const struct session *session, struct writers *ret_writers, struct error *error) MUST_CHECK;
+void writers_free(struct writers *writers);
+
+#endif
