@@ -15,10 +15,14 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 	if (status == STATUS_OK) {
 		status = recovery_run(session.backup_folder, PATIENCE_SECONDS, &healed, error);
 	}
+	bool drill_healed = false;
+	if (status == STATUS_OK) {
+		status = recovery_of_drill(session.backup_folder, &drill_healed, error);
+	}
 	if (status != STATUS_OK) {
 		return status;
 	}
-	printf("%s\n", healed ? "Recovered." : "There was nothing to recover.");
+	printf("%s\n", healed || drill_healed ? "Recovered." : "There was nothing to recover.");
 	*ret_exit_code = EXIT_DONE;
 	return STATUS_OK;
 }
@@ -30,7 +34,8 @@ const struct command command_recover = {
 	.summary = "Puts right what a run that was killed has left",
 	.details =
 		"Containers that a backup had paused when it was killed run again; those that were paused before it stay so.\n"
-		"If the backup's guardian is still there to thaw them, it is waited for, at most 60 seconds.\n"
+		"If the backup's guardian is still there to thaw them, it is waited for, at most 60 seconds. What a drill has\n"
+		"made is removed.\n"
 		"\n"
 		"Every command that reads the folder of the backups does the same before anything else, so there is hardly\n"
 		"ever a need to call this. It does not touch what a restore has left: the next restore undoes that.\n",
