@@ -125,9 +125,12 @@ git pull origin main
 }
 
 @test "one backup is removed by hand" {
-	guide 0 "rm -rf backups/whisperengine_backup_$(timestamp)"
+	local removed
+	removed=$(timestamp)
+	guide 0 "rm -rf backups/whisperengine_backup_$removed"
 	guide 0 './bot.sh backup list'
-	assert_contains "$output" '1 backup in ./backups'
+	assert_contains "$output" ' in ./backups, newest first'
+	refute_contains "$output" "$removed"
 }
 
 @test "the scheduler's commands, and a real backup by the real cron" {

