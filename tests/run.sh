@@ -18,7 +18,7 @@ say() { printf '\n== %s\n' "$*"; }
 # Runs a program that writes TAP, shows it, and counts. A program that dies, leaks, or runs fewer tests than it has
 # planned must not pass for one without failures.
 count() { # NAME COMMAND...
-	local name=$1 line planned=0 seen=0 bad=0 status_file status
+	local name=$1 line planned=0 seen=0 bad=0 status_file status began=$SECONDS
 	shift
 	status_file=$(mktemp)
 	while IFS= read -r line; do
@@ -45,6 +45,7 @@ count() { # NAME COMMAND...
 	)
 	status=$(cat "$status_file")
 	rm -f "$status_file"
+	((SECONDS - began < 20)) || echo "# $name took $((SECONDS - began)) s"
 	if [[ $seen -eq 0 || $seen -ne ${planned%% *} ]]; then
 		broken "$name ran $seen of $planned tests"
 	elif [[ $status != 0 && $bad -eq 0 ]]; then

@@ -100,17 +100,20 @@ static bool file_size(const struct backup *backup, const char *name, uint64_t *r
 /* `store` is NULL if the damage is not that of one store. */
 static void damaged(struct backup *backup, struct backup_store *store, const char *format, const char *name)
 {
+	char problem[sizeof backup->problem];
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	snprintf(problem, sizeof problem, format, name);
+#pragma GCC diagnostic pop
 	if (store != NULL) {
 		store->damaged = true;
+		snprintf(store->reason, sizeof store->reason, "%s", problem);
 	} else {
 		backup->manifest_damaged = true;
 	}
 	if (backup->status != BACKUP_DAMAGED) {
 		backup->status = BACKUP_DAMAGED;
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-		snprintf(backup->problem, sizeof backup->problem, format, name);
-#pragma GCC diagnostic pop
+		memcpy(backup->problem, problem, sizeof problem);
 	}
 }
 
@@ -253,6 +256,7 @@ enum status backup_read(const char *folder, const char *timestamp, struct backup
 	} else if (status != STATUS_NOT_FOUND) {
 		damaged(backup, NULL, "%s", error->message);
 	}
+	verification_read(backup->path, &backup->verified);
 	backup->moment = moment_of(backup);
 	backup->size = size_of_folder(backup->path);
 	*ret_backup = MOVE(backup);

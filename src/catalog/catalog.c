@@ -16,7 +16,9 @@
 
 #define DRAFT_PREFIX   ".partial-"
 #define REMOVAL_PREFIX ".removing-"
+#define SCRATCH_PREFIX ".checking-"
 #define LOCK_NAME      ".lock"
+#define VERIFY_LOCK    ".verify.lock"
 
 void backup_list_free(struct backup_list *list)
 {
@@ -108,12 +110,14 @@ enum status catalog_find(const char *folder, const char *text, struct backup **r
 	return status;
 }
 
-/* A backup in the making, or on its way out: nothing else that begins with a dot is ours. */
-static bool is_leftover(const char *name)
+/* What lock protects what, named by the prefixes; nothing else that begins with a dot is ours. */
+static const char *const drafts[] = {DRAFT_PREFIX, REMOVAL_PREFIX, NULL};
+static const char *const scratches[] = {SCRATCH_PREFIX, NULL};
+
+static bool is_leftover(const char *name, const char *const *prefixes)
 {
-	static const char *const prefixes[] = {DRAFT_PREFIX, REMOVAL_PREFIX};
 	char timestamp[TIMESTAMP_SIZE];
-	for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+	for (size_t i = 0; prefixes[i] != NULL; i++) {
 		size_t length = strlen(prefixes[i]);
 		if (strncmp(name, prefixes[i], length) == 0) {
 			return strlen(name + length) == TIMESTAMP_SIZE - 1 && timestamp_parse(name + length, timestamp);
@@ -123,7 +127,7 @@ static bool is_leftover(const char *name)
 }
 
 /* Removes what a run that died has left: it held the lock that we hold now. */
-static enum status remove_leftovers(const char *folder, struct error *error)
+static enum status remove_leftovers(const char *folder, const char *const *prefixes, struct error *error)
 {
 	DIR *list = opendir(folder);
 	if (list == NULL) {
@@ -132,7 +136,7 @@ static enum status remove_leftovers(const char *folder, struct error *error)
 	enum status status = STATUS_OK;
 	for (struct dirent *entry; status == STATUS_OK && (entry = readdir(list)) != NULL;) {
 		const char *name = entry->d_name;
-		if (is_leftover(name)) {
+		if (is_leftover(name, prefixes)) {
 			CLEANUP(cleanup_free) char *path = NULL;
 			status = files_join(folder, name, &path, error);
 			if (status == STATUS_OK && (status = files_remove(path, error)) != STATUS_OK) {
@@ -145,12 +149,12 @@ static enum status remove_leftovers(const char *folder, struct error *error)
 	return status;
 }
 
-enum status catalog_lock(const char *folder, int *ret_lock, struct error *error)
+static enum status take_lock(const char *folder, const char *name, const char *busy, int *ret_lock, struct error *error)
 {
 	CLEANUP(cleanup_free) char *path = NULL;
 	enum status status = files_make_folder(folder, 0700, error);
 	if (status == STATUS_OK) {
-		status = files_join(folder, LOCK_NAME, &path, error);
+		status = files_join(folder, name, &path, error);
 	}
 	if (status != STATUS_OK) {
 		(void)error_hint(error, "set BACKUP_DIR to a folder that you can write to");
@@ -166,14 +170,46 @@ enum status catalog_lock(const char *folder, int *ret_lock, struct error *error)
 		if (errno != EWOULDBLOCK) {
 			return error_set_errno(error, "cannot lock the backup folder %s", folder);
 		}
-		(void)error_set(error, STATUS_LOCKED, "another backup, restore or cleanup is at work in %s", folder);
+		(void)error_set(error, STATUS_LOCKED, "another %s is at work in %s", busy, folder);
 		return error_hint(error, "wait until it has ended, then try again");
 	}
-	status = remove_leftovers(folder, error);
+	*ret_lock = cleanup_take(&lock);
+	return STATUS_OK;
+}
+
+enum status catalog_lock(const char *folder, int *ret_lock, struct error *error)
+{
+	CLEANUP(cleanup_close) int lock = -1;
+	enum status status = take_lock(folder, LOCK_NAME, "backup, restore or cleanup", &lock, error);
+	if (status == STATUS_OK) {
+		status = remove_leftovers(folder, drafts, error);
+	}
 	if (status == STATUS_OK) {
 		*ret_lock = cleanup_take(&lock);
 	}
 	return status;
+}
+
+enum status catalog_lock_verify(const char *folder, int *ret_lock, struct error *error)
+{
+	CLEANUP(cleanup_close) int lock = -1;
+	enum status status = take_lock(folder, VERIFY_LOCK, "verify", &lock, error);
+	if (status == STATUS_OK) {
+		status = remove_leftovers(folder, scratches, error);
+	}
+	if (status == STATUS_OK) {
+		*ret_lock = cleanup_take(&lock);
+	}
+	return status;
+}
+
+enum status catalog_scratch(const char *folder, const struct backup *backup, char **ret_path, struct error *error)
+{
+	if (asprintf(ret_path, "%s/" SCRATCH_PREFIX "%s", folder, backup->timestamp) < 0) {
+		*ret_path = NULL;
+		return error_memory(error);
+	}
+	return STATUS_OK;
 }
 
 void catalog_unlock(const int *lock)

@@ -11,6 +11,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "catalog/timestamp.h"
+#include "catalog/verification.h"
 #include "pipeline/digest.h"
 #include "stores/store.h"
 
@@ -35,7 +36,7 @@ struct backup_store {
 	char file[64];                 /* name in the backup's folder */
 	uint64_t size;                 /* bytes */
 	char sha256[DIGEST_TEXT_SIZE]; /* empty in a legacy backup */
-	char reason[512];              /* why it was skipped or has failed */
+	char reason[512];              /* why it was skipped or has failed, or what is damaged */
 };
 
 struct backup {
@@ -48,6 +49,7 @@ struct backup {
 	char problem[512];                       /* what is damaged, first of all */
 	struct backup_store stores[STORE_COUNT]; /* in the order of store_table */
 	json_t *manifest;                        /* NULL in a legacy backup */
+	struct verification verified;            /* what has been found out about it since it was made */
 };
 
 struct backup_list {
@@ -91,6 +93,16 @@ enum status catalog_find(const char *folder, const char *text, struct backup **r
  */
 enum status catalog_lock(const char *folder, int *ret_lock, struct error *error) MUST_CHECK;
 void catalog_unlock(const int *lock);
+
+/*
+ * Locks the folder for looking at what the backups hold: others may make backups meanwhile, but only one looks. Removes
+ * the scratch folders of a run that died. STATUS_LOCKED if another is at work; catalog_unlock ends it.
+ */
+enum status catalog_lock_verify(const char *folder, int *ret_lock, struct error *error) MUST_CHECK;
+
+/* Where that one may unpack what it looks at: a path in the folder, where nothing is yet. Owned by the caller. */
+enum status catalog_scratch(const char *folder, const struct backup *backup, char **ret_path,
+							struct error *error) MUST_CHECK;
 
 /* A backup in the making, in a folder that is not listed. */
 struct draft {

@@ -138,6 +138,7 @@ static void keep_young(const struct backup_list *list, int days, time_t now, str
 /* The last of their kind in a list, as indexes; NONE where there is none. */
 struct last_ones {
 	size_t complete;
+	size_t known;                /* complete and known to be good */
 	size_t good[STORE_COUNT];    /* of each store, in a backup that is not damaged */
 	size_t checked[STORE_COUNT]; /* of each store, with a checksum */
 	size_t rest[STORE_COUNT];    /* of each store without any good one, in a backup that is damaged elsewhere */
@@ -147,13 +148,16 @@ struct last_ones {
 
 static struct last_ones find_last_ones(const struct backup_list *list, time_t now)
 {
-	struct last_ones last = {.complete = NONE};
+	struct last_ones last = {.complete = NONE, .known = NONE};
 	for (size_t s = 0; s < STORE_COUNT; s++) {
 		last.good[s] = last.checked[s] = last.rest[s] = NONE;
 	}
 	for (size_t i = 0; i < list->count && list->items[i]->moment <= now; i++) {
 		const struct backup *backup = list->items[i];
 		last.complete = backup->status == BACKUP_COMPLETE ? i : last.complete;
+		if (backup->status == BACKUP_COMPLETE && verification_is_good(&backup->verified)) {
+			last.known = i;
+		}
 		for (size_t s = 0; s < STORE_COUNT; s++) {
 			if (holds(backup, s)) {
 				last.good[s] = backup->status != BACKUP_DAMAGED ? i : last.good[s];
@@ -203,6 +207,11 @@ static void keep_last_ones(const struct backup_list *list, time_t now, struct re
 		if (i == last.complete) {
 			decision->verdict = RETENTION_KEEP_SAFE;
 			add(decision, "the newest complete backup");
+			continue;
+		}
+		if (i == last.known) {
+			decision->verdict = RETENTION_KEEP_SAFE;
+			add(decision, "the newest complete backup that is known to be good");
 			continue;
 		}
 		keep_copies(decision, i, last.good, "the newest good backup of ");

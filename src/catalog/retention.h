@@ -17,6 +17,7 @@
  * Whatever the rules say, these stay:
  *
  *   - the newest complete backup;
+ *   - the newest complete backup that is known to be good: verify has read it, and nothing speaks against it;
  *   - of each store the newest good copy, and the newest one that has a checksum. Copies in damaged backups do not
  *     count, unless there is no other copy of that store: then the newest that is not the damaged part stays;
  *   - what is dated in the future. The clock was wrong or is, so no rule can judge it, and it counts nowhere: it never

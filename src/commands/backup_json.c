@@ -52,10 +52,10 @@ json_t *backup_json(const struct backup *backup)
 			return NULL;
 		}
 	}
-	json_t *object = json_pack("{s:s, s:o, s:o, s:s, s:I, s:n, s:o}", "timestamp", backup->timestamp, "path",
+	json_t *object = json_pack("{s:s, s:o, s:o, s:s, s:I, s:o, s:o}", "timestamp", backup->timestamp, "path",
 							   json_or_null(json_string(backup->path)), "created", created_json(backup), "status",
 							   backup_status_name(backup->status), "size_bytes", (json_int_t)backup->size, "verified",
-							   "stores", stores);
+							   json_or_null(verification_json(&backup->verified)), "stores", stores);
 	if (object != NULL && backup->status == BACKUP_DAMAGED) {
 		(void)json_object_set_new(object, "problem", json_or_null(json_string(backup->problem)));
 	}

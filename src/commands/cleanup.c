@@ -285,8 +285,9 @@ const struct command command_cleanup = {
 		"A backup's age is told by its name, in local time. Days, weeks and months without a backup do not count.\n"
 		"The options count backups that hold the same stores together, and those without a manifest apart: a night\n"
 		"without Neo4j takes no complete backup's place. Damaged backups are kept by DAYS only.\n\n"
-		"Whatever you ask for, the newest complete backup stays, and of each store the newest good one; so does what\n"
-		"is dated in the future. Before anything goes, these are read whole: one that is damaged does not count.\n"
+		"Whatever you ask for, the newest complete backup stays, the newest one that verify has found good, and of\n"
+		"each store the newest good one; so does what is dated in the future. Before anything goes, these are read\n"
+		"whole: one that is damaged does not count.\n"
 		"Nothing that is not a backup is ever touched. Needs no Docker.\n",
 	.run = run,
 };

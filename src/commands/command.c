@@ -16,6 +16,8 @@ const struct option_definition option_table[OPTION_COUNT] = {
 	[OPTION_KEEP_WEEKLY] = {"keep-weekly", "N", "the same for weeks, which begin on Monday"},
 	[OPTION_KEEP_MONTHLY] = {"keep-monthly", "N", "the same for months"},
 	[OPTION_DRY_RUN] = {"dry-run", NULL, "say what would be done, and do nothing"},
+	[OPTION_ALL] = {"all", NULL, "all backups, the oldest first"},
+	[OPTION_DRILL] = {"drill", NULL, "restore it into throwaway containers, and read every record there"},
 	[OPTION_SYSTEMD] = {"systemd", NULL,
 						"a systemd user timer instead of cron; it catches up on what was slept through"},
 	[OPTION_WAIT] = {"wait", "SECONDS", "wait that long for all services to be healthy"},

@@ -39,6 +39,8 @@ enum option {
 	OPTION_KEEP_WEEKLY,
 	OPTION_KEEP_MONTHLY,
 	OPTION_DRY_RUN,
+	OPTION_ALL,
+	OPTION_DRILL,
 	OPTION_SYSTEMD,
 	OPTION_WAIT,
 	OPTION_JSON,
@@ -80,6 +82,7 @@ struct command {
 extern const struct command command_create;
 extern const struct command command_list;
 extern const struct command command_show;
+extern const struct command command_verify;
 extern const struct command command_restore;
 extern const struct command command_cleanup;
 extern const struct command command_recover;

@@ -2,17 +2,8 @@
 #include "commands/command.h"
 
 const struct command *const command_table[] = {
-	&command_create,
-	&command_list,
-	&command_show,
-	&command_restore,
-	&command_cleanup,
-	&command_recover,
-	&command_status,
-	&command_health,
-	&command_schedule,
-	&command_help,
-	NULL,
+	&command_create,  &command_list,   &command_show,   &command_verify,   &command_restore, &command_cleanup,
+	&command_recover, &command_status, &command_health, &command_schedule, &command_help,    NULL,
 };
 
 enum exit_code command_exit_code(enum status status)

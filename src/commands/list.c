@@ -5,6 +5,7 @@
 #include "commands/command.h"
 #include "commands/moment_text.h"
 #include "commands/session.h"
+#include "commands/verified_text.h"
 
 #include <stdio.h>
 
@@ -13,6 +14,7 @@ static void print_backup(const struct backup *backup)
 	char date[BACKUP_DATE_SIZE];
 	char size[UNITS_SIZE];
 	char moment[MOMENT_TEXT_SIZE];
+	char verified[VERIFIED_TEXT_SIZE];
 	printf("%s   %s   %6s   %s\n  ", backup->timestamp, backup_date(backup, date), units_bytes(backup->size, size),
 		   backup_status_name(backup->status));
 	for (size_t i = 0; i < STORE_COUNT; i++) {
@@ -26,6 +28,9 @@ static void print_backup(const struct backup *backup)
 	}
 	if (moment_text(backup, moment)[0] != '\0') {
 		printf("\n   %s", moment);
+	}
+	if (verified_text(backup, verified)[0] != '\0') {
+		printf("\n   %s", verified);
 	}
 	if (backup->status == BACKUP_DAMAGED) {
 		printf("\n   ❌ damaged: %s\n\n", backup->problem);

@@ -13,6 +13,7 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 	CLEANUP(session_close) struct session session = {0};
 	bool healed = false;
 	bool recovered = false;
+	bool drill_healed = false;
 	enum status status = session_open_only(invocation, &session, error);
 	if (status == STATUS_OK) {
 		status = recovery_run(session.backup_folder, PATIENCE_SECONDS, &healed, error);
@@ -20,10 +21,13 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 	if (status == STATUS_OK) {
 		status = restore_recovery_run(session.backup_folder, &recovered, error);
 	}
+	if (status == STATUS_OK) {
+		status = recovery_of_drill(session.backup_folder, &drill_healed, error);
+	}
 	if (status != STATUS_OK) {
 		return status;
 	}
-	printf("%s\n", healed || recovered ? "Recovered." : "There was nothing to recover.");
+	printf("%s\n", healed || drill_healed || recovered ? "Recovered." : "There was nothing to recover.");
 	*ret_exit_code = EXIT_DONE;
 	return STATUS_OK;
 }
@@ -35,7 +39,8 @@ const struct command command_recover = {
 	.summary = "Puts right what a run that was killed has left",
 	.details =
 		"Containers that a backup had paused when it was killed run again; those that were paused before it stay so.\n"
-		"If the backup's guardian is still there to thaw them, it is waited for, at most 60 seconds.\n"
+		"If the backup's guardian is still there to thaw them, it is waited for, at most 60 seconds. What a drill has\n"
+		"made is removed.\n"
 		"\n"
 		"A restore that was killed is undone in all its stores; or finished, if all of them had been put in place and\n"
 		"checked. Services that it had stopped are started.\n"

@@ -3,6 +3,8 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/interrupt.h"
+#include "catalog/catalog.h"
+#include "catalog/drill_journal.h"
 #include "commands/command.h"
 #include "commands/display.h"
 #include "runtimes/docker.h"
@@ -60,15 +62,58 @@ enum status recovery_run(const char *backup_folder, unsigned patience_seconds, b
 	return STATUS_OK;
 }
 
+enum status recovery_of_drill(const char *backup_folder, bool *ret_healed, struct error *error)
+{
+	CLEANUP(catalog_unlock) int lock = -1;
+	CLEANUP(cleanup_free) char *engine = NULL;
+	CLEANUP(cleanup_runtime) struct runtime *runtime = NULL;
+	char name[DRILL_NAME_SIZE];
+	size_t count = 0;
+	*ret_healed = false;
+	if (!drill_journal_is_there(backup_folder)) {
+		return STATUS_OK;
+	}
+	enum status status = catalog_lock_verify(backup_folder, &lock, error);
+	if (status != STATUS_OK || !drill_journal_is_there(backup_folder)) {
+		return status == STATUS_LOCKED ? STATUS_OK : status; /* it is alive, or it has just ended */
+	}
+	status = drill_journal_read(backup_folder, &engine, name, error);
+	if (status == STATUS_OK && name[0] != '\0') {
+		status = docker_runtime_new(engine, &runtime, error);
+		if (status == STATUS_OK) {
+			status = runtime_discard(runtime, name, &count, error);
+		}
+	}
+	if (status == STATUS_OK) {
+		status = drill_journal_remove(backup_folder, error);
+	}
+	if (status != STATUS_OK) {
+		return error_prefix(error, "a drill was killed and may have left containers");
+	}
+	struct display display;
+	display_open(&display, false);
+	display_line(&display, MARK_WARNING, "a drill was killed; %zu containers of it were removed", count);
+	*ret_healed = true;
+	return STATUS_OK;
+}
+
+static void tell(const struct error *error)
+{
+	struct display display;
+	display_open(&display, false);
+	display_line(&display, MARK_WARNING, "%s", error->message);
+	display_hint(&display, "%s recover tries again", command_program());
+}
+
 void recovery_try(const char *backup_folder)
 {
 	bool healed = false;
 	struct error error = {0};
+	if (recovery_of_drill(backup_folder, &healed, &error) != STATUS_OK) {
+		tell(&error);
+	}
 	enum status status = recovery_run(backup_folder, 0, &healed, &error);
 	if (status != STATUS_OK && status != STATUS_LOCKED) {
-		struct display display;
-		display_open(&display, false);
-		display_line(&display, MARK_WARNING, "%s", error.message);
-		display_hint(&display, "%s recover tries again", command_program());
+		tell(&error);
 	}
 }

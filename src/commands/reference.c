@@ -34,6 +34,7 @@ const struct reference_entry reference_files[] = {
 	{"SHA256SUMS", "The checksums of the files; sha256sum -c reads them."},
 	{"manifest.json",
 	 "The moment, sizes, checksums, versions and counts, for programs. A backup without it was made by hand."},
+	{"verified.json", "What verify has found out, once it has looked."},
 	{NULL, NULL},
 };
 
@@ -43,6 +44,7 @@ const struct reference_example reference_examples[] = {
 	{"create", "--max-freeze 5", "Give up if services had to stand still for longer than 5 seconds."},
 	{"list", "--json", "Hand the list of backups to another program."},
 	{"show", "latest", "Look at the newest backup that is not damaged."},
+	{"verify", "", "Read every byte of the newest backup, and say whether it is good."},
 	{"restore", "20240912_143022", "Put the data of a backup back, after a question."},
 	{"restore", "latest --only postgresql --yes", "Put back one store, without a question."},
 	{"cleanup", "7", "Remove what is older than a week."},

@@ -5,6 +5,7 @@
 #include "commands/command.h"
 #include "commands/moment_text.h"
 #include "commands/session.h"
+#include "commands/verified_text.h"
 
 #include <stdio.h>
 
@@ -54,6 +55,12 @@ static void print_store(const struct backup *backup, size_t index)
 		putchar('\n');
 	}
 	print_text("sha256", details, "sha256");
+	const struct verified_store *drilled = &backup->verified.drill.stores[index];
+	if (drilled->looked_at && drilled->good) {
+		printf("     %-14s %s\n", "drill", units_seconds(drilled->seconds, size));
+	} else if (drilled->looked_at) {
+		printf("     %-14s %s\n", "drill", drilled->problem);
+	}
 }
 
 static void print_backup(const struct backup *backup)
@@ -61,10 +68,14 @@ static void print_backup(const struct backup *backup)
 	char date[BACKUP_DATE_SIZE];
 	char size[UNITS_SIZE];
 	char moment[MOMENT_TEXT_SIZE];
+	char verified[VERIFIED_TEXT_SIZE];
 	printf("Backup %s, %s, %s, %s\n%s\n", backup->timestamp, backup_date(backup, date), units_bytes(backup->size, size),
 		   backup_status_name(backup->status), backup->path);
 	if (moment_text(backup, moment)[0] != '\0') {
 		printf("%s\n", moment);
+	}
+	if (verified_text(backup, verified)[0] != '\0') {
+		printf("%s\n", verified);
 	}
 	if (backup->status == BACKUP_DAMAGED) {
 		printf("❌ damaged: %s\n", backup->problem);

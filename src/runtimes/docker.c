@@ -234,6 +234,18 @@ static struct container *container_of(const json_t *json)
 	return container;
 }
 
+enum status docker_container(struct docker *docker, const char *id, struct container **ret_container,
+							 struct error *error)
+{
+	CLEANUP(cleanup_json) json_t *details = NULL;
+	enum status status = docker_request(docker, "GET", NULL, &details, NULL, error, "/containers/%s/json", id);
+	if (status == STATUS_OK) {
+		*ret_container = container_of(details);
+		status = *ret_container != NULL ? STATUS_OK : error_memory(error);
+	}
+	return status;
+}
+
 /* GET /containers/json with the given labels; all states. */
 static enum status list_by_label(struct docker *docker, const char *label, json_t **ret_list, struct error *error)
 {
@@ -266,14 +278,9 @@ static enum status docker_find(struct runtime *runtime, const char *project, str
 	size_t index = 0;
 	const json_t *item = NULL;
 	json_array_foreach (list, index, item) {
-		CLEANUP(cleanup_json) json_t *details = NULL;
-		status = docker_request(docker, "GET", NULL, &details, NULL, error, "/containers/%s/json", text_of(item, "Id"));
+		status = docker_container(docker, text_of(item, "Id"), &found.items[found.count], error);
 		if (status == STATUS_NOT_FOUND) {
 			continue; /* removed since the list was made */
-		}
-		if (status == STATUS_OK) {
-			found.items[found.count] = container_of(details);
-			status = found.items[found.count] != NULL ? STATUS_OK : error_memory(error);
 		}
 		if (status != STATUS_OK) {
 			container_list_free(&found);
@@ -437,6 +444,9 @@ static const struct runtime_ops docker_ops = {
 	.archive_put = docker_archive_put,
 	.archive_stat = docker_archive_stat,
 	.helper = docker_helper,
+	.throwaway = docker_throwaway,
+	.discard = docker_discard,
+	.logs = docker_logs,
 	.exec_open = docker_exec_open,
 	.exec_exchange = docker_exec_exchange,
 	.exec_close_input = docker_exec_close_input,

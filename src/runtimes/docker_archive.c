@@ -1,5 +1,4 @@
-/* Files of containers: the archive calls of the Engine API, and throwaway containers for what they cannot do. */
-#include "base/interrupt.h"
+/* Files of containers: the archive calls of the Engine API. */
 #include "runtimes/docker_http.h"
 
 #include <stdio.h>
@@ -9,13 +8,7 @@
 
 #include <openssl/evp.h>
 
-/* On every throwaway container, with the id of the one that it works for. */
-#define HELPER_LABEL "whisperengine.backup.helper"
-
-enum {
-	STAT_HEADER_LIMIT = 64 << 10, /* bytes of the X-Docker-Container-Path-Stat header */
-	HELPER_LOG_LIMIT = 1 << 20,   /* bytes of a throwaway container's output that are read */
-};
+enum { STAT_HEADER_LIMIT = 64 << 10 }; /* bytes of the X-Docker-Container-Path-Stat header */
 
 static bool archive_path(char *path, size_t size, struct docker *docker, const struct container *container,
 						 const char *inside)
@@ -225,119 +218,4 @@ enum status docker_archive_stat(struct runtime *runtime, const struct container 
 	buffer_trim(&header);
 	const char *text = buffer_text(&header);
 	return parse_stat(text + strspn(text, " "), ret_stat, error);
-}
-
-/* --- throwaway containers --------------------------------------------------------------------------------------------
- */
-
-static void remove_container(struct docker *docker, const char *id)
-{
-	struct error ignored;
-	interrupt_hold();
-	(void)!docker_request(docker, "DELETE", NULL, NULL, NULL, &ignored, "/containers/%s?force=1&v=1", id);
-	interrupt_release();
-}
-
-static enum status helper_log(struct docker *docker, const char *id, struct buffer *output, struct error *error)
-{
-	char path[DOCKER_PATH_SIZE];
-	snprintf(path, sizeof path, "/containers/%s/logs?stdout=1&stderr=1", id);
-	struct docker_transfer transfer;
-	enum status status = docker_transfer_open(&transfer, docker, "GET", NULL, false, path, error);
-	if (status != STATUS_OK) {
-		return status;
-	}
-	CLEANUP(buffer_free) struct buffer log = BUFFER_INIT(HELPER_LOG_LIMIT);
-	while (status == STATUS_OK && !(transfer.ended && transfer.pending.length == 0)) {
-		status = docker_transfer_wait(&transfer, NULL, -1, error);
-		(void)buffer_append_some(&log, buffer_text(&transfer.pending), transfer.pending.length);
-		buffer_clear(&transfer.pending);
-	}
-	if (status == STATUS_OK) {
-		status = docker_transfer_result(&transfer, error);
-	}
-	docker_transfer_close(&transfer);
-	/* The same frames as of an exec, but whole; a cut one at the limit is left out. */
-	const unsigned char *at = (const unsigned char *)buffer_text(&log);
-	size_t left = log.length;
-	while (status == STATUS_OK && left >= 8) {
-		size_t length = (size_t)at[4] << 24 | (size_t)at[5] << 16 | (size_t)at[6] << 8 | at[7];
-		if (length > left - 8) {
-			break;
-		}
-		(void)buffer_append_some(output, at + 8, length);
-		at += 8 + length;
-		left -= 8 + length;
-	}
-	return status;
-}
-
-/* A run that was killed while its helper was at work could not remove it, and it keeps the volumes in use. */
-static enum status remove_old_helpers(struct docker *docker, const struct container *container, struct error *error)
-{
-	CLEANUP(cleanup_free) char *filters = NULL;
-	if (asprintf(&filters, "{\"label\":[\"" HELPER_LABEL "=%s\"]}", container->id) < 0) {
-		return error_memory(error);
-	}
-	CLEANUP(cleanup_free) char *escaped = docker_escape(docker, filters);
-	if (escaped == NULL) {
-		return error_memory(error);
-	}
-	CLEANUP(cleanup_json) json_t *list = NULL;
-	enum status status =
-		docker_request(docker, "GET", NULL, &list, NULL, error, "/containers/json?all=1&filters=%s", escaped);
-	size_t index = 0;
-	const json_t *item = NULL;
-	json_array_foreach (list, index, item) {
-		const char *id = json_string_value(json_object_get(item, "Id"));
-		if (id != NULL) {
-			remove_container(docker, id);
-		}
-	}
-	return status;
-}
-
-enum status docker_helper(struct runtime *runtime, const struct container *container, const char *const *arguments,
-						  struct buffer *output, int *ret_exit_code, struct error *error)
-{
-	struct docker *docker = (struct docker *)runtime;
-	enum status status = remove_old_helpers(docker, container, error);
-	if (status != STATUS_OK) {
-		return status;
-	}
-	json_t *entrypoint = json_array();
-	for (size_t i = 0; arguments[i] != NULL; i++) {
-		(void)json_array_append_new(entrypoint, json_string(arguments[i]));
-	}
-	CLEANUP(cleanup_json)
-	json_t *body = json_pack("{s:s, s:o, s:[], s:s, s:s, s:{s:s}, s:{s:[s], s:s, s:{s:s, s:{}}}}", "Image",
-							 container->image_digest, "Entrypoint", entrypoint, "Cmd", "User", "0", "WorkingDir", "/",
-							 "Labels", HELPER_LABEL, container->id, "HostConfig", "VolumesFrom", container->id,
-							 "NetworkMode", "none", "LogConfig", "Type", "json-file", "Config");
-	if (body == NULL) {
-		return error_memory(error);
-	}
-	CLEANUP(cleanup_json) json_t *reply = NULL;
-	status = docker_request(docker, "POST", body, &reply, NULL, error, "/containers/create");
-	if (status != STATUS_OK) {
-		return error_prefix(error, "cannot make a helper container beside %s", container->name);
-	}
-	const char *id = json_string_value(json_object_get(reply, "Id"));
-	if (id == NULL) {
-		return error_set(error, STATUS_FAILED, "Docker gave no id for a helper container beside %s", container->name);
-	}
-	CLEANUP(cleanup_json) json_t *result = NULL;
-	status = docker_request(docker, "POST", NULL, NULL, NULL, error, "/containers/%s/start", id);
-	if (status == STATUS_OK) {
-		docker->timeout_seconds = 0; /* moving is quick, but removing much takes its time */
-		status = docker_request(docker, "POST", NULL, &result, NULL, error, "/containers/%s/wait", id);
-		docker->timeout_seconds = DOCKER_REQUEST_TIMEOUT_SECONDS;
-	}
-	if (status == STATUS_OK) {
-		*ret_exit_code = (int)json_integer_value(json_object_get(result, "StatusCode"));
-		status = helper_log(docker, id, output, error);
-	}
-	remove_container(docker, id);
-	return status == STATUS_OK ? STATUS_OK
-							   : error_prefix(error, "a helper container beside %s failed", container->name);
 }

@@ -81,7 +81,11 @@ enum status docker_transfer_wait(struct docker_transfer *transfer, bool *write_f
 enum status docker_transfer_result(struct docker_transfer *transfer, struct error *error) MUST_CHECK;
 void docker_transfer_close(struct docker_transfer *transfer);
 
-/* docker_archive.c and docker_exec.c: their part of the runtime's table. */
+/* docker.c: the container with that id, inspected. */
+enum status docker_container(struct docker *docker, const char *id, struct container **ret_container,
+							 struct error *error) MUST_CHECK;
+
+/* docker_archive.c, docker_exec.c and docker_throwaway.c: their part of the runtime's table. */
 enum status docker_archive_get(struct runtime *runtime, const struct container *container, const char *path,
 							   struct source **ret_tar, struct error *error);
 enum status docker_archive_put(struct runtime *runtime, const struct container *container, const char *path,
@@ -96,6 +100,11 @@ enum status docker_exec_exchange(struct exec *exec, const void *bytes, size_t le
 enum status docker_exec_close_input(struct exec *exec, struct error *error);
 enum status docker_exec_finish(struct exec *exec, int *ret_exit_code, struct error *error);
 void docker_exec_free(struct exec *exec);
+enum status docker_throwaway(struct runtime *runtime, const struct throwaway *wanted, struct container **ret_container,
+							 struct error *error);
+enum status docker_discard(struct runtime *runtime, const char *drill, size_t *ret_count, struct error *error);
+enum status docker_logs(struct runtime *runtime, const struct container *container, struct buffer *output,
+						struct error *error);
 enum status docker_helper(struct runtime *runtime, const struct container *container, const char *const *arguments,
 						  struct buffer *output, int *ret_exit_code, struct error *error);
 

@@ -225,6 +225,26 @@ enum status runtime_wait_healthy(struct runtime *runtime, const struct container
 	return error_hint(error, "see its log: docker logs %s", container->name);
 }
 
+enum status runtime_throwaway(struct runtime *runtime, const struct throwaway *wanted, struct container **ret_container,
+							  struct error *error)
+{
+	return runtime->ops->throwaway(runtime, wanted, ret_container, error);
+}
+
+enum status runtime_discard(struct runtime *runtime, const char *drill, size_t *ret_count, struct error *error)
+{
+	interrupt_hold();
+	enum status status = runtime->ops->discard(runtime, drill, ret_count, error);
+	interrupt_release();
+	return status;
+}
+
+enum status runtime_logs(struct runtime *runtime, const struct container *container, struct buffer *output,
+						 struct error *error)
+{
+	return runtime->ops->logs(runtime, container, output, error);
+}
+
 enum status runtime_archive_get(struct runtime *runtime, const struct container *container, const char *path,
 								struct source **ret_tar, struct error *error)
 {

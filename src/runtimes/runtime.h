@@ -73,6 +73,16 @@ struct exec_request {
 	bool input;                     /* its standard input will be written to */
 };
 
+/* A container that is made for a drill and removed with it. Strings and lists are lent; lists end with NULL. */
+struct throwaway {
+	const char *image;
+	const char *name;
+	const char *drill;              /* which drill it belongs to; letters and digits */
+	const char *const *environment; /* "NAME=VALUE" */
+	const char *const *command;     /* NULL for the image's own */
+	const char *const *volumes;     /* folders that get a volume of their own */
+};
+
 struct path_stat {
 	uint64_t size; /* bytes */
 	mode_t mode;   /* POSIX type and permission bits */
@@ -99,6 +109,11 @@ struct runtime_ops {
 								struct path_stat *ret_stat, struct error *error);
 	enum status (*helper)(struct runtime *runtime, const struct container *container, const char *const *arguments,
 						  struct buffer *output, int *ret_exit_code, struct error *error);
+	enum status (*throwaway)(struct runtime *runtime, const struct throwaway *wanted, struct container **ret_container,
+							 struct error *error);
+	enum status (*discard)(struct runtime *runtime, const char *drill, size_t *ret_count, struct error *error);
+	enum status (*logs)(struct runtime *runtime, const struct container *container, struct buffer *output,
+						struct error *error);
 	enum status (*exec_open)(struct runtime *runtime, const struct exec_request *request, struct exec **ret_exec,
 							 struct error *error);
 	enum status (*exec_exchange)(struct exec *exec, const void *bytes, size_t length, size_t *ret_written,
@@ -176,6 +191,21 @@ enum status runtime_start(struct runtime *runtime, const struct container *conta
  * STATUS_UNAVAILABLE after `seconds`, or when the container has ended. */
 enum status runtime_wait_healthy(struct runtime *runtime, const struct container *container, unsigned seconds,
 								 struct error *error) MUST_CHECK;
+
+/*
+ * Makes and starts a container for a drill, without a network, ports or anything of other containers. STATUS_NOT_FOUND
+ * if its image is not there; nothing is pulled.
+ */
+enum status runtime_throwaway(struct runtime *runtime, const struct throwaway *wanted, struct container **ret_container,
+							  struct error *error) MUST_CHECK;
+
+/* Removes all containers of a drill with their volumes, whatever signal comes; *ret_count is how many there were. */
+enum status runtime_discard(struct runtime *runtime, const char *drill, size_t *ret_count,
+							struct error *error) MUST_CHECK;
+
+/* The last lines that the container has logged, as far as they fit. */
+enum status runtime_logs(struct runtime *runtime, const struct container *container, struct buffer *output,
+						 struct error *error) MUST_CHECK;
 
 /* --- files ------------------------------------------------------------------------------------------------------- */
 

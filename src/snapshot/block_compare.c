@@ -133,14 +133,11 @@ static enum status put_aside(struct comparison *comparison, const char *bytes, s
  * header is needed if anything of the file has changed. */
 static bool is_same(const struct file *file, size_t index, bool hole, uint64_t sum)
 {
-	if (index >= file->block_count) {
-		return false;
+	const struct block block = file_block(file, index);
+	if (hole || block.kind == BLOCK_HOLE) {
+		return hole && block.kind == BLOCK_HOLE;
 	}
-	const struct block *block = &file->blocks[index];
-	if (hole || block->kind == BLOCK_HOLE) {
-		return hole && block->kind == BLOCK_HOLE;
-	}
-	return block->kind != BLOCK_NONE && block->sum == sum && !(block->kind == BLOCK_INSIDE && file->due);
+	return block.kind != BLOCK_NONE && block.sum == sum && !(block.kind == BLOCK_INSIDE && file->due);
 }
 
 static enum status compare(struct comparison *comparison, int fd, struct kept_file *kept, size_t index, char *bytes,

@@ -89,7 +89,7 @@ static enum status make_header(struct direct_copy *copy, const struct entry *ent
 					   .st_gid = state->group,
 					   .st_size = (off_t)state->size,
 					   .st_nlink = 1,
-					   .st_rdev = state->device,
+					   .st_rdev = file_state_device(state),
 					   .st_mtim = {.tv_sec = state->modified / NANOSECONDS}},
 		.link = link,
 		.runs = entry->runs,
@@ -202,9 +202,7 @@ enum status direct_entry_write(struct direct_copy *copy, struct entry *entry, ob
 	uint64_t begin = archive_draft_length(copy->draft);
 	enum status status = append_entry(copy, entry, obtain, context, error);
 	if (status == STATUS_OK) {
-		free(file->blocks);
-		file->blocks = MOVE(entry->blocks);
-		file->block_count = (uint32_t)entry->count;
+		file_take_blocks(file, MOVE(entry->blocks), entry->count);
 		file->offset = begin;
 		file->length = archive_draft_length(copy->draft) - begin;
 		file->due = false;

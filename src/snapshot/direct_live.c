@@ -53,7 +53,7 @@ static enum status obtain_live(struct direct_copy *copy, void *context, struct e
 		memset(copy->block, 0, length);
 	}
 	struct block *block = &entry->blocks[index];
-	const struct block *before = index < file->block_count ? &file->blocks[index] : NULL;
+	const struct block *before = index < file->block_count && !file->inside ? &file->blocks[index] : NULL;
 	block->sum = block_sum(copy->block, length);
 	*ret_same = before != NULL && before->kind == BLOCK_MEMBER && before->sum == block->sum ? before : NULL;
 	live->changed += *ret_same == NULL ? length : 0;
@@ -131,13 +131,14 @@ static enum status count_changes(struct direct_copy *copy, const struct file *fi
 	for (size_t i = 0; status == STATUS_OK && i < count; i++) {
 		size_t length = 0;
 		bool hole = false;
-		const struct block *before = i < file->block_count ? &file->blocks[i] : NULL;
+		const struct block before = file_block(file, i);
 		status = interrupt_check(error);
 		if (status == STATUS_OK) {
 			status = block_read(fd, file->name, file->state.size, i, copy->block, &length, &hole, error);
 		}
-		bool same = before != NULL &&
-					(before->kind == BLOCK_HOLE ? hole : !hole && before->sum == block_sum(copy->block, length));
+		bool same = before.kind == BLOCK_HOLE
+						? hole
+						: !hole && before.kind != BLOCK_NONE && before.sum == block_sum(copy->block, length);
 		*ret_bytes += same ? 0 : length;
 	}
 	return status;

@@ -36,7 +36,7 @@ enum status direct_moment_capture(struct direct_copy *copy, struct error *error)
 static bool is_kept_hole(const struct kept_file *kept, size_t index)
 {
 	const struct kept_block *block = &kept->blocks[index];
-	return block->what == KEPT_HOLE || (block->what == KEPT_SAME && kept->file->blocks[index].kind == BLOCK_HOLE);
+	return block->what == KEPT_HOLE || (block->what == KEPT_SAME && file_block(kept->file, index).kind == BLOCK_HOLE);
 }
 
 static enum status obtain_kept(struct direct_copy *copy, void *context, struct entry *entry, size_t index,
@@ -48,7 +48,7 @@ static enum status obtain_kept(struct direct_copy *copy, void *context, struct e
 	size_t length = direct_entry_block_length(file, index);
 	entry->blocks[index].sum = block->sum;
 	*ret_same = NULL;
-	if (block->what == KEPT_SAME && file->blocks[index].kind == BLOCK_MEMBER) {
+	if (block->what == KEPT_SAME && file_block(file, index).kind == BLOCK_MEMBER) {
 		*ret_same = &file->blocks[index];
 		return STATUS_OK;
 	}

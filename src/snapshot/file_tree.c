@@ -10,19 +10,44 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 
 enum {
 	DEEPEST = 512,        /* folders in folders */
 	NAME_LIMIT = 1 << 16, /* bytes of a path below the folder */
 	FIRST_CAPACITY = 64,
+	MINOR_BITS = 20,
 };
 
 static const int64_t NANOSECONDS = 1000000000;
 
 static void file_free(struct file *file)
 {
-	free(file->blocks);
+	file_take_blocks(file, NULL, 0);
 	free(file);
+}
+
+void file_take_blocks(struct file *file, struct block *blocks, size_t count)
+{
+	if (!file->inside) {
+		free(file->blocks);
+	}
+	file->inside = count == 1 && blocks[0].kind == BLOCK_INSIDE;
+	file->block_count = (uint32_t)count;
+	if (file->inside) {
+		file->sum = blocks[0].sum;
+		free(blocks);
+	} else {
+		file->blocks = blocks;
+	}
+}
+
+struct block file_block(const struct file *file, size_t index)
+{
+	if (index >= file->block_count) {
+		return (struct block){.kind = BLOCK_NONE};
+	}
+	return file->inside ? (struct block){.sum = file->sum, .kind = BLOCK_INSIDE} : file->blocks[index];
 }
 
 enum status file_tree_open(struct file_tree *tree, const char *folder, const char *skip, struct error *error)
@@ -62,11 +87,11 @@ static void state_of(const struct stat *attributes, struct file_state *ret_state
 		.size = S_ISREG(attributes->st_mode) ? (uint64_t)attributes->st_size : 0,
 		.modified = attributes->st_mtim.tv_sec * NANOSECONDS + attributes->st_mtim.tv_nsec,
 		.changed = attributes->st_ctim.tv_sec * NANOSECONDS + attributes->st_ctim.tv_nsec,
-		.mode = attributes->st_mode,
+		.mode = (uint16_t)attributes->st_mode,
 		.user = attributes->st_uid,
 		.group = attributes->st_gid,
-		.links = (uint32_t)attributes->st_nlink,
-		.device = attributes->st_rdev,
+		.device = major(attributes->st_rdev) << MINOR_BITS | minor(attributes->st_rdev),
+		.linked = attributes->st_nlink > 1,
 	};
 }
 
@@ -78,6 +103,11 @@ bool file_state_read(int fd, struct file_state *ret_state)
 	}
 	state_of(&attributes, ret_state);
 	return true;
+}
+
+dev_t file_state_device(const struct file_state *state)
+{
+	return makedev(state->device >> MINOR_BITS, state->device & ((1U << MINOR_BITS) - 1));
 }
 
 bool file_state_same(const struct file_state *left, const struct file_state *right)
@@ -285,7 +315,7 @@ static enum status merge(struct file_tree *tree, struct error *error)
 
 static bool has_links(const struct file *file)
 {
-	return !S_ISDIR(file->state.mode) && file->state.links > 1;
+	return !S_ISDIR(file->state.mode) && file->state.linked;
 }
 
 /* Of the names of one file: those whose content is in the archive first. */

@@ -17,6 +17,8 @@ enum {
 	GUARDIAN_LOOKS = 3,         /* how often it has to find everything thawed */
 	MOST_DESCRIPTORS = 4096,
 	LATE_PAUSE_MILLISECONDS = 1000,
+	DISMISSAL_SECONDS = 60, /* that the guardian is waited for when it has something to thaw */
+	DISMISSAL_STEP_MILLISECONDS = 20,
 	HANGING_SECONDS = 10, /* that the guardian tries to thaw beside a parent that hangs */
 };
 
@@ -159,14 +161,25 @@ static enum status start_guardian(struct window *window, struct error *error)
 	return STATUS_OK;
 }
 
-/* Tells the guardian that all is thawed, or lets it do so itself, and waits until it has gone. */
+/*
+ * Tells the guardian that all is thawed, or lets it do so itself, and waits until it has gone: for a while only, and
+ * not for who has pressed Ctrl-C, if the engine is dead. It then goes on alone.
+ */
 static void dismiss_guardian(struct window *window, bool all_well)
 {
 	if (all_well) {
 		(void)!write(window->pipe, "!", 1);
 	}
 	close(window->pipe);
-	while (waitpid(window->guardian, NULL, 0) < 0 && errno == EINTR) {
+	double began = clock_seconds();
+	for (pid_t gone = 0; gone == 0 || (gone < 0 && errno == EINTR);) {
+		gone = waitpid(window->guardian, NULL, all_well ? 0 : WNOHANG);
+		if (gone == 0 && (interrupt_pending() || clock_seconds() - began > DISMISSAL_SECONDS)) {
+			return;
+		}
+		if (gone == 0) {
+			clock_sleep(DISMISSAL_STEP_MILLISECONDS);
+		}
 	}
 }
 

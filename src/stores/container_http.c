@@ -6,6 +6,7 @@
 enum {
 	HTTP_REPLY_LIMIT = 4 << 20, /* bytes */
 	HTTP_SECONDS = 10,
+	HTTP_POST_SECONDS = 120,
 	HTTP_PORT_SIZE = 12,
 	EXIT_NOBODY_LISTENS = 7, /* of our scripts */
 	EXIT_NOT_STARTED = 126,
@@ -28,18 +29,18 @@ static bool has_no_bash(int exit_code, const struct buffer *said)
 
 /* Runs a bash script whose $0 is the port; what it says is appended to `output`. */
 static enum status run_bash(struct runtime *runtime, const struct container *container, unsigned port,
-							const char *script, const char *first, const char *second, struct buffer *output,
+							const char *script, const char *const words[3], struct source *input, struct buffer *output,
 							struct error *error)
 {
 	char port_text[HTTP_PORT_SIZE];
 	snprintf(port_text, sizeof port_text, "%u", port);
-	const char *const arguments[] = {"bash", "-c", script, port_text, first, second, NULL};
-	struct exec_request request = {.container = container, .arguments = arguments};
+	const char *const arguments[] = {"bash", "-c", script, port_text, words[0], words[1], words[2], NULL};
+	struct exec_request request = {.container = container, .arguments = arguments, .input = input != NULL};
 	CLEANUP(cleanup_sink) struct sink *sink = NULL;
 	int exit_code = 0;
 	enum status status = sink_to_buffer_new(output, &sink, error);
 	if (status == STATUS_OK) {
-		status = runtime_run(runtime, &request, NULL, sink, NULL, &exit_code, error);
+		status = runtime_run(runtime, &request, input, sink, NULL, &exit_code, error);
 	}
 	if (status == STATUS_NOT_FOUND) {
 		return error->status = STATUS_UNAVAILABLE; /* the container or the program has ended meanwhile */
@@ -66,7 +67,19 @@ enum status container_http_listens(struct runtime *runtime, const struct contain
 								   struct error *error)
 {
 	CLEANUP(buffer_free) struct buffer ignored = BUFFER_INIT(HTTP_REPLY_LIMIT);
-	return run_bash(runtime, container, port, "exec 3<>/dev/tcp/127.0.0.1/$0 || exit 7", NULL, NULL, &ignored, error);
+	return run_bash(runtime, container, port, "exec 3<>/dev/tcp/127.0.0.1/$0 || exit 7", (const char *const[3]){NULL},
+					NULL, &ignored, error);
+}
+
+/* Takes the HTTP status and the body out of a whole reply. */
+static enum status take_answer(const struct container *container, unsigned port, struct buffer *reply, int *ret_code,
+							   struct buffer *body, struct error *error)
+{
+	const char *end = strstr(buffer_text(reply), "\r\n\r\n");
+	if (end == NULL || sscanf(buffer_text(reply), "HTTP/%*s %d", ret_code) != 1) {
+		return error_set(error, STATUS_UNAVAILABLE, "no HTTP answer on port %u of container %s", port, container->name);
+	}
+	return buffer_append_text(body, end + 4, error);
 }
 
 enum status container_http_get(struct runtime *runtime, const struct container *container, unsigned port,
@@ -80,13 +93,30 @@ enum status container_http_get(struct runtime *runtime, const struct container *
 	char seconds[HTTP_PORT_SIZE];
 	snprintf(seconds, sizeof seconds, "%d", HTTP_SECONDS);
 	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(HTTP_REPLY_LIMIT);
-	enum status status = run_bash(runtime, container, port, script, path, seconds, &reply, error);
-	if (status != STATUS_OK) {
-		return status;
+	const char *const words[3] = {path, seconds};
+	enum status status = run_bash(runtime, container, port, script, words, NULL, &reply, error);
+	return status == STATUS_OK ? take_answer(container, port, &reply, ret_code, body, error) : status;
+}
+
+enum status container_http_post(struct runtime *runtime, const struct container *container, unsigned port,
+								const char *path, const char *json, int *ret_code, struct buffer *body,
+								struct error *error)
+{
+	static const char script[] =
+		"exec 3<>/dev/tcp/127.0.0.1/$0 || exit 7; "
+		"printf 'POST %s HTTP/1.0\\r\\nHost: localhost\\r\\nAccept: application/json\\r\\nContent-Type: "
+		"application/json\\r\\n"
+		"Content-Length: %s\\r\\n\\r\\n' \"$1\" \"$3\" >&3; cat >&3; exec timeout \"$2\" cat <&3";
+	char seconds[HTTP_PORT_SIZE];
+	char length[24];
+	snprintf(seconds, sizeof seconds, "%d", HTTP_POST_SECONDS);
+	snprintf(length, sizeof length, "%zu", strlen(json));
+	CLEANUP(cleanup_source) struct source *input = NULL;
+	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(body->limit);
+	const char *const words[3] = {path, seconds, length};
+	enum status status = source_from_memory_new(json, strlen(json), &input, error);
+	if (status == STATUS_OK) {
+		status = run_bash(runtime, container, port, script, words, input, &reply, error);
 	}
-	const char *end = strstr(buffer_text(&reply), "\r\n\r\n");
-	if (end == NULL || sscanf(buffer_text(&reply), "HTTP/%*s %d", ret_code) != 1) {
-		return error_set(error, STATUS_UNAVAILABLE, "no HTTP answer on port %u of container %s", port, container->name);
-	}
-	return buffer_append_text(body, end + 4, error);
+	return status == STATUS_OK ? take_answer(container, port, &reply, ret_code, body, error) : status;
 }

@@ -1,5 +1,5 @@
 /*
- * container_http.h - one GET request to a server, made from inside its own container.
+ * container_http.h - one request to a server, made from inside its own container.
  *
  * A store's port need not be published, and a container's address cannot be reached from everywhere; its own loopback
  * interface can, with nothing but bash, which all images of these servers have.
@@ -18,6 +18,11 @@
  */
 enum status container_http_get(struct runtime *runtime, const struct container *container, unsigned port,
 							   const char *path, int *ret_code, struct buffer *body, struct error *error) MUST_CHECK;
+
+/* The same for POST with a JSON text as its body; it may take two minutes. */
+enum status container_http_post(struct runtime *runtime, const struct container *container, unsigned port,
+								const char *path, const char *json, int *ret_code, struct buffer *body,
+								struct error *error) MUST_CHECK;
 
 /* STATUS_OK if something listens on 127.0.0.1:`port`; the failures are those of container_http_get. */
 enum status container_http_listens(struct runtime *runtime, const struct container *container, unsigned port,

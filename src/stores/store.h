@@ -20,6 +20,7 @@
 enum { STORE_COUNT = 4, STORE_VERSION_SIZE = 64 };
 
 struct store;
+struct rehearsal_needs;
 
 /* What the structure of an artefact says about it, read from the file alone. */
 struct artefact {
@@ -71,6 +72,14 @@ struct store_ops {
 	enum status (*count)(struct store *store, const struct fingerprint *places, struct fingerprint *ret_fingerprint,
 						 struct error *error);
 
+	/*
+	 * Reads every record that the running server holds, as its users do; for a drill, after `count`, with the same
+	 * `places`. STATUS_DAMAGED if one cannot be read.
+	 */
+	enum status (*read_all)(struct store *store, const struct fingerprint *places, struct progress *progress,
+							struct error *error);
+	const struct rehearsal_needs *rehearsal; /* what a throwaway container of it needs */
+
 	/* The space its data takes, in bytes: on disk, or in memory for Redis. A backup is hardly ever larger. */
 	enum status (*size)(struct store *store, uint64_t *ret_bytes, struct error *error);
 
@@ -111,6 +120,14 @@ struct store_ops {
 	 * server. */
 	enum status (*check)(const char *path, struct progress *progress, struct artefact *ret_artefact,
 						 struct error *error);
+
+	/*
+	 * Looks into a checked artefact for what reading it once does not show; in the folder `scratch`, which it makes and
+	 * removes. *ret_holds is what it holds, counted, and the caller's to free. STATUS_DAMAGED as above. NULL: `check`
+	 * has seen everything.
+	 */
+	enum status (*look_inside)(const char *path, const struct artefact *artefact, const char *scratch,
+							   struct fingerprint *ret_holds, struct error *error);
 
 	/*
 	 * The four steps of a restore. `stage` brings the data next to the live data, which is not touched, while the

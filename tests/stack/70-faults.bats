@@ -30,17 +30,29 @@ teardown_file() {
 setup() {
 	stack_up
 	chroma_id=$(container chromadb)
+	chroma_frozen=$(frozen_file chromadb)
+	busy=''
 	chroma_folder=$(docker inspect --format '{{range .Mounts}}{{if eq .Destination "/chroma/chroma"}}{{.Source}}{{end}}{{end}}' "$chroma_id")
 	redis_id=$(container redis)
 }
 
 teardown() {
 	end_program
+	[[ -z $busy ]] || docker exec "$chroma_id" rm -f "$busy" 2>/dev/null || true
 	find "$BACKUP_DIR" -mindepth 1 -maxdepth 1 -name 'whisperengine_backup_*' ! -name "*$good" -exec rm -r {} +
 }
 
 chroma_is_paused() {
-	[[ $(docker inspect --format '{{.State.Paused}}' "$chroma_id") == true ]]
+	is_frozen chromadb "$chroma_frozen"
+}
+
+# Something in ChromaDB's container writes its large file anew all the time, so that there is much to be kept in the
+# window. It ends with the test.
+write_all_the_time() {
+	busy=/tmp/busy-$BATS_TEST_NUMBER
+	docker exec "$chroma_id" touch "$busy"
+	docker exec --detach "$chroma_id" sh -c 'while [ -e "$0" ]; do
+		dd if=/dev/urandom of=/chroma/chroma/big bs=1M count="$1" conv=notrunc status=none; done' "$busy" "$big_megabytes"
 }
 
 chroma_is_being_staged() { # asked of the host where it can be, which is quicker
@@ -81,6 +93,7 @@ assert_nothing_new_is_listed() {
 # --- during create ------------------------------------------------------------------------------------------------------
 
 @test "a container killed while it is copied fails its store, and the others are good" {
+	write_all_the_time
 	start_program create --only postgresql,redis,chromadb --json
 	hold_when chroma_is_paused
 	docker kill "$chroma_id" >/dev/null
@@ -95,6 +108,7 @@ assert_nothing_new_is_listed() {
 }
 
 @test "a container killed while it alone is backed up leaves no backup" {
+	write_all_the_time
 	start_program create --only chromadb
 	hold_when chroma_is_paused
 	docker kill "$chroma_id" >/dev/null
@@ -107,6 +121,7 @@ assert_nothing_new_is_listed() {
 }
 
 @test "a container that somebody else thaws while it is copied fails its store" {
+	write_all_the_time
 	start_program create --only chromadb
 	hold_when chroma_is_paused
 	docker unpause "$chroma_id" >/dev/null
@@ -117,6 +132,7 @@ assert_nothing_new_is_listed() {
 }
 
 @test "Ctrl-C while a container is copied leaves nothing, and the container is thawed" {
+	write_all_the_time
 	start_program create --only chromadb
 	hold_when chroma_is_paused
 	kill -INT "$running"
@@ -129,6 +145,7 @@ assert_nothing_new_is_listed() {
 }
 
 @test "a request to terminate is as good as Ctrl-C" {
+	write_all_the_time
 	start_program create --only chromadb
 	hold_when chroma_is_paused
 	kill -TERM "$running"
@@ -140,18 +157,20 @@ assert_nothing_new_is_listed() {
 }
 
 @test "when the program is killed, the container is thawed all the same" {
+	write_all_the_time
 	start_program create --only chromadb
 	hold_when chroma_is_paused
-	kill -KILL "$running"
+	kill_program
 	wait_until container_is chromadb running
 	chroma_get >/dev/null
 	assert_nothing_new_is_listed
 }
 
 @test "what a killed run has left, the next one removes" {
+	write_all_the_time
 	start_program create --only chromadb
 	hold_when chroma_is_paused
-	kill -KILL "$running"
+	kill_program
 	wait_until container_is chromadb running
 	[[ -n $(find "$BACKUP_DIR" -maxdepth 1 -name '.partial-*') ]] || fail "nothing was left, so there is nothing to test"
 	program 0 create --only redis
@@ -202,7 +221,7 @@ assert_nothing_new_is_listed() {
 	save_state live chromadb
 	start_program restore $good --only chromadb --yes --no-safety-backup
 	hold_when chroma_is_being_staged
-	kill -KILL "$running"
+	kill_program
 	# What was staged is no part of a backup.
 	program 0 create --only chromadb
 	tar tzf "$(backup_path)/chromadb_backup.tar.gz" >"$BATS_TEST_TMPDIR/paths"
@@ -324,7 +343,7 @@ write_future_rdb() { # FILE
 	run=$(run_of "$chroma_id")
 	start_program restore $good --only chromadb --yes --no-safety-backup
 	hold_soon_after has_stopped_since "$chroma_id" "$run"
-	kill -KILL "$running"
+	kill_program
 	start_services chromadb
 	program 0 restore $good --only chromadb --yes --no-safety-backup
 	[[ $(chroma_get | jq 'map(select(.name == "sample_memories")) | length') == 1 ]] || fail "the backup's data is not there"

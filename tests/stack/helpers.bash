@@ -34,6 +34,25 @@ container_is() { # SERVICE STATE: created, running, paused, restarting, exited
 	[[ $(docker inspect --format '{{.State.Status}}' "$(container "$1")") == "$2" ]]
 }
 
+# The file of the kernel that tells at once whether a container is frozen; asking the engine takes longer than a window.
+frozen_file() { # SERVICE; prints nothing if there is none that can be read here
+	local id file
+	id=$(container "$1")
+	for file in /sys/fs/cgroup/freezer/docker/"$id"/freezer.state /sys/fs/cgroup/docker/"$id"/cgroup.freeze \
+		/sys/fs/cgroup/system.slice/docker-"$id".scope/cgroup.freeze; do
+		[[ ! -r $file ]] || {
+			echo "$file"
+			return
+		}
+	done
+}
+
+is_frozen() { # SERVICE FILE as frozen_file has printed it
+	local state
+	if [[ -z $2 ]]; then container_is "$1" paused && return; fi
+	state=$(<"$2") && [[ $state == FROZEN || $state == 1 ]]
+}
+
 is_healthy() { # SERVICE
 	[[ $(docker inspect --format '{{.State.Status}} {{.State.Health.Status}}' "$(container "$1")") == 'running healthy' ]]
 }
@@ -347,6 +366,12 @@ hold_when() { # COMMAND ARGUMENT..: holds the program while that is true
 		wait "$running" || true
 		skip "the program was too quick to be held at: $*"
 	}
+}
+
+kill_program() { # and waits until it has gone, and its locks with it
+	kill -KILL "$running"
+	wait "$running" 2>/dev/null || true
+	running=''
 }
 
 let_go() {

@@ -7,8 +7,10 @@
 #include "snapshot/folder_copy.h"
 #include "stores/chromadb/counts.h"
 #include "stores/chromadb/database.h"
+#include "stores/chromadb/read_all.h"
 #include "stores/chromadb/rest.h"
 #include "stores/container_http.h"
+#include "stores/rehearsal.h"
 #include "stores/store_table.h"
 #include "stores/volume_store.h"
 
@@ -526,11 +528,37 @@ static enum status chromadb_check(const char *path, struct progress *progress, s
 	return status;
 }
 
+/* The database itself: SQLite's own check, and its records counted. */
+static enum status chromadb_look_inside(const char *path, const struct artefact *artefact, const char *scratch,
+										struct fingerprint *ret_holds, struct error *error)
+{
+	CLEANUP(fingerprint_free) struct fingerprint holds = {0};
+	enum status status = chromadb_database_count_archive(path, artefact->folder, scratch, &holds, error);
+	if (status == STATUS_OK) {
+		*ret_holds = fingerprint_take(&holds);
+	}
+	return status;
+}
+
 static enum status chromadb_stage(struct store *store, const char *path, const struct artefact *artefact,
 								  struct progress *progress, struct error *error)
 {
 	return volume_store_stage_archive((struct volume_store *)store, path, artefact->folder, progress, error);
 }
+
+static enum status chromadb_read(struct store *store, const struct fingerprint *places, struct progress *progress,
+								 struct error *error)
+{
+	return chromadb_read_all(store->runtime, store->container, ((struct chromadb *)store)->port, places, progress,
+							 error);
+}
+
+/* The folders of the images of 1.x and before; the one of the two that the server does not use stays empty. */
+static const struct rehearsal_needs rehearsal = {
+	.port = DEFAULT_PORT,
+	.environment = (const char *const[]){"ANONYMIZED_TELEMETRY=FALSE", NULL},
+	.volumes = (const char *const[]){"/data", "/chroma/chroma", NULL},
+};
 
 static const char *const legacy_artefacts[] = {"manual_chromadb_backup.tar.gz", NULL};
 
@@ -544,6 +572,8 @@ const struct store_ops store_chromadb = {
 	.ready = chromadb_ready,
 	.examine = chromadb_examine,
 	.count = chromadb_count,
+	.read_all = chromadb_read,
+	.rehearsal = &rehearsal,
 	.size = volume_store_size,
 	.prepare = chromadb_prepare,
 	.catch_up = chromadb_catch_up,
@@ -552,6 +582,7 @@ const struct store_ops store_chromadb = {
 	.capture = chromadb_capture,
 	.finish = chromadb_finish,
 	.check = chromadb_check,
+	.look_inside = chromadb_look_inside,
 	.stage = chromadb_stage,
 	.swap = volume_store_swap,
 	.commit = volume_store_commit,

@@ -39,6 +39,8 @@ struct counting {
 	struct place *places;
 	size_t place_count;
 	struct fingerprint fingerprint;
+	chromadb_counts_visit visit; /* NULL: only counted */
+	void *context;
 };
 
 static void cleanup_counting(struct counting *counting)
@@ -243,6 +245,10 @@ static enum status handle_collection(struct counting *counting, const struct pla
 	}
 	append(path, sizeof path, "/");
 	append(path, sizeof path, id);
+	CLEANUP(cleanup_free) char *of_collection = strdup(path);
+	if (of_collection == NULL) {
+		return error_memory(error);
+	}
 	append(path, sizeof path, "/count");
 	enum status status = get(counting, path, &code, &number, error);
 	if (status != STATUS_OK || counting->refused || code == 404) {
@@ -250,6 +256,9 @@ static enum status handle_collection(struct counting *counting, const struct pla
 	}
 	if (!json_is_integer(number) || json_integer_value(number) < 0) {
 		return unexpected(code, path, error);
+	}
+	if (counting->visit != NULL) {
+		return counting->visit(counting->context, of_collection, item, (uint64_t)json_integer_value(number), error);
 	}
 	name = chromadb_database_count_name(place->tenant, place->database, collection);
 	return name == NULL
@@ -281,25 +290,29 @@ static enum status count(struct counting *counting, const struct fingerprint *pl
 	return status;
 }
 
+static enum status run(struct counting *counting, struct runtime *runtime, const struct container *container,
+					   unsigned port, const struct fingerprint *places, struct error *error)
+{
+	char port_text[16];
+	snprintf(port_text, sizeof port_text, "%u", port);
+	const char *const arguments[] = {"bash", "-c", script, port_text, NULL};
+	const struct exec_request request = {.container = container, .arguments = arguments, .input = true};
+	enum status status = container_http_listens(runtime, container, port, error);
+	if (status == STATUS_OK) {
+		status = dialogue_open(runtime, &request, REPLY_LIMIT, &counting->dialogue, error);
+	}
+	return status == STATUS_OK ? count(counting, places, error) : status;
+}
+
 enum status chromadb_counts_now(struct runtime *runtime, const struct container *container, unsigned port,
 								const struct fingerprint *places, struct fingerprint *ret_fingerprint,
 								struct error *error)
 {
 	CLEANUP(cleanup_counting) struct counting counting = {0};
-	char port_text[16];
-	snprintf(port_text, sizeof port_text, "%u", port);
-	const char *const arguments[] = {"bash", "-c", script, port_text, NULL};
-	const struct exec_request request = {.container = container, .arguments = arguments, .input = true};
 	*ret_fingerprint = (struct fingerprint){0};
-	enum status status = container_http_listens(runtime, container, port, error);
+	enum status status = run(&counting, runtime, container, port, places, error);
 	if (status == STATUS_NOT_FOUND) {
 		return STATUS_OK; /* no bash */
-	}
-	if (status == STATUS_OK) {
-		status = dialogue_open(runtime, &request, REPLY_LIMIT, &counting.dialogue, error);
-	}
-	if (status == STATUS_OK) {
-		status = count(&counting, places, error);
 	}
 	if (status != STATUS_OK) {
 		return error_prefix(error, "Chroma's records cannot be counted");
@@ -309,4 +322,15 @@ enum status chromadb_counts_now(struct runtime *runtime, const struct container 
 		*ret_fingerprint = fingerprint_take(&counting.fingerprint);
 	}
 	return STATUS_OK;
+}
+
+enum status chromadb_counts_each(struct runtime *runtime, const struct container *container, unsigned port,
+								 const struct fingerprint *places, chromadb_counts_visit visit, void *context,
+								 struct error *error)
+{
+	CLEANUP(cleanup_counting) struct counting counting = {.visit = visit, .context = context};
+	enum status status = run(&counting, runtime, container, port, places, error);
+	return status == STATUS_OK && counting.refused
+			   ? error_set(error, STATUS_UNAVAILABLE, "Chroma does not let itself be read without a token")
+			   : status;
 }

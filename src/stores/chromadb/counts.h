@@ -10,6 +10,8 @@
 #include "runtimes/runtime.h"
 #include "stores/fingerprint.h"
 
+#include <jansson.h>
+
 /*
  * store_ops.count of the server at `port`: "records" with the names that database.h gives them. Unknown if it wants a
  * token, or if the container has no bash to ask with.
@@ -17,6 +19,16 @@
 enum status chromadb_counts_now(struct runtime *runtime, const struct container *container, unsigned port,
 								const struct fingerprint *places, struct fingerprint *ret_fingerprint,
 								struct error *error) MUST_CHECK;
+
+/* What to do with a collection: `path` is that of its requests, `details` what the server lists of it, `count` its
+ * records. */
+typedef enum status (*chromadb_counts_visit)(void *context, const char *path, const json_t *details, uint64_t count,
+											 struct error *error);
+
+/* The same as chromadb_counts_now, but each collection is visited. STATUS_UNAVAILABLE if nothing can be asked for. */
+enum status chromadb_counts_each(struct runtime *runtime, const struct container *container, unsigned port,
+								 const struct fingerprint *places, chromadb_counts_visit visit, void *context,
+								 struct error *error) MUST_CHECK;
 
 /* --- for the unit tests ------------------------------------------------------------------------------------------- */
 

@@ -7,6 +7,7 @@
 #include "snapshot/folder_copy.h"
 #include "stores/container_http.h"
 #include "stores/neo4j/counts.h"
+#include "stores/rehearsal.h"
 #include "stores/store_table.h"
 #include "stores/volume_store.h"
 
@@ -383,6 +384,29 @@ static enum status neo4j_stage(struct store *store, const char *path, const stru
 	return volume_store_stage_archive((struct volume_store *)store, path, artefact->folder, progress, error);
 }
 
+/* Whether a property is there is known without reading it; whether it is null is not. */
+static enum status neo4j_read_all(struct store *store, const struct fingerprint *places, struct progress *progress,
+								  struct error *error)
+{
+	static const char query[] = "MATCH (n) UNWIND keys(n) AS k RETURN count(n[k]); "
+								"MATCH ()-[r]->() UNWIND keys(r) AS k RETURN count(r[k]);";
+	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(REPLY_LIMIT);
+	bool refused = false;
+	(void)places;
+	(void)progress;
+	return ask(store, query, &refused, &reply, error);
+}
+
+/* The password is part of the data, and nobody but us can reach the container: so none is asked for. */
+static const struct rehearsal_needs rehearsal = {
+	.port = BOLT_PORT,
+	.environment = (const char *const[]){"NEO4J_AUTH=none", NULL},
+	.inherited =
+		(const char *const[]){"NEO4J_server_memory_", "NEO4J_dbms_memory_",
+							  "NEO4J_initial_dbms_default__database=", "NEO4J_ACCEPT_LICENSE_AGREEMENT=", NULL},
+	.volumes = (const char *const[]){"/data", NULL},
+};
+
 static const char *const legacy_artefacts[] = {"manual_neo4j_backup.tar.gz", NULL};
 
 const struct store_ops store_neo4j = {
@@ -395,6 +419,8 @@ const struct store_ops store_neo4j = {
 	.ready = neo4j_ready,
 	.examine = neo4j_examine,
 	.count = neo4j_count,
+	.read_all = neo4j_read_all,
+	.rehearsal = &rehearsal,
 	.size = volume_store_size,
 	.prepare = neo4j_prepare,
 	.catch_up = neo4j_catch_up,

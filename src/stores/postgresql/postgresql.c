@@ -5,6 +5,7 @@
 #include "stores/postgresql/psql.h"
 #include "stores/postgresql/restore.h"
 #include "stores/postgresql/row_counts.h"
+#include "stores/rehearsal.h"
 #include "stores/store_table.h"
 
 #include <stdio.h>
@@ -208,6 +209,23 @@ static enum status postgresql_finish(struct store *store, struct progress *progr
 	return postgresql_moment_save((struct postgresql *)store, progress, ret_saved, error);
 }
 
+/* Another dump, which nobody keeps: it reads every row of every table. */
+static enum status postgresql_read_all(struct store *store, const struct fingerprint *places, struct progress *progress,
+									   struct error *error)
+{
+	static const char *const arguments[] = {"pg_dumpall", "-w", NULL};
+	struct postgresql *self = (struct postgresql *)store;
+	(void)places;
+	(void)progress;
+	return psql_dump(self, self->database, arguments, NULL, error);
+}
+
+static const struct rehearsal_needs rehearsal = {
+	.port = 5432,
+	.password = "POSTGRES_PASSWORD",
+	.inherited = (const char *const[]){"POSTGRES_USER=", NULL},
+};
+
 static const char *const legacy_artefacts[] = {"manual_postgres_backup.sql", NULL};
 
 const struct store_ops store_postgresql = {
@@ -220,6 +238,8 @@ const struct store_ops store_postgresql = {
 	.ready = postgresql_ready,
 	.examine = postgresql_examine,
 	.count = row_counts_now,
+	.read_all = postgresql_read_all,
+	.rehearsal = &rehearsal,
 	.size = postgresql_size,
 	.prepare = postgresql_prepare,
 	.catch_up = postgresql_catch_up,

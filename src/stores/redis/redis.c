@@ -5,6 +5,7 @@
 #include "stores/redis/moment.h"
 #include "stores/redis/rdb.h"
 #include "stores/redis/server.h"
+#include "stores/rehearsal.h"
 #include "stores/store_table.h"
 
 #include <stdio.h>
@@ -143,6 +144,13 @@ static enum status redis_stage(struct store *store, const char *path, const stru
 	return status == STATUS_OK ? volume_store_stage(&self->volume, tar, "new", progress, error) : status;
 }
 
+/* The server looks into every value when it loads the dump, not only at its length (since Redis 6.2). */
+static const struct rehearsal_needs rehearsal = {
+	.port = 6379,
+	.command = (const char *const[]){"redis-server", "--sanitize-dump-payload", "yes", NULL},
+	.volumes = (const char *const[]){"/data", NULL},
+};
+
 static const char *const legacy_artefacts[] = {"manual_redis_backup.rdb", NULL};
 
 const struct store_ops store_redis = {
@@ -155,6 +163,8 @@ const struct store_ops store_redis = {
 	.ready = redis_ready,
 	.examine = redis_examine,
 	.count = redis_count,
+	.read_all = redis_read_all,
+	.rehearsal = &rehearsal,
 	.size = redis_size,
 	.prepare = redis_prepare,
 	.ask = redis_ask,

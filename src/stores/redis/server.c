@@ -241,6 +241,32 @@ enum status redis_count(struct store *store, const struct fingerprint *places, s
 	return status;
 }
 
+/* DUMP writes a key's whole value in the form of a dump, so it has to read all of it. */
+enum status redis_read_all(struct store *store, const struct fingerprint *places, struct progress *progress,
+						   struct error *error)
+{
+	static const char script[] = "local at, count = '0', 0 repeat local page = redis.call('SCAN', at, 'COUNT', 1000) "
+								 "at = page[1] for _, key in ipairs(page[2]) do redis.call('DUMP', key) "
+								 "count = count + 1 end until at == '0' return count";
+	struct redis *self = (struct redis *)store;
+	CLEANUP(fingerprint_free) struct fingerprint keys = {0};
+	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(REDIS_REPLY_LIMIT);
+	enum status status = redis_count(store, places, &keys, error);
+	for (size_t i = 0; status == STATUS_OK && i < keys.count; i++) {
+		const struct count *count = &keys.items[i];
+		if (strcmp(count->kind, "keys") != 0 || strncmp(count->name, "db", 2) != 0) {
+			continue;
+		}
+		status = REDIS_COMMAND(self, &reply, error, "-n", count->name + 2, "EVAL", script, "0");
+		if (status == STATUS_OK && (reply.length == 0 || strspn(reply.data, "0123456789") != reply.length)) {
+			status = error_set(error, STATUS_DAMAGED, "the keys of %s cannot be read: %.300s", count->name,
+							   buffer_text(&reply));
+		}
+		progress_advance(progress, count->number);
+	}
+	return status;
+}
+
 enum status redis_size(struct store *store, uint64_t *ret_bytes, struct error *error)
 {
 	CLEANUP(buffer_free) struct buffer info = BUFFER_INIT(REDIS_REPLY_LIMIT);

@@ -50,6 +50,8 @@ enum status redis_ready(struct store *store, struct error *error) MUST_CHECK;
 enum status redis_examine(struct store *store, struct examination *ret_examination, struct error *error) MUST_CHECK;
 enum status redis_count(struct store *store, const struct fingerprint *places, struct fingerprint *ret_fingerprint,
 						struct error *error) MUST_CHECK;
+enum status redis_read_all(struct store *store, const struct fingerprint *places, struct progress *progress,
+						   struct error *error) MUST_CHECK;
 enum status redis_size(struct store *store, uint64_t *ret_bytes, struct error *error) MUST_CHECK;
 
 #endif

@@ -54,12 +54,18 @@ async function examineCollection(collection) {
 	}
 	collections[collection.name] = ids.size;
 	for (const vector of vectors.filter((one) => one)) {
+		const search = (results) =>
+			chroma('POST', `${path}/query`, { query_embeddings: [vector], n_results: results, include: ['distances'] });
 		const wanted = Math.min(10, ids.size);
-		const found = await chroma('POST', `${path}/query`, { query_embeddings: [vector], n_results: wanted, include: ['distances', 'metadatas'] });
+		const found = await search(wanted);
 		if (found.ids[0].length !== wanted) {
 			tell(`a query has ${found.ids[0].length} results instead of ${wanted}`);
-		} else if (!(found.distances[0][0] < 1e-4)) {
-			tell(`a record is not found by its own vector, the nearest is ${found.distances[0][0]} away`);
+			continue;
+		}
+		// An HNSW index is searched approximately: what a narrow search passes over a wide one has to find.
+		const nearest = found.distances[0][0] < 1e-4 ? 0 : (await search(ids.size)).distances[0][0];
+		if (!(nearest < 1e-4)) {
+			tell(`a record is not found by its own vector, the nearest is ${nearest} away`);
 		}
 	}
 }

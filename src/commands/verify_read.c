@@ -1,0 +1,197 @@
+#include "commands/verify_read.h"
+
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/units.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define SUMS        "SHA256SUMS"
+#define INFORMATION "backup_info.txt"
+
+/* --- the small files ---------------------------------------------------------------------------------------------- */
+
+/* The line "SHA256  NAME" of SHA256SUMS, as sha256sum writes it; false if there is none. */
+static bool sum_of(const char *sums, const char *name, char ret_sum[DIGEST_TEXT_SIZE])
+{
+	for (const char *line = sums; *line != '\0'; line += strcspn(line, "\n"), line += *line == '\n') {
+		size_t length = strcspn(line, "\r\n");
+		const char *file = line + DIGEST_TEXT_SIZE + 1;
+		if (length < DIGEST_TEXT_SIZE + 1U || line[DIGEST_TEXT_SIZE - 1] != ' ') {
+			continue;
+		}
+		length -= DIGEST_TEXT_SIZE + 1;
+		if (length > 2 && strncmp(file, "./", 2) == 0) {
+			file += 2;
+			length -= 2;
+		}
+		if (strlen(name) == length && strncmp(file, name, length) == 0) {
+			snprintf(ret_sum, DIGEST_TEXT_SIZE, "%s", line);
+			return true;
+		}
+	}
+	return false;
+}
+
+static void blame_file(struct verified_run *run, const char *name, const char *problem)
+{
+	char text[VERIFICATION_PROBLEM_SIZE];
+	snprintf(text, sizeof text, "%s %s", name, problem);
+	verified_run_blame(run, NULL, text);
+}
+
+/* The text for people has its checksum in SHA256SUMS alone. */
+static enum status check_information(const struct backup *backup, const char *sums, struct verified_run *run,
+									 struct error *error)
+{
+	CLEANUP(cleanup_free) char *path = NULL;
+	char expected[DIGEST_TEXT_SIZE];
+	char sum[DIGEST_TEXT_SIZE];
+	uint64_t size = 0;
+	enum status status = files_join(backup->path, INFORMATION, &path, error);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	status = digest_file(path, NULL, sum, &size, error);
+	if (status == STATUS_INTERRUPTED) {
+		return status;
+	}
+	if (status != STATUS_OK) {
+		blame_file(run, INFORMATION, status == STATUS_NOT_FOUND ? "is missing" : "cannot be read");
+	} else if (!sum_of(sums, INFORMATION, expected) || strcmp(expected, sum) != 0) {
+		blame_file(run, INFORMATION, "is not what was written (SHA-256 differs from " SUMS ")");
+	}
+	return STATUS_OK;
+}
+
+/* Both say what was written: the manifest to this program, SHA256SUMS to everybody else. */
+static enum status check_sums(const struct backup *backup, struct verified_run *run, struct error *error)
+{
+	CLEANUP(cleanup_free) char *path = NULL;
+	CLEANUP(cleanup_free) char *sums = NULL;
+	char sum[DIGEST_TEXT_SIZE];
+	enum status status = files_join(backup->path, SUMS, &path, error);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	status = files_read_text(path, &sums, error);
+	if (status != STATUS_OK) {
+		blame_file(run, SUMS, status == STATUS_NOT_FOUND ? "is missing" : "cannot be read");
+		return STATUS_OK;
+	}
+	for (size_t i = 0; i < STORE_COUNT; i++) {
+		const struct backup_store *store = &backup->stores[i];
+		if (store->status == STORE_OK && !store->damaged &&
+			(!sum_of(sums, store->file, sum) || strcmp(sum, store->sha256) != 0)) {
+			char text[VERIFICATION_PROBLEM_SIZE];
+			snprintf(text, sizeof text, "says something else of %s than the manifest", store->file);
+			blame_file(run, SUMS, text);
+		}
+	}
+	return check_information(backup, sums, run, error);
+}
+
+/* --- the artefacts ------------------------------------------------------------------------------------------------ */
+
+static enum status check_digest(const char *path, const struct backup_store *store, struct progress *progress,
+								struct error *error)
+{
+	char sum[DIGEST_TEXT_SIZE];
+	uint64_t size = 0;
+	enum status status = digest_file(path, progress, sum, &size, error);
+	if (status == STATUS_NOT_FOUND) {
+		return error_set(error, STATUS_DAMAGED, "it is missing");
+	}
+	if (status != STATUS_OK && status != STATUS_INTERRUPTED) {
+		error->status = STATUS_DAMAGED; /* what cannot be read cannot be restored */
+		return error->status;
+	}
+	if (status == STATUS_OK && store->sha256[0] != '\0' && strcmp(sum, store->sha256) != 0) {
+		return error_set(error, STATUS_DAMAGED, "its content is not what was written (SHA-256 differs)");
+	}
+	return status;
+}
+
+static enum status look_inside(const char *folder, const struct backup *backup, size_t index, const char *path,
+							   const struct artefact *artefact, struct error *error)
+{
+	CLEANUP(cleanup_free) char *scratch = NULL;
+	CLEANUP(fingerprint_free) struct fingerprint recorded = {0};
+	CLEANUP(fingerprint_free) struct fingerprint holds = {0};
+	char difference[FINGERPRINT_DIFFERENCE_SIZE] = "";
+	enum status status = catalog_scratch(folder, backup, &scratch, error);
+	if (status == STATUS_OK) {
+		status = store_table[index]->look_inside(path, artefact, scratch, &holds, error);
+	}
+	if (status == STATUS_OK) {
+		status = backup_fingerprint(backup, index, &recorded, error);
+	}
+	return status == STATUS_OK && !fingerprint_compare(&recorded, &holds, difference)
+			   ? error_set(error, STATUS_DAMAGED, "it does not hold what the manifest says: %s", difference)
+			   : status;
+}
+
+static enum status check_artefact(const char *folder, const struct backup *backup, size_t index,
+								  struct progress *progress, struct artefact *artefact, struct error *error)
+{
+	const struct backup_store *store = &backup->stores[index];
+	CLEANUP(cleanup_free) char *path = NULL;
+	if (store->damaged) {
+		return error_set(error, STATUS_DAMAGED, "%s", store->reason);
+	}
+	progress_step(progress, "reading", store->size);
+	enum status status = files_join(backup->path, store->file, &path, error);
+	if (status == STATUS_OK) {
+		status = check_digest(path, store, progress, error);
+	}
+	if (status == STATUS_OK) {
+		progress_step(progress, "checking its structure", 0);
+		status = store_table[index]->check(path, progress, artefact, error);
+	}
+	if (status == STATUS_OK && store_table[index]->look_inside != NULL) {
+		progress_step(progress, "looking inside", 0);
+		status = look_inside(folder, backup, index, path, artefact, error);
+	}
+	return status == STATUS_DAMAGED ? error_prefix(error, "%s", store->file) : status;
+}
+
+enum status verify_read(const char *folder, const struct backup *backup, struct display *display,
+						struct verified_run *run, struct artefact artefacts[STORE_COUNT], struct error *error)
+{
+	*run = (struct verified_run){.good = true};
+	double began = clock_seconds();
+	enum status status = STATUS_OK;
+	if (backup->manifest_damaged) {
+		verified_run_blame(run, NULL, backup->problem);
+		display_line(display, MARK_FAILED, "%s", backup->problem);
+	} else if (backup->status != BACKUP_LEGACY) {
+		status = check_sums(backup, run, error);
+		if (status == STATUS_OK && !run->good) {
+			display_line(display, MARK_FAILED, "%s", run->problem);
+		}
+	}
+	for (size_t i = 0; status == STATUS_OK && i < STORE_COUNT; i++) {
+		struct verified_store *store = &run->stores[i];
+		char size[UNITS_SIZE];
+		if (backup->stores[i].status != STORE_OK) {
+			continue;
+		}
+		double store_began = clock_seconds();
+		*store = (struct verified_store){.looked_at = true, .good = true};
+		display_begin(display, store_table[i]->name);
+		status = check_artefact(folder, backup, i, &display->progress, &artefacts[i], error);
+		store->seconds = clock_seconds() - store_began;
+		if (status == STATUS_DAMAGED) {
+			verified_run_blame(run, store, error->message);
+			display_end(display, MARK_FAILED, "%s", error->message);
+			status = STATUS_OK;
+		} else if (status == STATUS_OK) {
+			display_end(display, MARK_DONE, "%s (%s) is whole", backup->stores[i].file,
+						units_bytes(backup->stores[i].size, size));
+		}
+	}
+	run->seconds = clock_seconds() - began;
+	run->when = time(NULL);
+	return status;
+}
