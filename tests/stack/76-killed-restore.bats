@@ -190,3 +190,31 @@ try_restore() { # STORES VARIABLE=NUMBER..: sets $result and $errors
 	program 0 restore "$here" --only redis --yes --no-safety-backup
 	assert_sound
 }
+
+# Neo4j takes its time to start, so it has only its own steps: 3 to 6 are stopped, out, in, done; 7 is the decision.
+@test "Neo4j, killed half way and after the decision" {
+	local backup
+	seed neo4j
+	program 0 create --only neo4j
+	backup=$(newest_backup)
+	save_state backup neo4j
+	neo4j_run 'CREATE (:Later)' >/dev/null || true
+	save_state live neo4j
+	assert_other_state backup live neo4j
+	there=$backup
+	try_restore neo4j WHISPERBACKUP_TEST_KILL_AT=5
+	[[ $result -eq 137 ]] || fail "exit status $result" "$errors"
+	program 0 recover
+	assert_contains "$errors" 'as it was before'
+	assert_sound
+	save_state undone neo4j
+	assert_same_state live undone neo4j
+	try_restore neo4j WHISPERBACKUP_TEST_KILL_AT=7
+	[[ $result -eq 137 ]] || fail "exit status $result" "$errors"
+	program 0 recover
+	assert_contains "$errors" 'holds what the backup holds'
+	assert_sound
+	save_state finished neo4j
+	assert_same_state backup finished neo4j
+	rm -r "$(backup_path "$backup")"
+}
