@@ -91,10 +91,10 @@ enum status create_backup(const struct create_backup_request *request, struct cr
 		return status;
 	}
 	*ret_result = (struct create_backup_result){
-		.shown_path = MOVE(work.shown_path),
 		.complete = record_is_complete(&work.record),
 		.failed = count(&work.record, STORE_FAILED),
 	};
+	ret_result->shown_path = MOVE(work.shown_path);
 	snprintf(ret_result->timestamp, sizeof ret_result->timestamp, "%s", work.draft.timestamp);
 	for (size_t i = 0; i < STORE_COUNT; i++) {
 		ret_result->bytes += work.record.stores[i].status == STORE_OK ? work.record.stores[i].size : 0;

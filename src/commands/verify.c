@@ -42,7 +42,7 @@ static enum status choose(const struct invocation *invocation, struct work *work
 		return error_set(error, STATUS_USAGE, "say either which backup to verify or --all, not both");
 	}
 	if (name != NULL) {
-		work->list.items = calloc(1, sizeof *work->list.items);
+		work->list.items = calloc(1, sizeof(struct backup *));
 		if (work->list.items == NULL) {
 			return error_memory(error);
 		}

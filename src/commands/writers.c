@@ -32,7 +32,7 @@ enum status writers_find(const struct session *session, struct writers *ret_writ
 	if (status != STATUS_OK) {
 		return status;
 	}
-	writers.items = calloc(writers.now.count + 1, sizeof *writers.items);
+	writers.items = calloc(writers.now.count + 1, sizeof(const struct container *));
 	if (writers.items == NULL) {
 		writers_free(&writers);
 		return error_memory(error);

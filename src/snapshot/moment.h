@@ -33,10 +33,10 @@ struct participant {
 	const struct container *container; /* lent */
 	bool pauses;                       /* it is captured while it stands still */
 	/* Set by moment_take: */
+	unsigned retries; /* pauses that found it not at rest */
+	double freeze_milliseconds;
 	enum status status; /* a participant that fails does not keep the others from their moment ... */
 	struct error error; /* ... and this says why */
-	double freeze_milliseconds;
-	unsigned retries; /* pauses that found it not at rest */
 };
 
 struct moment_request {

@@ -61,32 +61,43 @@ bool fingerprint_is_same(const struct fingerprint *one, const struct fingerprint
 
 /* --- comparing ---------------------------------------------------------------------------------------------------- */
 
+struct key {
+	const char *kind;
+	const char *name;
+};
+
+static int compare_key(const void *key, const void *item)
+{
+	const struct key *wanted = key;
+	const struct count *count = *(const struct count *const *)item;
+	int order = strcmp(wanted->kind, count->kind);
+	return order != 0 ? order : strcmp(wanted->name, count->name);
+}
+
 static int compare_items(const void *one, const void *other)
 {
-	const struct count *a = *(const struct count *const *)one;
-	const struct count *b = *(const struct count *const *)other;
-	int order = strcmp(a->kind, b->kind);
-	return order != 0 ? order : strcmp(a->name, b->name);
+	const struct count *count = *(const struct count *const *)one;
+	const struct key key = {.kind = count->kind, .name = count->name};
+	return compare_key(&key, other);
 }
 
 /* Its counts in an order of their own, so that each is found quickly; NULL without memory. */
 static const struct count **sorted(const struct fingerprint *fingerprint)
 {
-	const struct count **items = calloc(fingerprint->count + 1, sizeof *items);
+	const struct count **items = calloc(fingerprint->count + 1, sizeof(const struct count *));
 	for (size_t i = 0; items != NULL && i < fingerprint->count; i++) {
 		items[i] = &fingerprint->items[i];
 	}
 	if (items != NULL) {
-		qsort(items, fingerprint->count, sizeof *items, compare_items);
+		qsort(items, fingerprint->count, sizeof(const struct count *), compare_items);
 	}
 	return items;
 }
 
 static const struct count *find(const struct count *const *items, size_t count, const char *kind, const char *name)
 {
-	struct count wanted = {.kind = (char *)(uintptr_t)kind, .name = (char *)(uintptr_t)name};
-	const struct count *key = &wanted;
-	const struct count *const *found = bsearch(&key, items, count, sizeof *items, compare_items);
+	const struct key key = {.kind = kind, .name = name};
+	const struct count *const *found = bsearch(&key, items, count, sizeof(const struct count *), compare_key);
 	return found != NULL ? *found : NULL;
 }
 
