@@ -65,9 +65,9 @@ async function examineCollection(collection) {
 		probes++;
 		misses += found.distances[0][0] < 1e-4 ? 0 : 1;
 	}
-	// An HNSW index is searched approximately, and after many updates a few of its records cannot be reached any more: the
-	// live server of a run without any backup did not find one by its own vector either. Torn files lose far more.
-	if (misses * 4 > probes) {
+	// An HNSW index is searched approximately, and after many updates a record of it may not be reached any more: a live
+	// server on which nothing had been restored missed the same one as its restored backup. Torn files lose far more.
+	if (misses * 8 > probes) {
 		tell(`${misses} of ${probes} records are not found by their own vectors`);
 	}
 }
