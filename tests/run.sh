@@ -12,17 +12,22 @@ kinds=("$@")
 passed=0
 failed=0
 skipped=0
+# What has failed is said again at the end, where a log that was cut short still shows it.
+failures=$(mktemp)
+trap 'rm -f "$failures"' EXIT
 
 say() { printf '\n== %s\n' "$*"; }
 
 # Runs a program that writes TAP, shows it, and counts. A program that dies, leaks, or runs fewer tests than it has
 # planned must not pass for one without failures.
 count() { # NAME COMMAND...
-	local name=$1 line planned=0 seen=0 bad=0 status_file status began=$SECONDS
+	local name=$1 line planned=0 seen=0 bad=0 status_file status began=$SECONDS said=0
 	shift
 	status_file=$(mktemp)
 	while IFS= read -r line; do
 		printf '%s\n' "$line"
+		# The lines that follow a failure, as far as a person reads them.
+		[[ $line == '#'* && $said -gt 0 ]] && said=$((said - 1)) && printf '%s\n' "$line" >>"$failures"
 		case $line in
 		'1..'*) planned=${line#1..} ;;
 		# cmocka calls a skipped test "not ok".
@@ -31,6 +36,7 @@ count() { # NAME COMMAND...
 			seen=$((seen + 1))
 			;;
 		'ok '*)
+			said=0
 			passed=$((passed + 1))
 			seen=$((seen + 1))
 			;;
@@ -38,6 +44,8 @@ count() { # NAME COMMAND...
 			failed=$((failed + 1))
 			seen=$((seen + 1))
 			bad=$((bad + 1))
+			said=40
+			printf '\n%s: %s\n' "$name" "$line" >>"$failures"
 			;;
 		esac
 	done < <(
@@ -55,6 +63,7 @@ count() { # NAME COMMAND...
 
 broken() {
 	echo "not ok - $1"
+	printf '\nnot ok - %s\n' "$1" >>"$failures"
 	failed=$((failed + 1))
 }
 
@@ -90,7 +99,7 @@ for kind in "${kinds[@]}"; do
 	stack)
 		# shellcheck source=tests/stack/environment.sh
 		source tests/stack/environment.sh
-		trap 'scripts/stack.sh down >/dev/null 2>&1 || true' EXIT
+		trap 'scripts/stack.sh down >/dev/null 2>&1 || true; rm -f "$failures"' EXIT
 		# Where docker has no Compose v2, a copy for the tests alone; those that want it say so if it cannot be had.
 		if ! docker compose version >/dev/null 2>&1 && scripts/install-deps.sh --compose-v2-in "$PWD/build/compose-v2"; then
 			export WHISPERBACKUP_TEST_COMPOSE_V2=$PWD/build/compose-v2
@@ -109,5 +118,6 @@ for kind in "${kinds[@]}"; do
 	esac
 done
 
+[[ ! -s $failures ]] || { printf '\n== what failed\n' && cat "$failures"; }
 printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 [[ $failed -eq 0 && $passed -gt 0 ]]
