@@ -6,6 +6,7 @@
 #include "commands/create_backup.h"
 #include "commands/number.h"
 #include "commands/recovery.h"
+#include "commands/restore_recovery.h"
 #include "commands/space.h"
 
 #include <stdio.h>
@@ -68,6 +69,11 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 	if (status == STATUS_OK) {
 		status = session_open(invocation, &work.session, error);
 	}
+	bool healed = false;
+	if (status == STATUS_OK) {
+		/* First of all: a service may be stopped. */
+		status = restore_recovery_run(work.session.backup_folder, &healed, error);
+	}
 	if (status == STATUS_OK) {
 		status = session_connect(&work.session, error);
 	}
@@ -77,7 +83,6 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 	if (status == STATUS_OK) {
 		status = catalog_lock(work.session.backup_folder, &work.lock, error);
 	}
-	bool healed = false;
 	if (status == STATUS_OK) {
 		/* A guardian may still be at work for a run that was killed. */
 		status = recovery_run(work.session.backup_folder, GUARDIAN_SECONDS, &healed, error);

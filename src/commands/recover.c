@@ -1,6 +1,7 @@
 /* recover: puts right what a run that was killed has left. */
 #include "commands/command.h"
 #include "commands/recovery.h"
+#include "commands/restore_recovery.h"
 #include "commands/session.h"
 
 #include <stdio.h>
@@ -11,18 +12,22 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 {
 	CLEANUP(session_close) struct session session = {0};
 	bool healed = false;
+	bool recovered = false;
+	bool drill_healed = false;
 	enum status status = session_open_only(invocation, &session, error);
 	if (status == STATUS_OK) {
 		status = recovery_run(session.backup_folder, PATIENCE_SECONDS, &healed, error);
 	}
-	bool drill_healed = false;
+	if (status == STATUS_OK) {
+		status = restore_recovery_run(session.backup_folder, &recovered, error);
+	}
 	if (status == STATUS_OK) {
 		status = recovery_of_drill(session.backup_folder, &drill_healed, error);
 	}
 	if (status != STATUS_OK) {
 		return status;
 	}
-	printf("%s\n", healed || drill_healed ? "Recovered." : "There was nothing to recover.");
+	printf("%s\n", healed || drill_healed || recovered ? "Recovered." : "There was nothing to recover.");
 	*ret_exit_code = EXIT_DONE;
 	return STATUS_OK;
 }
@@ -37,7 +42,10 @@ const struct command command_recover = {
 		"If the backup's guardian is still there to thaw them, it is waited for, at most 60 seconds. What a drill has\n"
 		"made is removed.\n"
 		"\n"
-		"Every command that reads the folder of the backups does the same before anything else, so there is hardly\n"
-		"ever a need to call this. It does not touch what a restore has left: the next restore undoes that.\n",
+		"A restore that was killed is undone in all its stores; or finished, if all of them had been put in place and\n"
+		"checked. Services that it had stopped are started.\n"
+		"\n"
+		"Every command that reads the folder of the backups does the former before anything else, and create and\n"
+		"restore do the latter, so there is hardly ever a need to call this.\n",
 	.run = run,
 };

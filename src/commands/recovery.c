@@ -49,12 +49,12 @@ enum status recovery_run(const char *backup_folder, unsigned patience_seconds, b
 		status = journal_heal(journal, runtime, &thawed, error);
 	}
 	if (status != STATUS_OK) {
-		return error_prefix(error, "a backup was killed and may have left containers paused");
+		return error_prefix(error, "a backup or restore was killed and may have left containers paused");
 	}
 	display_open(&display, false);
 	if (thawed[0] != '\0') {
-		display_line(&display, MARK_WARNING, "a backup was killed and had left containers paused; they run again: %s",
-					 thawed);
+		display_line(&display, MARK_WARNING,
+					 "a backup or restore was killed and had left containers paused; they run again: %s", thawed);
 	} else {
 		display_line(&display, MARK_WARNING, "a backup was killed in its moment; nothing of it is paused any more");
 	}

@@ -10,11 +10,15 @@
 #include "commands/backup_json.h"
 #include "commands/command.h"
 #include "commands/moment_text.h"
+#include "commands/recovery.h"
+#include "commands/restore_recovery.h"
 #include "commands/restore_work.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { GUARDIAN_SECONDS = 60 }; /* that the guardian of a dead run is waited for */
 
 void restore_work_close(struct restore_work *work)
 {
@@ -25,6 +29,7 @@ void restore_work_close(struct restore_work *work)
 		fingerprint_free(&work->targets[i].now);
 	}
 	restore_window_close(work);
+	restore_journal_free(work->journal);
 	writers_free(&work->writers);
 	free(work->window_journal);
 	backup_free(work->backup);
@@ -116,6 +121,13 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 	const bool safety = invocation->options[OPTION_NO_SAFETY_BACKUP] == NULL;
 	display_open(&work.display, invocation->options[OPTION_QUIET] != NULL);
 	enum status status = session_open(invocation, &work.session, error);
+	bool recovered = false;
+	if (status == STATUS_OK) {
+		status = recovery_run(work.session.backup_folder, GUARDIAN_SECONDS, &recovered, error);
+	}
+	if (status == STATUS_OK) {
+		status = restore_recovery_run(work.session.backup_folder, &recovered, error);
+	}
 	if (status == STATUS_OK) {
 		status = catalog_find(work.session.backup_folder, invocation->arguments[0], &work.backup, error);
 	}
@@ -150,12 +162,19 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 		return status;
 	}
 	double began = clock_seconds();
+	status = restore_stores_begin(&work, error);
+	if (status != STATUS_OK) {
+		return status;
+	}
 	status = restore_stores_stage(&work, error);
 	if (status == STATUS_OK) {
 		status = restore_window_open(&work, error);
 	}
 	if (status == STATUS_OK) {
 		status = restore_stores_swap(&work, error);
+	}
+	if (status == STATUS_OK) {
+		status = restore_stores_decide(&work, error);
 	}
 	if (status != STATUS_OK) {
 		status = restore_stores_roll_back(&work, error);

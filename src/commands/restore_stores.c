@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "base/files.h"
 #include "base/interrupt.h"
 #include "base/units.h"
 #include "commands/restore_work.h"
@@ -9,7 +10,39 @@
 enum {
 	COUNT_SECONDS = 60, /* for a server that answers to let itself be counted as well */
 	COUNT_STEP_MILLISECONDS = 500,
+	MEMORY_LIMIT = 16 << 10, /* bytes that a store writes into the journal */
 };
+
+static enum status add_to_journal(struct restore_journal *journal, struct store *store, struct error *error)
+{
+	CLEANUP(buffer_free) struct buffer memory = BUFFER_INIT(MEMORY_LIMIT);
+	enum status status = store->ops->remember != NULL ? store->ops->remember(store, &memory, error) : STATUS_OK;
+	return status == STATUS_OK
+			   ? restore_journal_add(journal, store->ops->name, store->container->id, buffer_text(&memory), error)
+			   : status;
+}
+
+enum status restore_stores_begin(struct restore_work *work, struct error *error)
+{
+	CLEANUP(cleanup_free) char *path = NULL;
+	CLEANUP(cleanup_restore_journal) struct restore_journal *journal = calloc(1, sizeof *journal);
+	const struct session *session = &work->session;
+	enum status status =
+		journal == NULL ? error_memory(error) : files_join(session->backup_folder, RESTORE_JOURNAL_NAME, &path, error);
+	for (size_t i = 0; status == STATUS_OK && i < STORE_COUNT; i++) {
+		if (work->targets[i].store != NULL) {
+			status = add_to_journal(journal, work->targets[i].store, error);
+		}
+	}
+	if (status == STATUS_OK) {
+		status = restore_journal_begin(journal, path, session->docker_host != NULL ? session->docker_host : "",
+									   session->project, work->backup->timestamp, error);
+	}
+	if (status == STATUS_OK) {
+		work->journal = MOVE(journal);
+	}
+	return status;
+}
 
 enum status restore_stores_stage(struct restore_work *work, struct error *error)
 {
@@ -21,6 +54,9 @@ enum status restore_stores_stage(struct restore_work *work, struct error *error)
 		display_begin(&work->display, store_table[i]->name);
 		progress_step(&work->display.progress, "staging", target->artefact.raw_bytes);
 		enum status status = interrupt_check(error);
+		if (status == STATUS_OK) {
+			status = restore_journal_note(work->journal, RESTORE_JOURNAL_STAGING, store_table[i]->name, error);
+		}
 		if (status == STATUS_OK) {
 			status =
 				store_table[i]->stage(target->store, target->path, &target->artefact, &work->display.progress, error);
@@ -79,6 +115,9 @@ enum status restore_stores_swap(struct restore_work *work, struct error *error)
 		double began = clock_seconds();
 		enum status status = interrupt_check(error);
 		if (status == STATUS_OK) {
+			status = restore_journal_note(work->journal, RESTORE_JOURNAL_SWAPPING, store_table[i]->name, error);
+		}
+		if (status == STATUS_OK) {
 			status = store_table[i]->swap(target->store, &work->display.progress, error);
 		}
 		target->down_seconds = clock_seconds() - began;
@@ -101,7 +140,9 @@ enum status restore_stores_swap(struct restore_work *work, struct error *error)
 enum status restore_stores_roll_back(struct restore_work *work, struct error *error)
 {
 	size_t failures = 0;
+	struct error unnoted;
 	interrupt_hold();
+	(void)!restore_journal_note(work->journal, RESTORE_JOURNAL_ROLLING_BACK, NULL, &unnoted); /* as it is anyway */
 	for (size_t i = STORE_COUNT; i > 0; i--) {
 		struct restore_target *target = &work->targets[i - 1];
 		if (target->store == NULL) {
@@ -120,6 +161,9 @@ enum status restore_stores_roll_back(struct restore_work *work, struct error *er
 						 failure.hint[0] != '\0' ? failure.hint : "run the restore again once the cause is mended");
 		}
 	}
+	if (failures == 0) {
+		(void)!restore_journal_end(work->journal, &unnoted); /* else the next command finds nothing to be undone */
+	}
 	interrupt_release();
 	if (failures > 0) {
 		error->status = STATUS_FAILED; /* whatever it was: this is not "nothing half done by a Ctrl-C" */
@@ -127,7 +171,7 @@ enum status restore_stores_roll_back(struct restore_work *work, struct error *er
 						   failures == 1 ? "" : "s");
 		return error_hint(error,
 						  "the old data is kept in the folder .whisperbackup-restore/old of the store's volume, see "
-						  "docs/RESTORE.md; start the services and run the restore again to heal it");
+						  "docs/RESTORE.md; mend the cause, then call recover, which tries again");
 	}
 	if (failures == 0) {
 		size_t length = strlen(error->message);
@@ -136,19 +180,30 @@ enum status restore_stores_roll_back(struct restore_work *work, struct error *er
 	return error->status;
 }
 
+enum status restore_stores_decide(struct restore_work *work, struct error *error)
+{
+	enum status status = interrupt_check(error);
+	return status == STATUS_OK ? restore_journal_note(work->journal, RESTORE_JOURNAL_COMMITTING, NULL, error) : status;
+}
+
 void restore_stores_commit(struct restore_work *work)
 {
+	size_t failures = 0;
+	struct error failure;
 	interrupt_hold();
 	for (size_t i = 0; i < STORE_COUNT; i++) {
 		struct restore_target *target = &work->targets[i];
-		struct error failure;
 		if (target->plan == RESTORE_TO_DO &&
 			store_table[i]->commit(target->store, &work->display.progress, &failure) != STATUS_OK) {
 			display_line(&work->display, MARK_WARNING,
 						 "%s: the data is restored, but the old data could not be removed: %s", store_table[i]->title,
 						 failure.message);
-			display_hint(&work->display, "the next restore removes it");
+			display_hint(&work->display, "the next create, restore or recover removes it");
+			failures++;
 		}
+	}
+	if (failures == 0 && restore_journal_end(work->journal, &failure) != STATUS_OK) {
+		display_line(&work->display, MARK_WARNING, "%s", failure.message);
 	}
 	interrupt_release();
 }

@@ -9,6 +9,7 @@
 #include "commands/session.h"
 #include "commands/writers.h"
 #include "snapshot/window.h"
+#include "transaction/restore_journal.h"
 
 enum restore_plan { RESTORE_NOT_IN_BACKUP, RESTORE_NOT_CHOSEN, RESTORE_NOT_RUNNING, RESTORE_TO_DO };
 
@@ -28,6 +29,7 @@ struct restore_work {
 	struct backup *backup;
 	struct restore_target targets[STORE_COUNT]; /* in the order of store_table */
 	int lock;                                   /* of the folder of backups; -1: none */
+	struct restore_journal *journal;            /* from the first change on */
 	struct writers writers;                     /* that stand still while the stores are swapped */
 	struct window *window;                      /* the time in which they do */
 	char *window_journal;
@@ -65,6 +67,9 @@ enum status restore_safety_backup(struct restore_work *work, struct error *error
 
 /* --- the work (restore_stores.c) --------------------------------------------------------------------------------- */
 
+/* Writes down what will be done, before anything is. */
+enum status restore_stores_begin(struct restore_work *work, struct error *error) MUST_CHECK;
+
 /* All data comes beside the live data; services run. */
 enum status restore_stores_stage(struct restore_work *work, struct error *error) MUST_CHECK;
 
@@ -81,7 +86,10 @@ enum status restore_stores_swap(struct restore_work *work, struct error *error) 
 /* Brings everything back; what cannot be brought back is said, and becomes part of the failure that is in `error`. */
 enum status restore_stores_roll_back(struct restore_work *work, struct error *error) MUST_CHECK;
 
-/* The new data is in place: from here on there is only forwards, and a failure leaves rubbish, not a wrong state. */
+/* All is in place and has been checked: when this returns STATUS_OK there is only forwards. */
+enum status restore_stores_decide(struct restore_work *work, struct error *error) MUST_CHECK;
+
+/* Removes the old data; a failure leaves rubbish, not a wrong state, and the next command removes it. */
 void restore_stores_commit(struct restore_work *work);
 
 #endif

@@ -1,7 +1,7 @@
 #include "snapshot/direct_copy.h"
 
+#include "base/test_switch.h"
 #include "pipeline/gzip.h"
-#include "snapshot/test_switch.h"
 
 #include <stdlib.h>
 #include <string.h>

@@ -2,7 +2,7 @@
 
 #include "base/clock.h"
 #include "base/interrupt.h"
-#include "snapshot/test_switch.h"
+#include "base/test_switch.h"
 #include "snapshot/window.h"
 
 #include <stdlib.h>

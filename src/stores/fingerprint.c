@@ -61,44 +61,50 @@ bool fingerprint_is_same(const struct fingerprint *one, const struct fingerprint
 
 /* --- comparing ---------------------------------------------------------------------------------------------------- */
 
-struct key {
+/* A count whose texts are lent. */
+struct entry {
 	const char *kind;
 	const char *name;
+	uint64_t number;
 };
 
-static int compare_key(const void *key, const void *item)
+static int compare_entries(const void *one, const void *other)
 {
-	const struct key *wanted = key;
-	const struct count *count = *(const struct count *const *)item;
-	int order = strcmp(wanted->kind, count->kind);
-	return order != 0 ? order : strcmp(wanted->name, count->name);
-}
-
-static int compare_items(const void *one, const void *other)
-{
-	const struct count *count = *(const struct count *const *)one;
-	const struct key key = {.kind = count->kind, .name = count->name};
-	return compare_key(&key, other);
+	const struct entry *a = one;
+	const struct entry *b = other;
+	int order = strcmp(a->kind, b->kind);
+	return order != 0 ? order : strcmp(a->name, b->name);
 }
 
 /* Its counts in an order of their own, so that each is found quickly; NULL without memory. */
-static const struct count **sorted(const struct fingerprint *fingerprint)
+static struct entry *sorted(const struct fingerprint *fingerprint)
 {
-	const struct count **items = calloc(fingerprint->count + 1, sizeof(const struct count *));
-	for (size_t i = 0; items != NULL && i < fingerprint->count; i++) {
-		items[i] = &fingerprint->items[i];
+	struct entry *entries = calloc(fingerprint->count + 1, sizeof *entries);
+	for (size_t i = 0; entries != NULL && i < fingerprint->count; i++) {
+		const struct count *item = &fingerprint->items[i];
+		entries[i] = (struct entry){.kind = item->kind, .name = item->name, .number = item->number};
 	}
-	if (items != NULL) {
-		qsort(items, fingerprint->count, sizeof(const struct count *), compare_items);
+	if (entries != NULL) {
+		qsort(entries, fingerprint->count, sizeof *entries, compare_entries);
 	}
-	return items;
+	return entries;
 }
 
-static const struct count *find(const struct count *const *items, size_t count, const char *kind, const char *name)
+struct comparison {
+	struct entry *entries[2]; /* of the backup, and now */
+	size_t count[2];
+};
+
+static const struct entry *find(const struct comparison *both, int side, const char *kind, const char *name)
 {
-	const struct key key = {.kind = kind, .name = name};
-	const struct count *const *found = bsearch(&key, items, count, sizeof(const struct count *), compare_key);
-	return found != NULL ? *found : NULL;
+	const struct entry wanted = {.kind = kind, .name = name};
+	return bsearch(&wanted, both->entries[side], both->count[side], sizeof wanted, compare_entries);
+}
+
+static uint64_t number_of(const struct comparison *both, int side, const char *kind, const char *name)
+{
+	const struct entry *entry = find(both, side, kind, name);
+	return entry != NULL ? entry->number : 0;
 }
 
 static bool has_kind(const struct fingerprint *fingerprint, const char *kind)
@@ -108,10 +114,11 @@ static bool has_kind(const struct fingerprint *fingerprint, const char *kind)
 	return names > 0;
 }
 
-static void number_text(const struct count *count, char *text, size_t size)
+static void number_text(const struct comparison *both, int side, const struct entry *what, char *text, size_t size)
 {
-	if (count != NULL) {
-		snprintf(text, size, "%llu", (unsigned long long)count->number);
+	const struct entry *entry = find(both, side, what->kind, what->name);
+	if (entry != NULL) {
+		snprintf(text, size, "%llu", (unsigned long long)entry->number);
 	} else {
 		snprintf(text, size, "none");
 	}
@@ -123,27 +130,15 @@ static bool only_expired(uint64_t keys, uint64_t expiring, uint64_t keys_now, ui
 	return expiring_now <= expiring && keys - keys_now == expiring - expiring_now;
 }
 
-static uint64_t number_of(const struct count *count)
-{
-	return count != NULL ? count->number : 0;
-}
-
-struct comparison {
-	const struct count **items[2]; /* of the backup, and now */
-	size_t count[2];
-};
-
 static bool is_same(const struct comparison *both, const char *kind, const char *name)
 {
-	const struct count *then = find(both->items[0], both->count[0], kind, name);
-	const struct count *now = find(both->items[1], both->count[1], kind, name);
 	if (strcmp(kind, "keys") == 0 || strcmp(kind, "expiring keys") == 0) {
 		/* A database without keys is not named at all. */
-		return only_expired(number_of(find(both->items[0], both->count[0], "keys", name)),
-							number_of(find(both->items[0], both->count[0], "expiring keys", name)),
-							number_of(find(both->items[1], both->count[1], "keys", name)),
-							number_of(find(both->items[1], both->count[1], "expiring keys", name)));
+		return only_expired(number_of(both, 0, "keys", name), number_of(both, 0, "expiring keys", name),
+							number_of(both, 1, "keys", name), number_of(both, 1, "expiring keys", name));
 	}
+	const struct entry *then = find(both, 0, kind, name);
+	const struct entry *now = find(both, 1, kind, name);
 	return then != NULL && now != NULL && then->number == now->number;
 }
 
@@ -151,19 +146,18 @@ static bool compare_all(const struct comparison *both, const struct fingerprint 
 {
 	for (int side = 0; side < 2; side++) {
 		for (size_t i = 0; i < both->count[side]; i++) {
-			const struct count *count = both->items[side][i];
+			const struct entry *what = &both->entries[side][i];
 			bool may_be_left_out =
-				strcmp(count->kind, "nodes by label") == 0 || strcmp(count->kind, "relationships by type") == 0;
-			if ((may_be_left_out && !has_kind(sides[1 - side], count->kind)) ||
-				is_same(both, count->kind, count->name)) {
+				strcmp(what->kind, "nodes by label") == 0 || strcmp(what->kind, "relationships by type") == 0;
+			if ((may_be_left_out && !has_kind(sides[1 - side], what->kind)) || is_same(both, what->kind, what->name)) {
 				continue;
 			}
 			char then[24];
 			char now[24];
-			number_text(find(both->items[0], both->count[0], count->kind, count->name), then, sizeof then);
-			number_text(find(both->items[1], both->count[1], count->kind, count->name), now, sizeof now);
-			snprintf(difference, FINGERPRINT_DIFFERENCE_SIZE, "%s%s%.300s: %s in the backup, %s now", count->kind,
-					 count->name[0] != '\0' ? " of " : "", count->name, then, now);
+			number_text(both, 0, what, then, sizeof then);
+			number_text(both, 1, what, now, sizeof now);
+			snprintf(difference, FINGERPRINT_DIFFERENCE_SIZE, "%s%s%.300s: %s in the backup, %s now", what->kind,
+					 what->name[0] != '\0' ? " of " : "", what->name, then, now);
 			return false;
 		}
 	}
@@ -178,15 +172,15 @@ bool fingerprint_compare(const struct fingerprint *backup, const struct fingerpr
 		return true;
 	}
 	const struct fingerprint *sides[2] = {backup, now};
-	struct comparison both = {.items = {sorted(backup), sorted(now)}, .count = {backup->count, now->count}};
+	struct comparison both = {.entries = {sorted(backup), sorted(now)}, .count = {backup->count, now->count}};
 	bool same = false;
-	if (both.items[0] == NULL || both.items[1] == NULL) {
+	if (both.entries[0] == NULL || both.entries[1] == NULL) {
 		snprintf(ret_difference, FINGERPRINT_DIFFERENCE_SIZE, "out of memory");
 	} else {
 		same = compare_all(&both, sides, ret_difference);
 	}
-	free(both.items[0]);
-	free(both.items[1]);
+	free(both.entries[0]);
+	free(both.entries[1]);
 	return same;
 }
 

@@ -141,6 +141,15 @@ struct store_ops {
 	enum status (*commit)(struct store *store, struct progress *progress, struct error *error);
 	enum status (*rollback)(struct store *store, struct progress *progress, struct error *error);
 
+	/*
+	 * For whoever comes after a restore that was killed. `remember` writes down, in one line of text, what cannot be
+	 * asked of a server that does not run; `resume` makes the store of it, ready for commit or rollback, whatever the
+	 * container's state. Both are NULL for a store that is opened as ever then, and whose server tells by itself.
+	 */
+	enum status (*remember)(struct store *store, struct buffer *memory, struct error *error);
+	enum status (*resume)(struct runtime *runtime, const struct container *container, const char *memory,
+						  struct store **ret_store, struct error *error);
+
 	void (*free)(struct store *store);
 };
 

@@ -3,9 +3,11 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/interrupt.h"
+#include "base/test_switch.h"
 #include "pipeline/file.h"
 #include "pipeline/gzip.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -54,7 +56,7 @@ static enum status stop(struct volume_store *self, struct progress *progress, st
 	interrupt_hold();
 	enum status status = runtime_stop(store->runtime, store->container, self->stop_signal, self->stop_seconds, error);
 	interrupt_release();
-	return status;
+	return status == STATUS_OK ? test_switch_step("stopped", error) : status;
 }
 
 /* A server that ends right after its start, or is started again and again by its restart policy, will never answer. */
@@ -154,12 +156,19 @@ enum status volume_store_commit(struct store *store, struct progress *progress, 
 	if (self->swap == NULL) {
 		return STATUS_OK;
 	}
+	if (self->half) {
+		return error_set(error, STATUS_FAILED, "%s's old data cannot be removed: the restored data is not in place",
+						 store->ops->title);
+	}
 	progress_step(progress, "removing the old data", 0);
-	enum status status = folder_swap_commit(self->swap, error);
+	enum status status = test_switch_step("removing the old data", error);
+	if (status == STATUS_OK) {
+		status = folder_swap_commit(self->swap, error);
+	}
 	if (status == STATUS_OK) {
 		folder_swap_free(MOVE(self->swap));
 	}
-	return status;
+	return status == STATUS_OK && self->stopped ? start(self, progress, error) : status;
 }
 
 enum status volume_store_rollback(struct store *store, struct progress *progress, struct error *error)
@@ -178,6 +187,67 @@ enum status volume_store_rollback(struct store *store, struct progress *progress
 		}
 	}
 	return status == STATUS_OK && self->stopped ? start(self, progress, error) : status;
+}
+
+/* --- for who comes after us --------------------------------------------------------------------------------------- */
+
+enum status volume_store_remember(struct store *store, struct buffer *memory, struct error *error)
+{
+	const struct volume_store *self = (const struct volume_store *)store;
+	json_t *names = json_array();
+	for (size_t i = 0; self->names != NULL && self->names[i] != NULL; i++) {
+		(void)json_array_append_new(names, json_string(self->names[i]));
+	}
+	json_t *document = json_pack("{s:s, s:o}", "folder", store->data_folder, "names", names);
+	CLEANUP(cleanup_free) char *text = document != NULL ? json_dumps(document, JSON_COMPACT) : NULL;
+	json_decref(document);
+	return text == NULL ? error_memory(error) : buffer_append_text(memory, text, error);
+}
+
+enum status volume_store_recall(struct volume_store *self, const char *memory, char ***ret_names, struct error *error)
+{
+	json_t *document = json_loads(memory, 0, NULL);
+	const char *folder = json_string_value(json_object_get(document, "folder"));
+	const json_t *list = json_object_get(document, "names");
+	char **names = calloc(json_array_size(list) + 1, sizeof *names);
+	bool sound = folder != NULL && folder[0] == '/' && strlen(folder) < sizeof self->store.data_folder && names != NULL;
+	for (size_t i = 0; sound && i < json_array_size(list); i++) {
+		const char *name = json_string_value(json_array_get(list, i));
+		names[i] = name != NULL && strchr(name, '/') == NULL ? strdup(name) : NULL;
+		sound = names[i] != NULL;
+	}
+	if (sound) {
+		strcpy(self->store.data_folder, folder);
+	}
+	json_decref(document);
+	if (sound && ret_names != NULL) {
+		*ret_names = names;
+		return STATUS_OK;
+	}
+	for (size_t i = 0; names != NULL && names[i] != NULL; i++) {
+		free(names[i]);
+	}
+	free(names);
+	return sound ? STATUS_OK
+				 : error_set(error, STATUS_FAILED, "what is written about the data of %s makes no sense",
+							 self->store.ops->title);
+}
+
+enum status volume_store_resume(struct volume_store *self, struct error *error)
+{
+	struct store *store = &self->store;
+	enum container_state state = CONTAINER_RUNNING;
+	enum container_health health = HEALTH_NONE;
+	enum status status =
+		folder_swap_new(store->runtime, store->container, store->data_folder, self->names, &self->swap, error);
+	if (status == STATUS_OK) {
+		status = folder_swap_resume(self->swap, &self->half, error);
+	}
+	if (status == STATUS_OK) {
+		status = runtime_inspect(store->runtime, store->container, &state, &health, error);
+	}
+	self->stopped = state == CONTAINER_STOPPED;
+	return status;
 }
 
 void volume_store_close(struct volume_store *self)

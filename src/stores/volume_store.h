@@ -17,6 +17,7 @@ struct volume_store {
 	enum status (*before_stop)(struct volume_store *self, struct error *error);
 	struct folder_swap *swap; /* from stage to commit or rollback */
 	bool stopped;             /* by us, and not started again */
+	bool half;                /* resumed where some of the data is in place and some is not */
 };
 
 /* `tar` is owned from then on; what stands in it under `path_in_archive` becomes the folder's content. */
@@ -32,6 +33,16 @@ enum status volume_store_size(struct store *store, uint64_t *ret_bytes, struct e
 enum status volume_store_swap(struct store *store, struct progress *progress, struct error *error) MUST_CHECK;
 enum status volume_store_commit(struct store *store, struct progress *progress, struct error *error) MUST_CHECK;
 enum status volume_store_rollback(struct store *store, struct progress *progress, struct error *error) MUST_CHECK;
+
+/*
+ * store_ops.remember; and what store_ops.resume does once the store's own struct has been made: the data folder is
+ * taken from the memory, and the names, which are the caller's to free (with their texts; NULL-terminated; ret_names
+ * may be NULL).
+ */
+enum status volume_store_remember(struct store *store, struct buffer *memory, struct error *error) MUST_CHECK;
+enum status volume_store_recall(struct volume_store *self, const char *memory, char ***ret_names,
+								struct error *error) MUST_CHECK;
+enum status volume_store_resume(struct volume_store *self, struct error *error) MUST_CHECK;
 
 /* Frees what this part holds, not the struct. */
 void volume_store_close(struct volume_store *self);

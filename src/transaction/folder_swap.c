@@ -1,6 +1,7 @@
 #include "transaction/folder_swap.h"
 
 #include "base/files.h"
+#include "base/test_switch.h"
 #include "pipeline/file.h"
 #include "pipeline/tar.h"
 
@@ -184,7 +185,10 @@ static enum status write_state(const struct parts *parts, const char *text, stru
 	if (status == STATUS_OK && rename(temporary, parts->state) != 0) {
 		status = error_set_errno(error, "cannot write %s", parts->state);
 	}
-	return status == STATUS_OK ? file_sync_folder(parts->own, error) : status;
+	if (status == STATUS_OK) {
+		status = file_sync_folder(parts->own, error);
+	}
+	return status == STATUS_OK ? test_switch_step(text, error) : status;
 }
 
 /* "", "out", "in" or "done" */
@@ -436,25 +440,58 @@ static enum status remote_stage(const struct folder_swap *swap, struct source *t
 /* --- either way ------------------------------------------------------------------------------------------------------
  */
 
+static enum status look(const struct folder_swap *swap, char **ret_state, struct error *error)
+{
+	return swap->host != NULL ? direct_state(swap, ret_state, error) : remote_state(swap, ret_state, error);
+}
+
+static bool is_half(const char *state)
+{
+	return strcmp(state, "out") == 0 || strcmp(state, "in") == 0;
+}
+
+static enum status refuse_strange(const struct folder_swap *swap, const char *state, struct error *error)
+{
+	if (state[0] == '\0' || strcmp(state, "done") == 0 || is_half(state)) {
+		return STATUS_OK;
+	}
+	(void)error_set(error, STATUS_FAILED, "%s/" OWN_FOLDER " of container %s holds data of an earlier restore (%s)",
+					swap->path, swap->container->name, state);
+	return error_hint(error, "see what is in it (docs/RESTORE.md), save what you need, and remove that folder");
+}
+
+enum status folder_swap_resume(struct folder_swap *swap, bool *ret_half, struct error *error)
+{
+	CLEANUP(cleanup_free) char *state = NULL;
+	enum status status = look(swap, &state, error);
+	if (status == STATUS_OK) {
+		status = refuse_strange(swap, state, error);
+	}
+	if (status == STATUS_OK) {
+		*ret_half = is_half(state);
+		swap->applied = state[0] != '\0';
+	}
+	return status;
+}
+
 enum status folder_swap_heal(struct folder_swap *swap, bool stopped, bool *ret_moved, struct error *error)
 {
 	CLEANUP(cleanup_free) char *state = NULL;
 	*ret_moved = false;
-	enum status status = swap->host != NULL ? direct_state(swap, &state, error) : remote_state(swap, &state, error);
+	enum status status = look(swap, &state, error);
 	if (status != STATUS_OK) {
 		return status;
 	}
-	if (strcmp(state, "out") == 0 || strcmp(state, "in") == 0) {
+	if (is_half(state)) {
 		*ret_moved = !stopped;
 		if (!stopped) {
 			return STATUS_OK;
 		}
 		return swap->host != NULL ? direct_rollback(swap, error) : run_script(swap, "rollback", NULL, error);
 	}
-	if (state[0] != '\0' && strcmp(state, "done") != 0) {
-		(void)error_set(error, STATUS_FAILED, "%s/" OWN_FOLDER " of container %s holds data of an earlier restore (%s)",
-						swap->path, swap->container->name, state);
-		return error_hint(error, "see what is in it (docs/RESTORE.md), save what you need, and remove that folder");
+	status = refuse_strange(swap, state, error);
+	if (status != STATUS_OK) {
+		return status;
 	}
 	return swap->host != NULL ? direct_remove(swap, error) : run_script(swap, "remove", NULL, error);
 }

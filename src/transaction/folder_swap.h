@@ -46,6 +46,12 @@ enum status folder_swap_heal(struct folder_swap *swap, bool stopped, bool *ret_m
 enum status folder_swap_unfinished(struct runtime *runtime, const struct container *container, const char *path,
 								   bool *ret_unfinished, struct error *error) MUST_CHECK;
 
+/*
+ * Takes up what a run that died has left, for folder_swap_commit or folder_swap_rollback. *ret_half: some of the data
+ * is in place and some is not, so there is no commit.
+ */
+enum status folder_swap_resume(struct folder_swap *swap, bool *ret_half, struct error *error) MUST_CHECK;
+
 /* Stages the content of a tar stream that stands under `path_in_archive`; `tar` is owned from then on. */
 enum status folder_swap_stage(struct folder_swap *swap, struct source *tar, const char *path_in_archive,
 							  struct progress *progress, struct error *error) MUST_CHECK;

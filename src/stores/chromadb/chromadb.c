@@ -245,15 +245,13 @@ static void chromadb_free(struct store *store)
 	free(self);
 }
 
-static enum status chromadb_open(struct runtime *runtime, const struct container *container, struct store **ret_store,
-								 struct error *error)
+static struct chromadb *make(struct runtime *runtime, const struct container *container)
 {
 	struct chromadb *self = calloc(1, sizeof *self);
 	if (self == NULL) {
-		return error_memory(error);
+		return NULL;
 	}
-	struct store *store = &self->volume.store;
-	*store = (struct store){.ops = &store_chromadb, .runtime = runtime, .container = container};
+	self->volume.store = (struct store){.ops = &store_chromadb, .runtime = runtime, .container = container};
 	self->volume.stop_signal = "INT"; /* SIGTERM hangs the server until it is killed */
 	self->volume.stop_seconds = STOP_SECONDS;
 	self->volume.before_stop = wait_for_rest;
@@ -263,6 +261,36 @@ static enum status chromadb_open(struct runtime *runtime, const struct container
 	if (is_argument(container, "--port", &port) || port != NULL) {
 		self->port = (unsigned)atoi(port);
 	}
+	return self;
+}
+
+static enum status chromadb_resume(struct runtime *runtime, const struct container *container, const char *memory,
+								   struct store **ret_store, struct error *error)
+{
+	struct chromadb *self = make(runtime, container);
+	if (self == NULL) {
+		return error_memory(error);
+	}
+	enum status status = volume_store_recall(&self->volume, memory, NULL, error);
+	if (status == STATUS_OK) {
+		status = volume_store_resume(&self->volume, error);
+	}
+	if (status != STATUS_OK) {
+		chromadb_free(&self->volume.store);
+		return status;
+	}
+	*ret_store = &self->volume.store;
+	return STATUS_OK;
+}
+
+static enum status chromadb_open(struct runtime *runtime, const struct container *container, struct store **ret_store,
+								 struct error *error)
+{
+	struct chromadb *self = make(runtime, container);
+	if (self == NULL) {
+		return error_memory(error);
+	}
+	struct store *store = &self->volume.store;
 	enum status status = find_folder(store, error);
 	if (status == STATUS_OK) {
 		status = runtime_host_folder(runtime, container, store->data_folder, &self->host_folder, error);
@@ -559,5 +587,7 @@ const struct store_ops store_chromadb = {
 	.swap = volume_store_swap,
 	.commit = volume_store_commit,
 	.rollback = volume_store_rollback,
+	.remember = volume_store_remember,
+	.resume = chromadb_resume,
 	.free = chromadb_free,
 };

@@ -170,16 +170,43 @@ static void neo4j_free(struct store *store)
 	free(self);
 }
 
+static struct neo4j *make(struct runtime *runtime, const struct container *container)
+{
+	struct neo4j *self = calloc(1, sizeof *self);
+	if (self != NULL) {
+		self->volume.store = (struct store){.ops = &store_neo4j, .runtime = runtime, .container = container};
+		self->volume.stop_seconds = STOP_SECONDS;
+	}
+	return self;
+}
+
+static enum status neo4j_resume(struct runtime *runtime, const struct container *container, const char *memory,
+								struct store **ret_store, struct error *error)
+{
+	struct neo4j *self = make(runtime, container);
+	if (self == NULL) {
+		return error_memory(error);
+	}
+	enum status status = volume_store_recall(&self->volume, memory, NULL, error);
+	if (status == STATUS_OK) {
+		status = volume_store_resume(&self->volume, error);
+	}
+	if (status != STATUS_OK) {
+		neo4j_free(&self->volume.store);
+		return status;
+	}
+	*ret_store = &self->volume.store;
+	return STATUS_OK;
+}
+
 static enum status neo4j_open(struct runtime *runtime, const struct container *container, struct store **ret_store,
 							  struct error *error)
 {
-	struct neo4j *self = calloc(1, sizeof *self);
+	struct neo4j *self = make(runtime, container);
 	if (self == NULL) {
 		return error_memory(error);
 	}
 	struct store *store = &self->volume.store;
-	*store = (struct store){.ops = &store_neo4j, .runtime = runtime, .container = container};
-	self->volume.stop_seconds = STOP_SECONDS;
 	const char *folder = container_environment(container, "NEO4J_server_directories_data");
 	snprintf(store->data_folder, sizeof store->data_folder, "%s",
 			 folder != NULL && folder[0] == '/' ? folder : "/data");
@@ -407,5 +434,7 @@ const struct store_ops store_neo4j = {
 	.swap = volume_store_swap,
 	.commit = volume_store_commit,
 	.rollback = volume_store_rollback,
+	.remember = volume_store_remember,
+	.resume = neo4j_resume,
 	.free = neo4j_free,
 };

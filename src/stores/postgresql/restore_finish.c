@@ -2,6 +2,7 @@
 #include "stores/postgresql/restore.h"
 
 #include "base/interrupt.h"
+#include "base/test_switch.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -64,6 +65,9 @@ static enum status finish(struct postgresql *server, struct progress *progress, 
 {
 	enum status status =
 		psql_query(server, RESTORE_STATE_DATABASE, "UPDATE public.run SET phase = 'finishing';", NULL, error);
+	if (status == STATUS_OK) {
+		status = test_switch_step("PostgreSQL drops the old databases", error);
+	}
 	if (status == STATUS_OK) {
 		status = restore_state_drop_databases(server, RESTORE_STATE_OLD, error);
 	}

@@ -2,6 +2,7 @@
 #include "stores/postgresql/restore.h"
 
 #include "base/interrupt.h"
+#include "base/test_switch.h"
 
 #include <string.h>
 #include <time.h>
@@ -247,6 +248,9 @@ enum status restore_swap(struct store *store, struct progress *progress, struct 
 	}
 	if (status == STATUS_OK) {
 		status = exchange(server, "SELECT new_lists, new_changes FROM public.run;", rename_forward, error);
+	}
+	if (status == STATUS_OK) {
+		status = test_switch_step("PostgreSQL has committed", error);
 	}
 	return status == STATUS_OK ? STATUS_OK : error_prefix(error, "cannot put the restored databases in place");
 }

@@ -9,6 +9,7 @@
 #include "stores/store_table.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -25,17 +26,68 @@ static void redis_free(struct store *store)
 	free(self);
 }
 
+static struct redis *make(struct runtime *runtime, const struct container *container)
+{
+	struct redis *self = calloc(1, sizeof *self);
+	if (self != NULL) {
+		self->volume.store = (struct store){.ops = &store_redis, .runtime = runtime, .container = container};
+		self->volume.stop_seconds = STOP_SECONDS;
+		self->volume.names = self->names;
+	}
+	return self;
+}
+
 static enum status redis_open(struct runtime *runtime, const struct container *container, struct store **ret_store,
 							  struct error *error)
 {
-	struct redis *self = calloc(1, sizeof *self);
+	struct redis *self = make(runtime, container);
 	if (self == NULL) {
 		return error_memory(error);
 	}
-	self->volume.store = (struct store){.ops = &store_redis, .runtime = runtime, .container = container};
-	self->volume.stop_seconds = STOP_SECONDS;
-	self->volume.names = self->names;
 	enum status status = redis_learn(self, error);
+	if (status != STATUS_OK) {
+		redis_free(&self->volume.store);
+		return status;
+	}
+	*ret_store = &self->volume.store;
+	return STATUS_OK;
+}
+
+/* The names are those of redis_learn, in its order. */
+static enum status recall(struct redis *self, const char *memory, struct error *error)
+{
+	char *const places[] = {self->dump_name, self->append_name, self->append_folder};
+	char **names = NULL;
+	enum status status = volume_store_recall(&self->volume, memory, &names, error);
+	for (size_t i = 0; status == STATUS_OK && i < sizeof places / sizeof *places && names[i] != NULL; i++) {
+		snprintf(places[i], REDIS_NAME_SIZE, "%s", names[i]);
+		self->names[i] = places[i];
+	}
+	for (size_t i = 0; names != NULL && names[i] != NULL; i++) {
+		free(names[i]);
+	}
+	free(names);
+	if (status == STATUS_OK && self->names[0] == NULL) {
+		/* Without names everything in the folder would be taken for the data. */
+		status = error_set(error, STATUS_FAILED, "what is written about the data of Redis makes no sense");
+	}
+	return status;
+}
+
+static enum status redis_resume(struct runtime *runtime, const struct container *container, const char *memory,
+								struct store **ret_store, struct error *error)
+{
+	struct redis *self = make(runtime, container);
+	if (self == NULL) {
+		return error_memory(error);
+	}
+	enum status status = recall(self, memory, error);
+	if (status == STATUS_OK) {
+		status = redis_find_port(self, error);
+	}
+	if (status == STATUS_OK) {
+		status = volume_store_resume(&self->volume, error);
+	}
 	if (status != STATUS_OK) {
 		redis_free(&self->volume.store);
 		return status;
@@ -125,5 +177,7 @@ const struct store_ops store_redis = {
 	.swap = volume_store_swap,
 	.commit = volume_store_commit,
 	.rollback = volume_store_rollback,
+	.remember = volume_store_remember,
+	.resume = redis_resume,
 	.free = redis_free,
 };

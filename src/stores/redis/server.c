@@ -109,7 +109,15 @@ static enum status log_in(struct redis *self, struct error *error)
 enum status redis_ready(struct store *store, struct error *error)
 {
 	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(REDIS_REPLY_LIMIT);
-	enum status status = REDIS_COMMAND((struct redis *)store, &reply, error, "PING");
+	struct redis *self = (struct redis *)store;
+	enum status status = REDIS_COMMAND(self, &reply, error, "PING");
+	if (status == STATUS_OK && self->password == NULL && strstr(buffer_text(&reply), "NOAUTH") != NULL) {
+		/* One that did not run when we began. */
+		status = log_in(self, error);
+		if (status == STATUS_OK) {
+			status = REDIS_COMMAND(self, &reply, error, "PING");
+		}
+	}
 	if (status == STATUS_OK && strncmp(buffer_text(&reply), "LOADING", 7) == 0) {
 		(void)error_set(error, STATUS_UNAVAILABLE, "Redis is still loading its data");
 		return error_hint(error, "wait a little, then try again");
@@ -122,13 +130,24 @@ enum status redis_ready(struct store *store, struct error *error)
 	return status;
 }
 
+enum status redis_find_port(struct redis *self, struct error *error)
+{
+	CLEANUP(cleanup_free) char *port = option_of(self->volume.store.container, "--port");
+	if (port != NULL && strlen(port) >= sizeof self->port) {
+		return error_set(error, STATUS_FAILED, "Redis has a port that is none: %s", port);
+	}
+	snprintf(self->port, sizeof self->port, "%s", port != NULL ? port : "6379");
+	return STATUS_OK;
+}
+
 enum status redis_learn(struct redis *self, struct error *error)
 {
 	struct store *store = &self->volume.store;
 	CLEANUP(buffer_free) struct buffer info = BUFFER_INIT(REDIS_REPLY_LIMIT);
-	CLEANUP(cleanup_free) char *port = option_of(store->container, "--port");
-	snprintf(self->port, sizeof self->port, "%s", port != NULL ? port : "6379");
-	enum status status = log_in(self, error);
+	enum status status = redis_find_port(self, error);
+	if (status == STATUS_OK) {
+		status = log_in(self, error);
+	}
 	if (status == STATUS_OK) {
 		status = redis_ready(store, error);
 	}

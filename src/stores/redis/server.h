@@ -39,6 +39,9 @@ enum status redis_command(struct redis *self, struct buffer *reply, struct error
 /* The value of "NAME:value" in a reply to INFO; false if it is not there. */
 bool redis_info_value(const struct buffer *info, const char *name, char *value, size_t size);
 
+/* The port, as the container's command has it; the server need not run. */
+enum status redis_find_port(struct redis *self, struct error *error) MUST_CHECK;
+
 /* Finds the port, logs in, and asks for version, folder and file names. */
 enum status redis_learn(struct redis *self, struct error *error) MUST_CHECK;
 

@@ -1,0 +1,183 @@
+#include "commands/restore_recovery.h"
+
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/interrupt.h"
+#include "catalog/catalog.h"
+#include "commands/command.h"
+#include "commands/display.h"
+#include "runtimes/docker.h"
+#include "transaction/restore_journal.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+	START_SECONDS = 180, /* for a service to be healthy */
+	OPEN_SECONDS = 60,   /* for one that has just been started to let itself be asked */
+	OPEN_STEP_MILLISECONDS = 500,
+};
+
+struct recovery {
+	struct restore_journal *journal;
+	struct runtime *runtime;
+	struct container_list containers;
+	struct display display;
+};
+
+static void cleanup_recovery(struct recovery *recovery)
+{
+	container_list_free(&recovery->containers);
+	runtime_free(recovery->runtime);
+	restore_journal_free(recovery->journal);
+}
+
+/* The same container, or the one that has been made anew for the service since. */
+static enum status find_container(const struct recovery *recovery, const struct restore_journal_store *noted,
+								  const struct store_ops *ops, struct container **ret_container, struct error *error)
+{
+	*ret_container = NULL;
+	for (size_t i = 0; i < recovery->containers.count; i++) {
+		struct container *container = recovery->containers.items[i];
+		bool same = strcmp(container->id, noted->container) == 0;
+		if (same || (*ret_container == NULL && store_of_container(container) == ops)) {
+			*ret_container = container;
+		}
+		if (same) {
+			break;
+		}
+	}
+	if (*ret_container != NULL) {
+		return STATUS_OK;
+	}
+	(void)error_set(error, STATUS_UNAVAILABLE, "there is no container for it in project %s",
+					recovery->journal->project);
+	return error_hint(error, "make it again with the same volume (./bot.sh start), then: %s recover",
+					  command_program());
+}
+
+static enum status make_run(struct runtime *runtime, const struct container *container, struct error *error)
+{
+	enum container_state state = CONTAINER_RUNNING;
+	enum container_health health = HEALTH_NONE;
+	enum status status = runtime_inspect(runtime, container, &state, &health, error);
+	if (status != STATUS_OK || state != CONTAINER_STOPPED) {
+		return status;
+	}
+	status = runtime_start(runtime, container, error);
+	return status == STATUS_OK ? runtime_wait_healthy(runtime, container, START_SECONDS, error) : status;
+}
+
+/* A store whose server tells by itself how far it is. */
+static enum status open_running(struct runtime *runtime, struct container *container, const struct store_ops *ops,
+								struct store **ret_store, struct error *error)
+{
+	enum status status = make_run(runtime, container, error);
+	if (status == STATUS_OK) {
+		container->state = CONTAINER_RUNNING; /* `open` looks at what was found, which may be from before the start */
+	}
+	for (double began = clock_seconds(); status == STATUS_OK;) {
+		status = ops->open(runtime, container, ret_store, error);
+		if (status == STATUS_OK || clock_seconds() - began > OPEN_SECONDS) {
+			break;
+		}
+		clock_sleep(OPEN_STEP_MILLISECONDS);
+		status = STATUS_OK;
+	}
+	return status;
+}
+
+static enum status recover_store(struct recovery *recovery, const struct restore_journal_store *noted,
+								 struct error *error)
+{
+	const struct store_ops *ops = store_by_name(noted->name);
+	struct container *container = NULL;
+	CLEANUP(cleanup_store) struct store *store = NULL;
+	struct progress *progress = &recovery->display.progress;
+	if (ops == NULL) {
+		return error_set(error, STATUS_FAILED, "this version knows no such store");
+	}
+	enum status status = find_container(recovery, noted, ops, &container, error);
+	if (status == STATUS_OK) {
+		status = ops->resume != NULL ? ops->resume(recovery->runtime, container, noted->memory, &store, error)
+									 : open_running(recovery->runtime, container, ops, &store, error);
+	}
+	if (status == STATUS_OK) {
+		status =
+			recovery->journal->committing ? ops->commit(store, progress, error) : ops->rollback(store, progress, error);
+	}
+	return status == STATUS_OK ? make_run(recovery->runtime, container, error) : status;
+}
+
+static enum status recover_all(struct recovery *recovery, struct error *error)
+{
+	const struct restore_journal *journal = recovery->journal;
+	enum status result = STATUS_OK;
+	display_line(&recovery->display, MARK_WARNING, "a restore of %s was killed; %s", journal->timestamp,
+				 journal->committing ? "all was in place, so it is finished now"
+									 : "what the stores held before is brought back now");
+	for (size_t i = journal->count; i > 0; i--) {
+		const struct restore_journal_store *noted = &journal->stores[i - 1];
+		struct error failure;
+		display_begin(&recovery->display, noted->name);
+		progress_step(&recovery->display.progress, "recovering", 0);
+		if (recover_store(recovery, noted, &failure) == STATUS_OK) {
+			display_end(&recovery->display, MARK_DONE,
+						journal->committing ? "holds what the backup holds" : "as it was before");
+			continue;
+		}
+		display_end(&recovery->display, MARK_FAILED, "could not be recovered: %s", failure.message);
+		if (result == STATUS_OK) {
+			*error = failure;
+			result = error_prefix(error, "a restore of %s was killed, and %s could not be recovered",
+								  journal->timestamp, noted->name);
+		}
+	}
+	return result;
+}
+
+static enum status recover(const char *path, bool *ret_recovered, struct error *error)
+{
+	CLEANUP(cleanup_recovery) struct recovery recovery = {0};
+	enum status status = restore_journal_take(path, &recovery.journal, error);
+	if (status != STATUS_OK || recovery.journal == NULL) {
+		return status;
+	}
+	display_open(&recovery.display, false);
+	status = docker_runtime_new(recovery.journal->engine, &recovery.runtime, error);
+	if (status == STATUS_OK) {
+		status = runtime_find(recovery.runtime, recovery.journal->project, &recovery.containers, error);
+	}
+	if (status == STATUS_OK) {
+		status = recover_all(&recovery, error);
+	}
+	if (status == STATUS_OK) {
+		status = restore_journal_end(recovery.journal, error);
+	}
+	*ret_recovered = status == STATUS_OK;
+	if (status != STATUS_OK && error->hint[0] == '\0') {
+		(void)error_hint(error, "mend the cause, then: %s recover", command_program());
+	}
+	return status;
+}
+
+enum status restore_recovery_run(const char *backup_folder, bool *ret_recovered, struct error *error)
+{
+	CLEANUP(cleanup_free) char *path = NULL;
+	int lock = -1;
+	*ret_recovered = false;
+	enum status status = files_join(backup_folder, RESTORE_JOURNAL_NAME, &path, error);
+	if (status != STATUS_OK || access(path, F_OK) != 0) {
+		return status;
+	}
+	status = catalog_lock(backup_folder, &lock, error);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	interrupt_hold(); /* it is whole or not at all */
+	status = recover(path, ret_recovered, error);
+	interrupt_release();
+	catalog_unlock(&lock);
+	return status;
+}

@@ -1,0 +1,21 @@
+/*
+ * restore_recovery.h - finishes or undoes a restore that was killed, whatever instant it was killed at.
+ */
+#ifndef WHISPERBACKUP_COMMANDS_RESTORE_RECOVERY_H
+#define WHISPERBACKUP_COMMANDS_RESTORE_RECOVERY_H
+
+#include "base/error.h"
+
+#include <stdbool.h>
+
+/*
+ * Does what the journal in the folder of the backups asks for: before all stores had been swapped and checked, all of
+ * them get back what they held before; after that, what is left of the old data is removed. Services that the restore
+ * had stopped are started. Says on standard error what it did; *ret_recovered: there was something.
+ *
+ * Takes the folder's lock for that. STATUS_LOCKED while another run is at work; a restore that is alive is not touched.
+ * After a failure the journal stays, and the next call tries again.
+ */
+enum status restore_recovery_run(const char *backup_folder, bool *ret_recovered, struct error *error) MUST_CHECK;
+
+#endif

@@ -1,0 +1,243 @@
+#include "transaction/restore_journal.h"
+
+#include "base/files.h"
+#include "base/test_switch.h"
+#include "pipeline/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { JOURNAL_FORMAT = 1 };
+
+void restore_journal_free(struct restore_journal *journal)
+{
+	if (journal == NULL) {
+		return;
+	}
+	for (size_t i = 0; i < journal->count; i++) {
+		free(journal->stores[i].name);
+		free(journal->stores[i].container);
+		free(journal->stores[i].memory);
+	}
+	if (journal->path != NULL) {
+		cleanup_close(&journal->fd);
+	}
+	free(journal->stores);
+	free(journal->path);
+	free(journal->engine);
+	free(journal->project);
+	free(journal->timestamp);
+	free(journal);
+}
+
+enum status restore_journal_add(struct restore_journal *journal, const char *name, const char *container,
+								const char *memory, struct error *error)
+{
+	struct restore_journal_store *stores = reallocarray(journal->stores, journal->count + 1, sizeof *stores);
+	if (stores == NULL) {
+		return error_memory(error);
+	}
+	journal->stores = stores;
+	struct restore_journal_store *store = &stores[journal->count++];
+	*store =
+		(struct restore_journal_store){.name = strdup(name), .container = strdup(container), .memory = strdup(memory)};
+	return store->name == NULL || store->container == NULL || store->memory == NULL ? error_memory(error) : STATUS_OK;
+}
+
+/* --- writing ------------------------------------------------------------------------------------------------------ */
+
+/* Appends a line and flushes it. The document is owned from then on. */
+static enum status append(int fd, const char *path, json_t *document, struct error *error)
+{
+	CLEANUP(cleanup_free) char *text = document != NULL ? json_dumps(document, JSON_COMPACT) : NULL;
+	CLEANUP(cleanup_free) char *line = NULL;
+	json_decref(document);
+	if (text == NULL || asprintf(&line, "%s\n", text) < 0) {
+		line = NULL;
+		return error_memory(error);
+	}
+	for (size_t left = strlen(line), done = 0; left > 0;) {
+		ssize_t written = write(fd, line + done, left);
+		if (written < 0 && errno != EINTR) {
+			return error_set_errno(error, "cannot write %s", path);
+		}
+		done += written > 0 ? (size_t)written : 0;
+		left -= written > 0 ? (size_t)written : 0;
+	}
+	return fsync(fd) != 0 ? error_set_errno(error, "cannot flush %s to disk", path) : STATUS_OK;
+}
+
+static enum status flush_folder_of(const char *path, struct error *error)
+{
+	CLEANUP(cleanup_free) char *folder = strndup(path, (size_t)(strrchr(path, '/') - path));
+	return folder == NULL ? error_memory(error) : file_sync_folder(folder, error);
+}
+
+static json_t *heading(const struct restore_journal *journal)
+{
+	json_t *stores = json_array();
+	for (size_t i = 0; i < journal->count; i++) {
+		const struct restore_journal_store *store = &journal->stores[i];
+		(void)json_array_append_new(stores, json_pack("{s:s, s:s, s:s}", "name", store->name, "container",
+													  store->container, "memory", store->memory));
+	}
+	return json_pack("{s:i, s:s, s:s, s:s, s:o}", "format", JOURNAL_FORMAT, "engine", journal->engine, "project",
+					 journal->project, "timestamp", journal->timestamp, "stores", stores);
+}
+
+enum status restore_journal_begin(struct restore_journal *journal, const char *path, const char *engine,
+								  const char *project, const char *timestamp, struct error *error)
+{
+	CLEANUP(cleanup_free) char *draft = NULL;
+	journal->engine = strdup(engine);
+	journal->project = strdup(project);
+	journal->timestamp = strdup(timestamp);
+	if (journal->engine == NULL || journal->project == NULL || journal->timestamp == NULL ||
+		asprintf(&draft, "%s.new", path) < 0) {
+		draft = NULL;
+		return error_memory(error);
+	}
+	/* It gets its name only when it is locked and whole: whoever finds it must not take it for one that was left. */
+	unlink(draft);
+	CLEANUP(cleanup_close) int fd = open(draft, O_RDWR | O_CREAT | O_EXCL | O_APPEND | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0) {
+		return error_set_errno(error, "cannot make %s", draft);
+	}
+	enum status status =
+		flock(fd, LOCK_EX | LOCK_NB) != 0 ? error_set_errno(error, "cannot lock %s", draft) : STATUS_OK;
+	if (status == STATUS_OK) {
+		status = append(fd, draft, heading(journal), error);
+	}
+	if (status == STATUS_OK && link(draft, path) != 0) {
+		status = error_set_errno(error, "cannot make %s", path);
+	} else if (status == STATUS_OK) {
+		status = flush_folder_of(path, error);
+	}
+	unlink(draft);
+	if (status == STATUS_OK) {
+		journal->path = strdup(path);
+		status = journal->path == NULL ? error_memory(error) : STATUS_OK;
+	}
+	if (status == STATUS_OK) {
+		journal->fd = cleanup_take(&fd);
+	}
+	return status;
+}
+
+enum status restore_journal_note(struct restore_journal *journal, const char *step, const char *store,
+								 struct error *error)
+{
+	enum status status =
+		append(journal->fd, journal->path,
+			   store != NULL ? json_pack("{s:s, s:s}", "step", step, "store", store) : json_pack("{s:s}", "step", step),
+			   error);
+	return status == STATUS_OK ? test_switch_step(step, error) : status;
+}
+
+enum status restore_journal_end(struct restore_journal *journal, struct error *error)
+{
+	if (unlink(journal->path) != 0 && errno != ENOENT) {
+		return error_set_errno(error, "cannot remove %s", journal->path);
+	}
+	return flush_folder_of(journal->path, error);
+}
+
+/* --- reading ------------------------------------------------------------------------------------------------------ */
+
+static char *text_of(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+	return text != NULL ? strdup(text) : NULL;
+}
+
+static enum status read_heading(struct restore_journal *journal, const json_t *document, struct error *error)
+{
+	size_t index = 0;
+	const json_t *item = NULL;
+	journal->engine = text_of(document, "engine");
+	journal->project = text_of(document, "project");
+	journal->timestamp = text_of(document, "timestamp");
+	bool sound = json_integer_value(json_object_get(document, "format")) == JOURNAL_FORMAT && journal->engine != NULL &&
+				 journal->project != NULL && journal->timestamp != NULL;
+	json_array_foreach (json_object_get(document, "stores"), index, item) {
+		const char *name = json_string_value(json_object_get(item, "name"));
+		const char *container = json_string_value(json_object_get(item, "container"));
+		const char *memory = json_string_value(json_object_get(item, "memory"));
+		sound = sound && name != NULL && container != NULL && memory != NULL;
+		enum status status = sound ? restore_journal_add(journal, name, container, memory, error) : STATUS_OK;
+		if (status != STATUS_OK) {
+			return status;
+		}
+	}
+	if (sound && journal->count > 0) {
+		return STATUS_OK;
+	}
+	(void)error_set(error, STATUS_FAILED, "%s, which a restore has left, makes no sense to this version",
+					journal->path);
+	return error_hint(error, "see docs/RESTORE.md, put the stores right by hand, and remove that file");
+}
+
+static enum status read_lines(struct restore_journal *journal, char *text, struct error *error)
+{
+	char *rest = text;
+	bool first = true;
+	enum status status = STATUS_OK;
+	for (char *line; status == STATUS_OK && (line = strsep(&rest, "\n")) != NULL && (first || line[0] != '\0');) {
+		json_t *document = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
+		const char *step = json_string_value(json_object_get(document, "step"));
+		if (first) {
+			status = read_heading(journal, document, error);
+		}
+		/* A line that was cut off is the last one, and its step has not begun. */
+		journal->committing = journal->committing || (step != NULL && strcmp(step, RESTORE_JOURNAL_COMMITTING) == 0);
+		json_decref(document);
+		first = false;
+	}
+	return status;
+}
+
+/* It may have been removed, or be another run's, by the time that it is locked. */
+static bool is_still_there(int fd, const char *path)
+{
+	struct stat held;
+	struct stat there;
+	return fstat(fd, &held) == 0 && lstat(path, &there) == 0 && held.st_ino == there.st_ino &&
+		   held.st_dev == there.st_dev;
+}
+
+enum status restore_journal_take(const char *path, struct restore_journal **ret_journal, struct error *error)
+{
+	*ret_journal = NULL;
+	CLEANUP(cleanup_close) int fd = open(path, O_RDWR | O_APPEND | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0) {
+		return errno == ENOENT || errno == ENOTDIR ? STATUS_OK : error_set_errno(error, "cannot read %s", path);
+	}
+	if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		return errno == EWOULDBLOCK ? error_set(error, STATUS_LOCKED, "a restore is at work")
+									: error_set_errno(error, "cannot lock %s", path);
+	}
+	if (!is_still_there(fd, path)) {
+		return STATUS_OK;
+	}
+	CLEANUP(cleanup_free) char *text = NULL;
+	CLEANUP(cleanup_restore_journal) struct restore_journal *journal = calloc(1, sizeof *journal);
+	if (journal == NULL || (journal->path = strdup(path)) == NULL) {
+		return error_memory(error);
+	}
+	journal->fd = cleanup_take(&fd);
+	enum status status = files_read_text(path, &text, error);
+	if (status == STATUS_OK) {
+		status = read_lines(journal, text, error);
+	}
+	if (status == STATUS_OK) {
+		*ret_journal = MOVE(journal);
+	}
+	return status;
+}

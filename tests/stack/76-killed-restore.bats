@@ -1,0 +1,220 @@
+#!/usr/bin/env bats
+# shellcheck shell=bats disable=SC2030,SC2031,SC2154
+# A restore that fails, or is killed, at each of its steps: the stores end as before or as the backup, all of them alike,
+# and never between. The program counts its steps (src/base/test_switch.h).
+#
+# There are two backups, of two states. Each try goes from the one to the other, whichever is there.
+
+load helpers
+
+stores=postgresql,redis,chromadb
+one=20240901_000000
+other=20240902_000000
+most_steps=60
+
+setup_file() {
+	stack_up
+	seed postgresql redis chromadb
+	keep $one
+	mutate postgresql redis chromadb
+	keep $other
+	[[ $(contents_of $one) != "$(contents_of $other)" ]] || fail 'the two states are the same'
+}
+
+teardown_file() {
+	quietly "$WHISPERBACKUP" recover || true
+	stack_up
+}
+
+setup() {
+	stack_up
+	export stores
+}
+
+# --- helpers ----------------------------------------------------------------------------------------------------------
+
+keep() { # TIMESTAMP: backs up what is there, and writes it down
+	quietly "$WHISPERBACKUP" create --only "$stores"
+	mv "$(newest_other)" "$(backup_path "$1")"
+	contents >"$BATS_FILE_TMPDIR/contents-$1"
+	save_state "$1" postgresql redis chromadb
+}
+
+newest_other() { # the folder of a backup that has not been given a name of ours
+	find "$BACKUP_DIR" -mindepth 1 -maxdepth 1 -name 'whisperengine_backup_*' ! -name "*$one" ! -name "*$other"
+}
+
+contents_of() { # TIMESTAMP
+	cat "$BATS_FILE_TMPDIR/contents-$1"
+}
+
+contents() { # what tells the two states apart in every store, and costs little
+	psql_run postgres -c 'SELECT datname FROM pg_database ORDER BY 1' -c 'SELECT rolname FROM pg_roles ORDER BY 1'
+	psql_run shop -c 'SELECT count(*), sum(hashtext(c::text)) FROM public.customers c'
+	redis_run INFO keyspace | sed 's/,.*//'
+	chroma_get | jq -cS 'map([.id, .name, .metadata]) | sort'
+}
+
+where_it_is() { # sets $here and $there: the state that is there, and the other one
+	local now
+	now=$(contents)
+	if [[ $now == "$(contents_of $one)" ]]; then
+		here=$one there=$other
+	elif [[ $now == "$(contents_of $other)" ]]; then
+		here=$other there=$one
+	else
+		fail "this is neither of the two states:" "$(diff <(contents_of $one) <(echo "$now"))" \
+			"$(diff <(contents_of $other) <(echo "$now"))"
+	fi
+}
+
+assert_whole() { # TIMESTAMP: everything is as in that state, compared in full
+	save_state now postgresql redis chromadb
+	for store in postgresql redis chromadb; do
+		assert_same_state "$1" now "$store"
+	done
+}
+
+assert_sound() {
+	assert_all_running
+	assert_nothing_paused
+	assert_no_leftovers
+	[[ ! -e $BACKUP_DIR/.restore.json ]] || fail "the journal is still there: $(cat "$BACKUP_DIR/.restore.json")"
+}
+
+try_restore() { # STORES VARIABLE=NUMBER..: sets $result and $errors
+	result=0
+	env "${@:2}" "$WHISPERBACKUP" restore "$there" --only "$1" --yes --no-safety-backup >/dev/null \
+		2>"$BATS_TEST_TMPDIR/err" </dev/null || result=$?
+	errors=$(cat "$BATS_TEST_TMPDIR/err")
+}
+
+# --- every step -------------------------------------------------------------------------------------------------------
+
+@test "killed at each step: the next command undoes it in all stores, or finishes it" {
+	local step before undone=0 finished=0
+	for ((step = 1; step <= most_steps; step++)); do
+		where_it_is
+		before=$here
+		try_restore "$stores" WHISPERBACKUP_TEST_KILL_AT=$step
+		if [[ $result -eq 0 ]]; then break; fi
+		[[ $result -eq 137 ]] || fail "step $step: exit status $result" "$errors"
+		[[ -e $BACKUP_DIR/.restore.json ]] || fail "step $step: there is no journal"
+		program 0 recover
+		assert_contains "$output" 'Recovered.'
+		assert_sound
+		where_it_is
+		if [[ $here == "$before" ]]; then
+			undone=$((undone + 1))
+			assert_contains "$errors" 'as it was before'
+			((step % 5)) || assert_whole "$here"
+		else
+			finished=$((finished + 1))
+			assert_contains "$errors" 'all was in place, so it is finished now'
+			assert_whole "$here"
+		fi
+	done
+	((step <= most_steps && undone > 10 && finished > 2)) || fail "$undone were undone, $finished finished"
+	where_it_is
+	assert_whole "$here"
+}
+
+@test "a failure at each step brings back all stores" {
+	local step before
+	for ((step = 1; step <= most_steps; step++)); do
+		where_it_is
+		before=$here
+		try_restore "$stores" WHISPERBACKUP_TEST_FAIL_AT=$step
+		if [[ $errors != *'a test makes step'* ]]; then break; fi
+		if [[ $result -eq 1 ]]; then
+			assert_contains "$errors" 'everything is as it was before'
+		else
+			[[ $result -eq 0 ]] || fail "step $step: exit status $result" "$errors"
+			assert_contains "$errors" 'the old data could not be removed'
+			program 0 recover
+		fi
+		assert_sound
+		where_it_is
+		[[ $result -eq 0 || $here == "$before" ]] || fail "step $step: the data is that of the backup"
+		((step % 6)) || assert_whole "$here"
+	done
+	[[ $result -eq 0 ]] || fail "exit status $result" "$errors"
+	((step <= most_steps))
+}
+
+@test "killed while it rolls back" {
+	local step before
+	where_it_is
+	before=$here
+	for ((step = 13; step <= 16; step++)); do
+		try_restore redis,chromadb WHISPERBACKUP_TEST_FAIL_AT=12 WHISPERBACKUP_TEST_KILL_AT=$step
+		[[ $result -eq 137 ]] || fail "step $step: exit status $result" "$errors"
+		program 0 recover
+		assert_sound
+		where_it_is
+		assert_equal "$here" "$before"
+	done
+	assert_whole "$before"
+}
+
+@test "create and restore recover by themselves" {
+	local before
+	where_it_is
+	before=$here
+	try_restore redis WHISPERBACKUP_TEST_KILL_AT=3
+	[[ $result -eq 137 ]] || fail "exit status $result"
+	container_is redis exited || fail 'it was killed at another step'
+	program 0 create --only redis
+	assert_contains "$errors" "a restore of $there was killed"
+	assert_sound
+	where_it_is
+	assert_equal "$here" "$before"
+	try_restore redis WHISPERBACKUP_TEST_KILL_AT=4
+	[[ $result -eq 137 ]] || fail "exit status $result"
+	program 0 restore "$here" --only redis --yes --no-safety-backup
+	assert_contains "$errors" "a restore of $there was killed"
+	assert_sound
+	where_it_is
+	assert_equal "$here" "$before"
+	rm -r "$(newest_other)"
+}
+
+@test "a restore that is alive is left alone" {
+	where_it_is
+	start_program restore "$there" --only redis --yes --no-safety-backup
+	hold_soon_after test -e "$BACKUP_DIR/.restore.json"
+	program 4 recover
+	program 4 create --only redis
+	let_go
+	ends_with 0
+	program 0 restore "$here" --only redis --yes --no-safety-backup
+	assert_sound
+}
+
+# Neo4j takes its time to start, so it has only its own steps: 3 to 6 are stopped, out, in, done; 7 is the decision.
+@test "Neo4j, killed half way and after the decision" {
+	local backup
+	seed neo4j
+	program 0 create --only neo4j
+	backup=$(newest_backup)
+	save_state backup neo4j
+	neo4j_run 'CREATE (:Later)' >/dev/null || true
+	save_state live neo4j
+	assert_other_state backup live neo4j
+	there=$backup
+	try_restore neo4j WHISPERBACKUP_TEST_KILL_AT=5
+	[[ $result -eq 137 ]] || fail "exit status $result" "$errors"
+	program 0 recover
+	assert_contains "$errors" 'as it was before'
+	assert_sound
+	save_state undone neo4j
+	assert_same_state live undone neo4j
+	try_restore neo4j WHISPERBACKUP_TEST_KILL_AT=7
+	[[ $result -eq 137 ]] || fail "exit status $result" "$errors"
+	program 0 recover
+	assert_contains "$errors" 'holds what the backup holds'
+	assert_sound
+	save_state finished neo4j
+	assert_same_state backup finished neo4j
+	rm -r "$(backup_path "$backup")"
+}
