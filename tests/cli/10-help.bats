@@ -57,7 +57,7 @@ commands() { # as the help lists them
 	assert_equal "$output" "$(
 		cat <<'TEXT'
 Usage: whisperbackup create [--only STORES] [--max-freeze SECONDS]
-       [--no-pause-writers] [--volume-access WAY] [--json] [--quiet]
+       [--no-pause-writers] [--volume-access WAY] [--drill] [--json] [--quiet]
 
 Backs up all stores that run.
 
@@ -83,6 +83,9 @@ As another user than root, or with --volume-access api, ChromaDB and Neo4j stand
 still while all of their data is copied through the Docker Engine.
 --volume-access direct fails instead.
 
+With --drill, the backup is verified by a drill at once (see verify); it stays,
+whatever comes of that.
+
 Options:
   --only STORES      only these stores, separated by commas: postgresql, redis,
                      chromadb, neo4j
@@ -92,6 +95,8 @@ Options:
   --no-pause-writers do not pause the containers that use the stores
   --volume-access WAY
                      direct, api or auto: how the volumes' files are reached
+  --drill            restore it into throwaway containers, and read every record
+                     there
   --json             print one JSON document on standard output
   --quiet            no progress and no summary; warnings and errors only
   --help             explain this command
