@@ -137,6 +137,9 @@ if [[ $scope == all ]]; then
     need_program mandoc mandoc
     need_program zsh zsh
     need_program setsid util-linux
+    # File systems that clone files.
+    need_program mkfs.xfs xfsprogs
+    need_program mkfs.btrfs btrfs-progs
     need_program crontab cron
     # The engine. A docker command alone may be only a client of an engine elsewhere.
     if ! docker version --format '{{.Server.Version}}' >/dev/null 2>&1; then

@@ -460,6 +460,10 @@ static int prepare(void **state)
 {
 	(void)state;
 	signal(SIGPIPE, SIG_IGN);
+	/* nohup, or a shell that runs this in the background, leave these ignored; a program of ours inherits that. */
+	signal(SIGHUP, SIG_DFL);
+	signal(SIGINT, SIG_DFL);
+	signal(SIGQUIT, SIG_DFL);
 	for (int fd = 3; fd < 256; fd++) {
 		(void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 	}
