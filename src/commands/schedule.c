@@ -89,7 +89,8 @@ static enum status own_path(char **ret_path, struct error *error)
 	return *ret_path != NULL ? STATUS_OK : error_set_errno(error, "cannot tell the path of this program");
 }
 
-enum status schedule_command(const struct session *session, unsigned days, char **ret_command, struct error *error)
+enum status schedule_command(const struct session *session, unsigned days, bool drill, char **ret_command,
+							 struct error *error)
 {
 	char *variables[SETTING_COUNT + 1] = {NULL};
 	CLEANUP(cleanup_free) char *program = NULL;
@@ -106,7 +107,8 @@ enum status schedule_command(const struct session *session, unsigned days, char 
 		struct job_request request = {.program = program,
 									  .project_folder = session->project_folder,
 									  .variables = (const char *const *)variables,
-									  .days = days};
+									  .days = days,
+									  .drill = drill};
 		status = job_command(&request, ret_command, error);
 	}
 	for (size_t i = 0; i < SETTING_COUNT && variables[i] != NULL; i++) {
@@ -161,7 +163,7 @@ const struct command command_schedule = {
 	.name = "schedule",
 	.arguments = "[ACTION] [WHEN] [DAYS]",
 	.most_arguments = 3,
-	.options = 1U << OPTION_SYSTEMD,
+	.options = 1U << OPTION_DRILL | 1U << OPTION_SYSTEMD,
 	.summary = "Makes backups by itself: install, status, uninstall, trigger",
 	.details =
 		"  install [WHEN] [DAYS]  makes backups by that schedule (daily), and after each\n"
@@ -172,6 +174,9 @@ const struct command command_schedule = {
 		"  uninstall              leaves the crontab as it was before.\n"
 		"  trigger                runs what the schedule would run, now.\n"
 		"  run [DAYS]             is what the schedule runs.\n"
+		"\n"
+		"With install --drill, a backup of each week is also proved by a drill, after it is made (see verify): the\n"
+		"next one when the last good drill is a week old.\n"
 		"\n"
 		"WHEN is hourly, daily (at 02:00), weekly (on Sunday), monthly (on the 1st), or a cron expression of five\n"
 		"fields in quotes, such as \"0 */6 * * *\".\n"

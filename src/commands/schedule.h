@@ -34,8 +34,9 @@ void schedule_find(const struct session *session, struct installation *ret_insta
 enum status schedule_open(const struct invocation *invocation, struct session *ret_session,
 						  struct installation *ret_installation, struct error *error) MUST_CHECK;
 
-/* The command that runs the scheduled backup of this project, keeping backups for so many days. Owned by the caller. */
-enum status schedule_command(const struct session *session, unsigned days, char **ret_command,
+/* The command that runs the scheduled backup of this project, keeping backups for so many days, with or without a drill
+ * each week. Owned by the caller. */
+enum status schedule_command(const struct session *session, unsigned days, bool drill, char **ret_command,
 							 struct error *error) MUST_CHECK;
 
 /* "Tue 24 Nov 2026 02:00" */
@@ -51,7 +52,7 @@ enum status schedule_status(const struct invocation *invocation, enum exit_code 
 							struct error *error) MUST_CHECK;
 enum status schedule_trigger(const struct invocation *invocation, enum exit_code *ret_exit_code,
 							 struct error *error) MUST_CHECK;
-/* What the scheduler calls: create, then cleanup, both into the log. */
+/* What the scheduler calls: create, then cleanup, then a drill if one is due, all into the log. */
 enum status schedule_run(const struct invocation *invocation, enum exit_code *ret_exit_code,
 						 struct error *error) MUST_CHECK;
 

@@ -83,6 +83,7 @@ enum status schedule_install(const struct invocation *invocation, enum exit_code
 	struct cron cron;
 	unsigned days = RETENTION_DEFAULT_DAYS;
 	bool systemd = invocation->options[OPTION_SYSTEMD] != NULL;
+	bool drill = invocation->options[OPTION_DRILL] != NULL;
 	enum status status = cron_parse(invocation->argument_count > 1 ? invocation->arguments[1] : "daily", &cron, error);
 	if (status == STATUS_OK && invocation->argument_count > 2) {
 		status = number_parse(invocation->arguments[2], "a number of days", 0, RETENTION_MOST, &days, error);
@@ -95,7 +96,7 @@ enum status schedule_install(const struct invocation *invocation, enum exit_code
 		return error_hint(error, "go to the project's folder first: cd /path/to/whisperengine");
 	}
 	if (status == STATUS_OK) {
-		status = schedule_command(&session, days, &command, error);
+		status = schedule_command(&session, days, drill, &command, error);
 	}
 	if (status == STATUS_OK && session.folder_chosen) { /* each run will want to find it: is its disk mounted? */
 		status = files_make_folder(session.backup_folder, 0700, error);
@@ -119,8 +120,9 @@ enum status schedule_install(const struct invocation *invocation, enum exit_code
 	char words[CRON_WORDS_SIZE];
 	char moment[SCHEDULE_MOMENT_SIZE];
 	display_open(&display, false);
-	display_line(&display, MARK_DONE, "automated backups installed (%s): %s, kept for %u day%s",
-				 systemd ? "systemd timer" : "cron", cron_in_words(&cron, words), days, days == 1 ? "" : "s");
+	display_line(&display, MARK_DONE, "automated backups installed (%s): %s, kept for %u day%s%s",
+				 systemd ? "systemd timer" : "cron", cron_in_words(&cron, words), days, days == 1 ? "" : "s",
+				 drill ? ", drilled each week" : "");
 	time_t now = time(NULL);
 	display_line(&display, MARK_DONE, "next run: %s; log: %s/" RUN_LOG_NAME,
 				 schedule_moment(systemd ? cron_next_timer(&cron, now) : cron_next(&cron, now), moment),

@@ -4,6 +4,7 @@
 #include "base/interrupt.h"
 #include "base/process.h"
 #include "base/units.h"
+#include "catalog/catalog.h"
 #include "commands/display.h"
 #include "commands/number.h"
 #include "commands/schedule.h"
@@ -19,7 +20,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { FOLLOW_MILLISECONDS = 200, COPY_SIZE = 4096 };
+enum {
+	FOLLOW_MILLISECONDS = 200,
+	COPY_SIZE = 4096,
+	DRILL_DUE_SECONDS = 7 * 24 * 3600 - 12 * 3600, /* a week, less than what a run of the same hour may be late */
+};
 
 /* --- run ------------------------------------------------------------------------------------------------------------
  */
@@ -32,6 +37,7 @@ static enum exit_code run_command(const struct command *command, const char *arg
 	struct invocation invocation = {0};
 	enum exit_code exit_code = EXIT_FAILED;
 	words[0] = copy;
+	error_clear(error);
 	enum status status = command_parse(command, words, &invocation, error);
 	if (status == STATUS_OK) {
 		status = command->run(&invocation, &exit_code, error);
@@ -92,6 +98,42 @@ static enum exit_code back_up(const char *days, struct last_run *run)
 	return exit_code;
 }
 
+/* True if no drill has gone well for a week. */
+static bool drill_is_due(const struct session *session)
+{
+	CLEANUP(backup_list_free) struct backup_list list = {0};
+	struct error ignored;
+	time_t last = 0;
+	if (catalog_list(session->backup_folder, &list, &ignored) != STATUS_OK) {
+		return true; /* the drill will say why */
+	}
+	for (size_t i = 0; i < list.count; i++) {
+		const struct verified_run *drill = &list.items[i]->verified.drill;
+		last = drill->good && drill->when > last ? drill->when : last;
+	}
+	time_t now = time(NULL);
+	return last > now || now - last > DRILL_DUE_SECONDS;
+}
+
+/* Of the newest backup. It was made, whatever comes of this. */
+static enum exit_code drill(const struct session *session, struct last_run *run)
+{
+	struct error error = {0};
+	if (!drill_is_due(session)) {
+		return EXIT_DONE;
+	}
+	log_line("drill of the newest backup");
+	enum exit_code exit_code = run_command(&command_verify, "--drill", &error);
+	if (exit_code == EXIT_DAMAGED && error.status == STATUS_OK) {
+		snprintf(run->summary, sizeof run->summary, "backed up, but a drill shows that it would not come back");
+	} else if (exit_code != EXIT_DONE) {
+		snprintf(run->summary, sizeof run->summary, "backed up, but the drill failed: %.400s", error.message);
+	} else {
+		snprintf(run->summary, sizeof run->summary, "done, and drilled");
+	}
+	return exit_code;
+}
+
 /* A note that cannot be written is no reason to make no backup. */
 static void write_note(const struct session *session, const struct last_run *run)
 {
@@ -144,6 +186,9 @@ enum status schedule_run(const struct invocation *invocation, enum exit_code *re
 	log_line("scheduled backup of %s", session.project_folder);
 	write_note(&session, &run);
 	*ret_exit_code = back_up(days, &run);
+	if (*ret_exit_code == EXIT_DONE && invocation->options[OPTION_DRILL] != NULL) {
+		*ret_exit_code = drill(&session, &run);
+	}
 	run.finished = time(NULL);
 	run.exit_code = *ret_exit_code;
 	write_note(&session, &run);
@@ -317,7 +362,7 @@ enum status schedule_trigger(const struct invocation *invocation, enum exit_code
 	bool by_systemd = job->command != NULL && job == &installation.systemd.job;
 	if (status == STATUS_OK && job->command == NULL) {
 		display_line(&display, MARK_WARNING, "no automated backups are installed; this is what they would do");
-		status = schedule_command(&session, RETENTION_DEFAULT_DAYS, &command, error);
+		status = schedule_command(&session, RETENTION_DEFAULT_DAYS, false, &command, error);
 	}
 	if (status == STATUS_OK) {
 		status = follower_open(&session, &follower, error);

@@ -44,6 +44,9 @@ static void print_job(const struct job *job, const struct cron *cron)
 	unsigned days = job_days(job->command);
 	printf("  schedule     %s  (%s)\n", cron_in_words(cron, words), job->schedule);
 	printf("  keeps        backups of the last %u day%s, and always the newest good one\n", days, days == 1 ? "" : "s");
+	if (job_drills(job->command)) {
+		puts("  drills       a backup each week");
+	}
 	time_t next = time(NULL);
 	for (int i = 0; i < NEXT_RUNS && (next = next_run(job, cron, next)) != (time_t)-1; i++) {
 		printf("  %-12s %s\n", i == 0 ? "next runs" : "", schedule_moment(next, moment));
@@ -130,8 +133,12 @@ static enum status print_newest(const struct session *session, bool *ret_wrong, 
 	char age[UNITS_AGE_SIZE];
 	enum status status = catalog_list(session->backup_folder, &list, error);
 	const struct backup *newest = NULL;
+	const struct backup *drilled = NULL;
 	for (size_t i = 0; i < list.count; i++) {
+		const struct verified_run *drill = &list.items[i]->verified.drill;
 		newest = list.items[i]->status == BACKUP_COMPLETE ? list.items[i] : newest;
+		drilled = drill->when != 0 && (drilled == NULL || drill->when > drilled->verified.drill.when) ? list.items[i]
+																									  : drilled;
 	}
 	if (status != STATUS_OK) {
 		return status;
@@ -142,6 +149,12 @@ static enum status print_newest(const struct session *session, bool *ret_wrong, 
 		return STATUS_OK;
 	}
 	printf("  newest good  %s, %s\n", newest->timestamp, units_age(difftime(time(NULL), newest->moment), age));
+	if (drilled != NULL) {
+		const struct verified_run *drill = &drilled->verified.drill;
+		printf("  last drill   of %s, %s: %s\n", drilled->timestamp, units_age(difftime(time(NULL), drill->when), age),
+			   drill->good ? "it would come back" : "it would not come back");
+		*ret_wrong = (!drill->good && complain("%s: %s", drilled->timestamp, drill->problem)) || *ret_wrong;
+	}
 	return STATUS_OK;
 }
 

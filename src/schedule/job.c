@@ -8,6 +8,7 @@
 enum { COMMAND_LIMIT = 64 << 10 }; /* bytes; crontab(1) has a limit of its own, and says so */
 
 #define RUN_WORDS    " schedule run "
+#define DRILL_WORDS  " --drill"
 #define QUOTED_QUOTE "'\"'\"'"
 
 void job_free(struct job *job)
@@ -79,7 +80,7 @@ enum status job_command(const struct job_request *request, char **ret_command, s
 		status = quote(&text, request->program, error);
 	}
 	if (status == STATUS_OK) {
-		status = buffer_printf(&text, error, RUN_WORDS "%u", request->days);
+		status = buffer_printf(&text, error, RUN_WORDS "%u%s", request->days, request->drill ? DRILL_WORDS : "");
 	}
 	if (status != STATUS_OK) {
 		buffer_free(&text);
@@ -133,7 +134,8 @@ enum status job_variable(const char *command, const char *name, char **ret_value
 	return STATUS_OK;
 }
 
-unsigned job_days(const char *command)
+/* What stands behind the number of days; NULL if the command is none of ours. */
+static const char *read_days(const char *command, unsigned *ret_days)
 {
 	const char *last = NULL;
 	for (const char *at = command; (at = strstr(at, RUN_WORDS)) != NULL; at += strlen(RUN_WORDS)) {
@@ -141,5 +143,20 @@ unsigned job_days(const char *command)
 	}
 	char *end = NULL;
 	unsigned long days = last != NULL ? strtoul(last, &end, 10) : 0;
-	return last != NULL && end != last && *end == '\0' && days < 1000000 ? (unsigned)days : 0;
+	*ret_days = (unsigned)days;
+	return last != NULL && end != last && days < 1000000 && (*end == '\0' || strcmp(end, DRILL_WORDS) == 0) ? end
+																											: NULL;
+}
+
+unsigned job_days(const char *command)
+{
+	unsigned days = 0;
+	return read_days(command, &days) != NULL ? days : 0;
+}
+
+bool job_drills(const char *command)
+{
+	unsigned days = 0;
+	const char *rest = read_days(command, &days);
+	return rest != NULL && rest[0] != '\0';
 }

@@ -16,6 +16,7 @@ struct job_request {
 	const char *project_folder;   /* absolute; the job is known by it */
 	const char *const *variables; /* settings to take along, "NAME=VALUE", NULL-terminated */
 	unsigned days;                /* how long backups are kept */
+	bool drill;                   /* one of them is drilled each week */
 };
 
 /* A job that is installed. */
@@ -43,5 +44,8 @@ enum status job_variable(const char *command, const char *name, char **ret_value
 
 /* How many days a command of job_command keeps backups; 0 if it is not one. */
 unsigned job_days(const char *command);
+
+/* True if it is one, and drills a backup each week. */
+bool job_drills(const char *command);
 
 #endif

@@ -259,6 +259,46 @@ CODE
 	assert_contains "$output" 'cron daemon  does not run'
 }
 
+drilled() { # TIMESTAMP GOOD PROBLEM: keeps the result of a drill beside a backup
+	local folder=$backups/whisperengine_backup_$1
+	jq -n --argjson good "$2" --arg problem "$3" --arg backup "$(sha256sum <"$folder/manifest.json" | cut -c 1-64)" \
+		--arg when "$(date -u +%FT%TZ)" '{format: 1, backup: $backup, good: $good, read: {when: $when, good: true, seconds: 1,
+		problem: null, stores: []}, drill: {when: $when, good: $good, seconds: 1, problem: $problem, stores: []}}' >"$folder/verified.json"
+}
+
+@test "install --drill: the job says so, and the status too" {
+	in_world 1 <<'CODE'
+"$W" schedule install weekly 9 --drill
+crontab -l | grep -c "schedule run 9 --drill$"
+"$W" schedule status
+CODE
+	assert_contains "$errors" 'drilled each week'
+	assert_equal "$(sed -n 1p <<<"$output")" 1
+	assert_contains "$output" 'backups of the last 9 days'
+	assert_contains "$output" 'drills       a backup each week'
+}
+
+@test "a drill that went badly is wrong in the status, and one that went well is not" {
+	local backup
+	backup=$(days_ago 0)
+	make_backup "$backup"
+	drilled "$backup" false 'Redis: it has died'
+	in_world 1 <<'CODE'
+"$W" schedule install daily
+cron
+"$W" schedule status
+CODE
+	assert_contains "$output" 'just now: it would not come back'
+	assert_contains "$output" 'Redis: it has died'
+	drilled "$backup" true ''
+	in_world 0 <<'CODE'
+"$W" schedule install daily
+cron
+"$W" schedule status
+CODE
+	assert_contains "$output" 'just now: it would come back'
+}
+
 @test "with cron running, a fresh complete backup and no run due, the status is good" {
 	make_backup "$(days_ago 0)"
 	in_world 0 <<'CODE'

@@ -172,6 +172,25 @@ static void the_days_are_read_again(void **state)
 	free(command);
 }
 
+static void whether_it_drills_is_read_again(void **state)
+{
+	(void)state;
+	struct error error;
+	char *command = NULL;
+	struct job_request request = {
+		.program = "/bin/p", .project_folder = "/x --drill", .variables = no_variables, .days = 7, .drill = true};
+	assert_ok(job_command(&request, &command, &error), &error);
+	assert_string_equal(command, "cd '/x --drill' && '/bin/p' schedule run 7 --drill");
+	assert_true(job_drills(command));
+	assert_int_equal(job_days(command), 7);
+	free(command);
+	request.drill = false;
+	assert_ok(job_command(&request, &command, &error), &error);
+	assert_false(job_drills(command));
+	assert_int_equal(job_days(command), 7);
+	free(command);
+}
+
 static void what_is_no_command_of_ours_has_no_days(void **state)
 {
 	(void)state;
@@ -181,12 +200,15 @@ static void what_is_no_command_of_ours_has_no_days(void **state)
 		"'/bin/p' schedule run ",
 		"'/bin/p' schedule run x",
 		"'/bin/p' schedule run 30 >/dev/null",
+		"'/bin/p' schedule run 30 --drill >/dev/null",
+		"'/bin/p' schedule run --drill",
 		"'/bin/p' schedule run -1",
 		"'/bin/p' schedule run 99999999999999999999",
 		"'/bin/p schedule run 30'",
 	};
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
 		assert_int_equal(job_days(commands[i]), 0);
+		assert_false(job_drills(commands[i]));
 	}
 }
 
@@ -348,6 +370,7 @@ int main(void)
 		cmocka_unit_test(a_variable_is_not_read_out_of_another_ones_value),
 		cmocka_unit_test(a_command_that_somebody_broke_is_read_without_harm),
 		cmocka_unit_test(the_days_are_read_again),
+		cmocka_unit_test(whether_it_drills_is_read_again),
 		cmocka_unit_test(what_is_no_command_of_ours_has_no_days),
 		scratch_test(sh_runs_exactly_what_went_in),
 		scratch_test(bash_runs_exactly_what_went_in),
