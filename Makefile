@@ -2,7 +2,7 @@
 
 prefix ?= $(or $(PREFIX),/usr/local)
 
-.PHONY: all build asan test test-unit test-cli test-stack soak bench-window demo stack-up stack-down format lint install uninstall deb clean help
+.PHONY: all build asan test test-unit test-cli test-stack soak bench-window bench-restore demo stack-up stack-down format lint install uninstall deb clean help
 
 all: build
 
@@ -29,6 +29,9 @@ soak: ## fifty backups under load, each restored and checked for being of one mo
 
 bench-window: ## how long services stand still, beside stop, copy, start
 	@bench/window.sh
+
+bench-restore: ## how long each service is down for a restore, beside its own stop and start
+	@bench/restore.sh
 
 demo: ## back up a real stack, break it, restore it, show that it is back
 	@scripts/demo.sh

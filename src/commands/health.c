@@ -1,6 +1,7 @@
 /* health: connects to every store for real. */
 #include "commands/backup_json.h"
 #include "commands/command.h"
+#include "commands/restore_recovery.h"
 #include "commands/survey.h"
 
 #include <stdio.h>
@@ -40,6 +41,7 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 	bool json = invocation->options[OPTION_JSON] != NULL;
 	enum status status = session_open(invocation, &session, error);
 	if (status == STATUS_OK) {
+		restore_recovery_warn(session.backup_folder);
 		status = session_connect(&session, error);
 	}
 	json_t *stores = json_array();

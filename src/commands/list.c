@@ -4,6 +4,7 @@
 #include "commands/backup_json.h"
 #include "commands/command.h"
 #include "commands/moment_text.h"
+#include "commands/restore_recovery.h"
 #include "commands/session.h"
 #include "commands/verified_text.h"
 
@@ -57,6 +58,7 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 	CLEANUP(backup_list_free) struct backup_list list = {0};
 	enum status status = session_open(invocation, &session, error);
 	if (status == STATUS_OK) {
+		restore_recovery_warn(session.backup_folder);
 		status = catalog_list(session.backup_folder, &list, error);
 	}
 	if (status != STATUS_OK) {

@@ -17,6 +17,8 @@ enum {
 	START_SECONDS = 180, /* for a service to be healthy */
 	OPEN_SECONDS = 60,   /* for one that has just been started to let itself be asked */
 	OPEN_STEP_MILLISECONDS = 500,
+	LOOK_SECONDS = 1, /* that another command may take to look at the journal */
+	LOOK_STEP_MILLISECONDS = 20,
 };
 
 struct recovery {
@@ -137,10 +139,21 @@ static enum status recover_all(struct recovery *recovery, struct error *error)
 	return result;
 }
 
+static enum status take(const char *path, struct restore_journal **ret_journal, struct error *error)
+{
+	for (double began = clock_seconds();;) {
+		enum status status = restore_journal_take(path, ret_journal, error);
+		if (status != STATUS_LOCKED || clock_seconds() - began > LOOK_SECONDS) {
+			return status;
+		}
+		clock_sleep(LOOK_STEP_MILLISECONDS);
+	}
+}
+
 static enum status recover(const char *path, bool *ret_recovered, struct error *error)
 {
 	CLEANUP(cleanup_recovery) struct recovery recovery = {0};
-	enum status status = restore_journal_take(path, &recovery.journal, error);
+	enum status status = take(path, &recovery.journal, error);
 	if (status != STATUS_OK || recovery.journal == NULL) {
 		return status;
 	}
@@ -180,4 +193,24 @@ enum status restore_recovery_run(const char *backup_folder, bool *ret_recovered,
 	interrupt_release();
 	catalog_unlock(&lock);
 	return status;
+}
+
+void restore_recovery_warn(const char *backup_folder)
+{
+	CLEANUP(cleanup_free) char *path = NULL;
+	CLEANUP(cleanup_restore_journal) struct restore_journal *journal = NULL;
+	struct display display;
+	struct error error;
+	enum status status = files_join(backup_folder, RESTORE_JOURNAL_NAME, &path, &error);
+	if (status == STATUS_OK) {
+		status = restore_journal_take(path, &journal, &error);
+	}
+	display_open(&display, false);
+	if (status == STATUS_OK && journal != NULL) {
+		display_line(&display, MARK_WARNING, "a restore of %s was killed: the stores may not fit together",
+					 journal->timestamp);
+		display_hint(&display, "to %s it: %s recover", journal->committing ? "finish" : "undo", command_program());
+	} else if (status != STATUS_OK && status != STATUS_LOCKED) {
+		display_error(&display, &error);
+	}
 }

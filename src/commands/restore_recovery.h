@@ -18,4 +18,7 @@
  */
 enum status restore_recovery_run(const char *backup_folder, bool *ret_recovered, struct error *error) MUST_CHECK;
 
+/* For commands that only look: says on standard error that a restore was killed, and what puts it right. */
+void restore_recovery_warn(const char *backup_folder);
+
 #endif

@@ -4,6 +4,7 @@
 #include "commands/backup_json.h"
 #include "commands/command.h"
 #include "commands/number.h"
+#include "commands/restore_recovery.h"
 #include "commands/survey.h"
 
 #include <stdio.h>
@@ -175,6 +176,7 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 		status = session_open(invocation, &session, error);
 	}
 	if (status == STATUS_OK) {
+		restore_recovery_warn(session.backup_folder);
 		status = session_connect(&session, error);
 	}
 	if (status == STATUS_OK && session.containers.count == 0) {

@@ -164,6 +164,10 @@ try_restore() { # STORES VARIABLE=NUMBER..: sets $result and $errors
 	try_restore redis WHISPERBACKUP_TEST_KILL_AT=3
 	[[ $result -eq 137 ]] || fail "exit status $result"
 	container_is redis exited || fail 'it was killed at another step'
+	program 0 list
+	assert_contains "$errors" "a restore of $there was killed: the stores may not fit together"
+	assert_contains "$errors" 'to undo it: whisperbackup recover'
+	container_is redis exited || fail 'list has changed something'
 	program 0 create --only redis
 	assert_contains "$errors" "a restore of $there was killed"
 	assert_sound

@@ -1,0 +1,115 @@
+#!/usr/bin/env bash
+# How long is each service down for a restore? Beside its own stop and start, against the size of the data. Prints a table;
+# numbers are of this machine and this moment, so look at the ratios. A stack of its own.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+usage() {
+	cat <<'TEXT'
+Usage: bench/restore.sh [--sizes "0.1 1 4"] [--rounds 3]
+
+  --sizes      GiB of data in each of the four stores
+  --rounds     restores for each size, of which the median is shown
+TEXT
+}
+
+sizes='0.1 1 4'
+rounds=3
+while [[ $# -gt 0 ]]; do
+	case $1 in
+	--sizes | --rounds)
+		[[ $# -ge 2 ]] || { usage >&2 && exit 2; }
+		case $1 in
+		--sizes) sizes=$2 ;;
+		--rounds) rounds=$2 ;;
+		esac
+		shift
+		;;
+	-h | --help) usage && exit 0 ;;
+	*) usage >&2 && exit 2 ;;
+	esac
+	shift
+done
+
+scripts/install-deps.sh >/dev/null
+scripts/build.sh build-release >/dev/null
+program=$PWD/build-release/whisperbackup
+export COMPOSE_PROJECT_NAME=whisperbackup-bench
+export POSTGRES_PORT=34432 REDIS_PORT=34379 CHROMADB_PORT=34000 NEO4J_HTTP_PORT=34474 NEO4J_BOLT_PORT=34687
+scratch=$(mktemp -d "${TMPDIR:-/var/tmp}/whisperbackup-bench-XXXXXX")
+export BACKUP_DIR=$scratch/backups
+cleanup() {
+	scripts/stack.sh down >/dev/null 2>&1 || true
+	rm -rf "$scratch"
+}
+trap cleanup EXIT
+
+container() { docker ps -aq --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME" --filter "label=com.docker.compose.service=$1"; }
+volume() { docker inspect --format "{{range .Mounts}}{{if eq .Destination \"$2\"}}{{.Source}}{{end}}{{end}}" "$(container "$1")"; }
+median() { sort -n | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
+
+# Bytes that do not compress, the same each time.
+random_bytes() { # SEED MIB
+	openssl enc -aes-128-ctr -nosalt -pbkdf2 -pass "pass:$1" </dev/zero 2>/dev/null | head -c $(($2 << 20)) || true
+}
+
+fill() { # MIB: in each store
+	local folder i
+	for folder in "$chroma/ballast" "$neo4j/ballast"; do
+		rm -rf "$folder"
+		mkdir "$folder"
+		for ((i = 0; i < $1; i += 128)); do
+			random_bytes "$folder $i" $(($1 - i < 128 ? $1 - i : 128)) >"$folder/$i"
+		done
+	done
+	docker exec -i "$(container postgres)" psql -q -U "${POSTGRES_USER:-whisperengine}" -d postgres >/dev/null <<SQL
+DROP TABLE IF EXISTS ballast;
+CREATE TABLE ballast AS SELECT n, repeat(md5(n::text), 32) AS text FROM generate_series(1, $1 * 1024) n;
+CREATE INDEX ON ballast (n);
+CHECKPOINT;
+SQL
+	docker exec "$(container redis)" redis-cli eval \
+		'redis.call("FLUSHALL") for i = 1, tonumber(ARGV[1]) do redis.call("SET", "ballast:" .. i, string.rep(redis.sha1hex(i), 26214)) end return 1' \
+		0 "$1" >/dev/null
+	sync
+}
+
+# Its own stop and start, until it counts as well, by the same measure as a restore's.
+restart() { # SERVICE STORE: milliseconds
+	local began
+	began=$(date +%s%N)
+	[[ $1 != chromadb ]] || docker kill --signal INT "$(container "$1")" >/dev/null
+	docker stop --time 120 "$(container "$1")" >/dev/null
+	docker start "$(container "$1")" >/dev/null
+	until [[ $(docker inspect --format '{{.State.Health.Status}}' "$(container "$1")") == healthy ]] &&
+		"$program" health --only "$2" >/dev/null 2>&1; do
+		sleep 0.1
+	done
+	echo $((($(date +%s%N) - began) / 1000000))
+}
+
+scripts/stack.sh up >/dev/null 2>&1
+chroma=$(volume chromadb /chroma/chroma)
+neo4j=$(volume neo4j /data)
+printf 'Downtime of a restore: %s, %s cores, %s\n\n' "$(uname -sr)" "$(nproc)" "$(date -u +%F)"
+printf '| GiB each | store | down | its own stop and start | ratio | whole restore |\n| --- | --- | --- | --- | --- | --- |\n'
+for size in $sizes; do
+	fill "$(awk "BEGIN { printf \"%d\", $size * 1024 }")"
+	rm -rf "$BACKUP_DIR" "$scratch"/round-* "$scratch"/total-*
+	"$program" create --quiet 2>"$scratch/said" || { cat "$scratch/said" >&2 && exit 1; }
+	for ((round = 1; round <= rounds; round++)); do
+		began=$(date +%s%N)
+		"$program" restore latest --yes --quiet --no-safety-backup --json >"$scratch/round-$round" 2>"$scratch/said" ||
+			{ cat "$scratch/said" >&2 && exit 1; }
+		echo $((($(date +%s%N) - began) / 100000000)) >"$scratch/total-$round"
+	done
+	total=$(cat "$scratch"/total-* | median)
+	for pair in postgres:postgresql redis:redis chromadb:chromadb neo4j:neo4j; do
+		store=${pair#*:}
+		for ((round = 1; round <= rounds; round++)); do restart "${pair%:*}" "$store"; done >"$scratch/restarts"
+		own=$(median <"$scratch/restarts")
+		down=$(jq -s -r ".[].stores[] | select(.name == \"$store\") | .swap_seconds * 1000" "$scratch"/round-* | median)
+		printf '| %s | %s | %.0f ms | %.0f ms | %.2f | %s s |\n' "$size" "$store" "$down" "$own" \
+			"$(awk "BEGIN { print $down / $own }")" "$(awk "BEGIN { print $total / 10 }")"
+	done
+done
