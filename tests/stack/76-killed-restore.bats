@@ -7,16 +7,18 @@
 
 load helpers
 
-stores=postgresql,redis,chromadb
+# Neo4j takes long to start; WHISPERBACKUP_TEST_STORES=postgresql,redis,chromadb,neo4j has it take part in every step.
+stores=${WHISPERBACKUP_TEST_STORES:-postgresql,redis,chromadb}
+IFS=, read -ra each_store <<<"$stores"
 one=20240901_000000
 other=20240902_000000
 most_steps=60
 
 setup_file() {
 	stack_up
-	seed postgresql redis chromadb
+	seed "${each_store[@]}"
 	keep $one
-	mutate postgresql redis chromadb
+	mutate "${each_store[@]}"
 	keep $other
 	[[ $(contents_of $one) != "$(contents_of $other)" ]] || fail 'the two states are the same'
 }
@@ -37,7 +39,7 @@ keep() { # TIMESTAMP: backs up what is there, and writes it down
 	quietly "$WHISPERBACKUP" create --only "$stores"
 	mv "$(newest_other)" "$(backup_path "$1")"
 	contents >"$BATS_FILE_TMPDIR/contents-$1"
-	save_state "$1" postgresql redis chromadb
+	save_state "$1" "${each_store[@]}"
 }
 
 newest_other() { # the folder of a backup that has not been given a name of ours
@@ -53,6 +55,7 @@ contents() { # what tells the two states apart in every store, and costs little
 	psql_run shop -c 'SELECT count(*), sum(hashtext(c::text)) FROM public.customers c'
 	redis_run INFO keyspace | sed 's/,.*//'
 	chroma_get | jq -cS 'map([.id, .name, .metadata]) | sort'
+	[[ $stores != *neo4j* ]] || neo4j_run 'MATCH (n) RETURN count(n), sum(size(keys(n)))'
 }
 
 where_it_is() { # sets $here and $there: the state that is there, and the other one
@@ -69,8 +72,8 @@ where_it_is() { # sets $here and $there: the state that is there, and the other 
 }
 
 assert_whole() { # TIMESTAMP: everything is as in that state, compared in full
-	save_state now postgresql redis chromadb
-	for store in postgresql redis chromadb; do
+	save_state now "${each_store[@]}"
+	for store in "${each_store[@]}"; do
 		assert_same_state "$1" now "$store"
 	done
 }
