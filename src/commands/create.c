@@ -76,7 +76,13 @@ static enum status drill(const struct invocation *invocation, struct work *work,
 	work->lock = -1;
 	enum status status = command_verify.run(&verify, &verified, error);
 	*ret_exit_code = verified != EXIT_DONE ? verified : *ret_exit_code;
-	return status == STATUS_OK ? STATUS_OK : error_prefix(error, "the backup is made, but not drilled");
+	if (status != STATUS_OK && status != STATUS_INTERRUPTED) {
+		(void)error_prefix(error, "the backup is made, but not drilled");
+		display_error(&work->display, error);
+		*ret_exit_code = EXIT_FAILED;
+		return STATUS_OK;
+	}
+	return status;
 }
 
 static enum status run(const struct invocation *invocation, enum exit_code *ret_exit_code, struct error *error)
@@ -91,8 +97,12 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 	}
 	bool healed = false;
 	if (status == STATUS_OK) {
-		/* First of all: a service may be stopped. */
-		status = restore_recovery_run(work.session.backup_folder, &healed, error);
+		/* A guardian may still be at work for a run that was killed. */
+		status = recovery_run(work.session.backup_folder, GUARDIAN_SECONDS, &healed, error);
+	}
+	if (status == STATUS_OK) {
+		/* Before it is looked what runs: a service may be stopped. */
+		status = restore_recovery_run(work.session.backup_folder, RESTORE_RECOVERY_ENOUGH, &healed, error);
 	}
 	if (status == STATUS_OK) {
 		status = session_connect(&work.session, error);
@@ -104,7 +114,10 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 		status = catalog_lock(work.session.backup_folder, &work.lock, error);
 	}
 	if (status == STATUS_OK) {
-		/* A guardian may still be at work for a run that was killed. */
+		status = restore_recovery_refuse(work.session.backup_folder, error);
+	}
+	if (status == STATUS_OK) {
+		/* Of one that was killed since. */
 		status = recovery_run(work.session.backup_folder, GUARDIAN_SECONDS, &healed, error);
 	}
 	if (status == STATUS_OK) {

@@ -15,17 +15,21 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 	bool recovered = false;
 	bool drill_healed = false;
 	enum status status = session_open_only(invocation, &session, error);
-	if (status == STATUS_OK) {
-		status = recovery_run(session.backup_folder, PATIENCE_SECONDS, &healed, error);
-	}
-	if (status == STATUS_OK) {
-		status = restore_recovery_run(session.backup_folder, &recovered, error);
-	}
-	if (status == STATUS_OK) {
-		status = recovery_of_drill(session.backup_folder, &drill_healed, error);
-	}
 	if (status != STATUS_OK) {
 		return status;
+	}
+	/* Each is tried, whatever becomes of the others; the first failure is told. */
+	struct error failures[3];
+	const enum status ends[] = {
+		recovery_run(session.backup_folder, PATIENCE_SECONDS, &healed, &failures[0]),
+		restore_recovery_run(session.backup_folder, RESTORE_RECOVERY_WHOLE, &recovered, &failures[1]),
+		recovery_of_drill(session.backup_folder, &drill_healed, &failures[2]),
+	};
+	for (size_t i = 0; i < sizeof ends / sizeof ends[0]; i++) {
+		if (ends[i] != STATUS_OK) {
+			*error = failures[i];
+			return ends[i];
+		}
 	}
 	printf("%s\n", healed || drill_healed || recovered ? "Recovered." : "There was nothing to recover.");
 	*ret_exit_code = EXIT_DONE;

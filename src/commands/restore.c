@@ -126,7 +126,7 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 		status = recovery_run(work.session.backup_folder, GUARDIAN_SECONDS, &recovered, error);
 	}
 	if (status == STATUS_OK) {
-		status = restore_recovery_run(work.session.backup_folder, &recovered, error);
+		status = restore_recovery_run(work.session.backup_folder, RESTORE_RECOVERY_WHOLE, &recovered, error);
 	}
 	if (status == STATUS_OK) {
 		status = catalog_find(work.session.backup_folder, invocation->arguments[0], &work.backup, error);
@@ -139,6 +139,9 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 	}
 	if (status == STATUS_OK) {
 		status = catalog_lock(work.session.backup_folder, &work.lock, error);
+	}
+	if (status == STATUS_OK) {
+		status = restore_recovery_refuse(work.session.backup_folder, error);
 	}
 	if (status == STATUS_OK) {
 		status = restore_plan_make(&work, error);

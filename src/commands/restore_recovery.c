@@ -6,7 +6,10 @@
 #include "catalog/catalog.h"
 #include "commands/command.h"
 #include "commands/display.h"
+#include "commands/writers.h"
 #include "runtimes/docker.h"
+#include "snapshot/journal.h"
+#include "snapshot/window.h"
 #include "transaction/restore_journal.h"
 
 #include <stdio.h>
@@ -19,17 +22,25 @@ enum {
 	OPEN_STEP_MILLISECONDS = 500,
 	LOOK_SECONDS = 1, /* that another command may take to look at the journal */
 	LOOK_STEP_MILLISECONDS = 20,
+	LONGEST_SECONDS = 3600, /* that the writers may stand still: as long as all services need for their starts */
 };
 
 struct recovery {
+	const char *backup_folder;
 	struct restore_journal *journal;
 	struct runtime *runtime;
 	struct container_list containers;
+	struct writers writers;
+	struct window *window; /* while writers stand still */
+	char *window_journal;
 	struct display display;
 };
 
 static void cleanup_recovery(struct recovery *recovery)
 {
+	window_abandon(recovery->window);
+	free(recovery->window_journal);
+	writers_free(&recovery->writers);
 	container_list_free(&recovery->containers);
 	runtime_free(recovery->runtime);
 	restore_journal_free(recovery->journal);
@@ -102,8 +113,9 @@ static enum status recover_store(struct recovery *recovery, const struct restore
 	}
 	enum status status = find_container(recovery, noted, ops, &container, error);
 	if (status == STATUS_OK) {
-		status = ops->resume != NULL ? ops->resume(recovery->runtime, container, noted->memory, &store, error)
-									 : open_running(recovery->runtime, container, ops, &store, error);
+		status = ops->resume != NULL
+					 ? ops->resume(recovery->runtime, container, noted->memory, noted->swapping, &store, error)
+					 : open_running(recovery->runtime, container, ops, &store, error);
 	}
 	if (status == STATUS_OK) {
 		status =
@@ -111,6 +123,53 @@ static enum status recover_store(struct recovery *recovery, const struct restore
 	}
 	return status == STATUS_OK ? make_run(recovery->runtime, container, error) : status;
 }
+
+/* --- the writers -------------------------------------------------------------------------------------------------- */
+
+/* As in a rollback of a restore that is alive: nobody may write into stores of which some are old and some new. */
+static enum status pause_writers(struct recovery *recovery, struct error *error)
+{
+	const struct container *stores[STORE_COUNT] = {NULL};
+	for (size_t i = 0; i < recovery->containers.count; i++) {
+		const struct store_ops *ops = store_of_container(recovery->containers.items[i]);
+		for (size_t s = 0; s < STORE_COUNT; s++) {
+			stores[s] = ops == store_table[s] ? recovery->containers.items[i] : stores[s];
+		}
+	}
+	enum status status = files_join(recovery->backup_folder, JOURNAL_NAME, &recovery->window_journal, error);
+	if (status == STATUS_OK) {
+		status = writers_of(recovery->runtime, recovery->journal->project, stores, &recovery->writers, error);
+	}
+	const struct window_plan plan = {
+		.runtime = recovery->runtime,
+		.engine = recovery->journal->engine,
+		.journal = recovery->window_journal,
+		.containers = recovery->writers.items,
+		.count = recovery->writers.count,
+		.longest_seconds = LONGEST_SECONDS,
+		.too_long_hint = "see which service does not start (./bot.sh status), then recover again",
+	};
+	if (status == STATUS_OK && plan.count > 0) {
+		status = window_open(&plan, &recovery->window, error);
+	}
+	for (size_t i = 0; status == STATUS_OK && i < plan.count; i++) {
+		status = window_pause(recovery->window, plan.containers[i], error);
+		if (status == STATUS_CONFLICT || status == STATUS_NOT_FOUND) {
+			status = STATUS_OK; /* somebody else has paused, stopped or removed it, and so it does not write */
+		}
+	}
+	return status;
+}
+
+static void let_writers_go(struct recovery *recovery)
+{
+	struct error failure;
+	if (recovery->window != NULL && window_close(MOVE(recovery->window), NULL, &failure) != STATUS_OK) {
+		display_line(&recovery->display, MARK_WARNING, "%s", failure.message);
+	}
+}
+
+/* --- the stores --------------------------------------------------------------------------------------------------- */
 
 static enum status recover_all(struct recovery *recovery, struct error *error)
 {
@@ -150,9 +209,10 @@ static enum status take(const char *path, struct restore_journal **ret_journal, 
 	}
 }
 
-static enum status recover(const char *path, bool *ret_recovered, struct error *error)
+static enum status recover(const char *backup_folder, const char *path, enum restore_recovery how, bool *ret_recovered,
+						   struct error *error)
 {
-	CLEANUP(cleanup_recovery) struct recovery recovery = {0};
+	CLEANUP(cleanup_recovery) struct recovery recovery = {.backup_folder = backup_folder};
 	enum status status = take(path, &recovery.journal, error);
 	if (status != STATUS_OK || recovery.journal == NULL) {
 		return status;
@@ -163,19 +223,32 @@ static enum status recover(const char *path, bool *ret_recovered, struct error *
 		status = runtime_find(recovery.runtime, recovery.journal->project, &recovery.containers, error);
 	}
 	if (status == STATUS_OK) {
+		recovery.runtime->volume_access = (enum volume_access)recovery.journal->volume_access;
+	}
+	if (status == STATUS_OK && !recovery.journal->committing) {
+		status = pause_writers(&recovery, error);
+	}
+	if (status == STATUS_OK) {
 		status = recover_all(&recovery, error);
 	}
 	if (status == STATUS_OK) {
 		status = restore_journal_end(recovery.journal, error);
 	}
+	let_writers_go(&recovery);
 	*ret_recovered = status == STATUS_OK;
 	if (status != STATUS_OK && error->hint[0] == '\0') {
-		(void)error_hint(error, "mend the cause, then: %s recover", command_program());
+		(void)error_hint(error, "mend the cause, then: %s recover. If a store is gone for good, see docs/RESTORE.md",
+						 command_program());
+	}
+	if (status != STATUS_OK && how == RESTORE_RECOVERY_ENOUGH && recovery.journal->committing) {
+		display_line(&recovery.display, MARK_WARNING, "%s", error->message);
+		return STATUS_OK; /* the restored data is in place; what is left over takes room, and is tried again */
 	}
 	return status;
 }
 
-enum status restore_recovery_run(const char *backup_folder, bool *ret_recovered, struct error *error)
+enum status restore_recovery_run(const char *backup_folder, enum restore_recovery how, bool *ret_recovered,
+								 struct error *error)
 {
 	CLEANUP(cleanup_free) char *path = NULL;
 	int lock = -1;
@@ -189,9 +262,24 @@ enum status restore_recovery_run(const char *backup_folder, bool *ret_recovered,
 		return status;
 	}
 	interrupt_hold(); /* it is whole or not at all */
-	status = recover(path, ret_recovered, error);
+	status = recover(backup_folder, path, how, ret_recovered, error);
 	interrupt_release();
 	catalog_unlock(&lock);
+	return status;
+}
+
+enum status restore_recovery_refuse(const char *backup_folder, struct error *error)
+{
+	CLEANUP(cleanup_free) char *path = NULL;
+	CLEANUP(cleanup_restore_journal) struct restore_journal *journal = NULL;
+	enum status status = files_join(backup_folder, RESTORE_JOURNAL_NAME, &path, error);
+	if (status == STATUS_OK) {
+		status = take(path, &journal, error);
+	}
+	if (status == STATUS_OK && journal != NULL && !journal->committing) {
+		(void)error_set(error, STATUS_LOCKED, "a restore was killed just now");
+		return error_hint(error, "once more will undo it first");
+	}
 	return status;
 }
 

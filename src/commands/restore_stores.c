@@ -35,6 +35,7 @@ enum status restore_stores_begin(struct restore_work *work, struct error *error)
 		}
 	}
 	if (status == STATUS_OK) {
+		journal->volume_access = (int)session->runtime->volume_access;
 		status = restore_journal_begin(journal, path, session->docker_host != NULL ? session->docker_host : "",
 									   session->project, work->backup->timestamp, error);
 	}

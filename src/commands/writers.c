@@ -7,10 +7,10 @@
 
 enum { SHORT_ID_LENGTH = 12 }; /* of a container, hexadecimal digits */
 
-static bool is_a_store(const struct session *session, const struct container *container)
+static bool is_a_store(const struct container *const stores[STORE_COUNT], const struct container *container)
 {
 	for (size_t i = 0; i < STORE_COUNT; i++) {
-		if (session->of_store[i] != NULL && strcmp(session->of_store[i]->id, container->id) == 0) {
+		if (stores[i] != NULL && strcmp(stores[i]->id, container->id) == 0) {
 			return true;
 		}
 	}
@@ -27,8 +27,14 @@ static bool is_ours(const struct container *container)
 
 enum status writers_find(const struct session *session, struct writers *ret_writers, struct error *error)
 {
+	return writers_of(session->runtime, session->project, session->of_store, ret_writers, error);
+}
+
+enum status writers_of(struct runtime *runtime, const char *project, const struct container *const stores[STORE_COUNT],
+					   struct writers *ret_writers, struct error *error)
+{
 	struct writers writers = {0};
-	enum status status = runtime_find(session->runtime, session->project, &writers.now, error);
+	enum status status = runtime_find(runtime, project, &writers.now, error);
 	if (status != STATUS_OK) {
 		return status;
 	}
@@ -40,7 +46,7 @@ enum status writers_find(const struct session *session, struct writers *ret_writ
 	for (size_t i = 0; i < writers.now.count; i++) {
 		const struct container *container = writers.now.items[i];
 		bool runs = container->state == CONTAINER_RUNNING || container->state == CONTAINER_RESTARTING;
-		if (!runs || is_a_store(session, container) || is_ours(container)) {
+		if (!runs || is_a_store(stores, container) || is_ours(container)) {
 			continue;
 		}
 		if (container->never_paused) {

@@ -15,6 +15,10 @@ struct writers {
 
 /* All of the project that runs now and is no store and not this program's own container. */
 enum status writers_find(const struct session *session, struct writers *ret_writers, struct error *error) MUST_CHECK;
+
+/* The same, for who has no session: `stores` are the containers of the stores, NULL where there is none. */
+enum status writers_of(struct runtime *runtime, const char *project, const struct container *const stores[STORE_COUNT],
+					   struct writers *ret_writers, struct error *error) MUST_CHECK;
 void writers_free(struct writers *writers);
 
 #endif

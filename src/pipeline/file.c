@@ -3,7 +3,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 struct file_sink {
@@ -129,6 +132,41 @@ enum status file_sync_folder(const char *path, struct error *error)
 		return error_set_errno(error, "cannot flush the folder %s to disk", path);
 	}
 	return STATUS_OK;
+}
+
+enum status file_sync_folder_of(const char *path, struct error *error)
+{
+	CLEANUP(cleanup_free) char *folder = strndup(path, (size_t)(strrchr(path, '/') - path));
+	return folder == NULL ? error_memory(error) : file_sync_folder(folder, error);
+}
+
+/* Not over one that is there; a file system without hard links (FAT) has to be looked at before. */
+static bool give_name(const char *draft, const char *path)
+{
+	if (link(draft, path) == 0) {
+		return true;
+	}
+	if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS) {
+		return false;
+	}
+	struct stat there;
+	if (lstat(path, &there) == 0) {
+		errno = EEXIST;
+		return false;
+	}
+	return rename(draft, path) == 0;
+}
+
+enum status file_publish(const char *draft, const char *path, struct error *error)
+{
+	if (!give_name(draft, path)) {
+		return error_set_errno(error, "cannot make %s", path);
+	}
+	enum status status = file_sync_folder_of(path, error);
+	if (status != STATUS_OK) {
+		unlink(path);
+	}
+	return status;
 }
 
 enum status file_write_text(const char *path, const char *text, struct error *error)

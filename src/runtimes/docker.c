@@ -404,9 +404,11 @@ static enum status docker_stop(struct runtime *runtime, const struct container *
 	enum container_state state = CONTAINER_RUNNING;
 	enum container_health health = HEALTH_NONE;
 	enum status status = docker_inspect(runtime, container, &state, &health, error);
-	if (status != STATUS_OK || state == CONTAINER_STOPPED) {
+	if (status != STATUS_OK) {
 		return status;
 	}
+	/* One that is stopped is asked all the same: a start may be under way. The engine says 304 if there is none. */
+	signal = state != CONTAINER_STOPPED ? signal : NULL;
 	int minor = 0;
 	(void)!sscanf(docker->version, "1.%d", &minor);
 	char parameter[64] = "";

@@ -56,29 +56,6 @@ static enum status write_text(int fd, const char *path, const char *text, struct
 	return STATUS_OK;
 }
 
-static enum status flush_folder_of(const char *path, struct error *error)
-{
-	CLEANUP(cleanup_free) char *folder = strndup(path, (size_t)(strrchr(path, '/') - path));
-	return folder == NULL ? error_memory(error) : file_sync_folder(folder, error);
-}
-
-/* Not over one that is there; a file system without hard links (FAT) has to be looked at before. */
-static bool give_name(const char *draft, const char *path)
-{
-	if (link(draft, path) == 0) {
-		return true;
-	}
-	if (errno != EPERM && errno != EOPNOTSUPP && errno != ENOSYS) {
-		return false;
-	}
-	struct stat there;
-	if (lstat(path, &there) == 0) {
-		errno = EEXIST;
-		return false;
-	}
-	return rename(draft, path) == 0;
-}
-
 enum status journal_write(const char *path, const char *engine, const struct container *const *containers, size_t count,
 						  int *ret_fd, struct error *error)
 {
@@ -108,14 +85,7 @@ enum status journal_write(const char *path, const char *engine, const struct con
 	if (status == STATUS_OK) {
 		status = write_text(fd, draft, text, error);
 	}
-	if (status == STATUS_OK && !give_name(draft, path)) {
-		status = error_set_errno(error, "cannot make %s", path);
-	} else if (status == STATUS_OK) {
-		status = flush_folder_of(path, error);
-		if (status != STATUS_OK) {
-			unlink(path);
-		}
-	}
+	status = status == STATUS_OK ? file_publish(draft, path, error) : status;
 	unlink(draft);
 	if (status == STATUS_OK) {
 		*ret_fd = cleanup_take(&fd);

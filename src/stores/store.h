@@ -144,10 +144,11 @@ struct store_ops {
 	/*
 	 * For whoever comes after a restore that was killed. `remember` writes down, in one line of text, what cannot be
 	 * asked of a server that does not run; `resume` makes the store of it, ready for commit or rollback, whatever the
-	 * container's state. Both are NULL for a store that is opened as ever then, and whose server tells by itself.
+	 * container's state. `swapping`: its swap had begun, so that a stop may be under way in the engine. Both are NULL
+	 * for a store that is opened as ever then, and whose server tells by itself.
 	 */
 	enum status (*remember)(struct store *store, struct buffer *memory, struct error *error);
-	enum status (*resume)(struct runtime *runtime, const struct container *container, const char *memory,
+	enum status (*resume)(struct runtime *runtime, const struct container *container, const char *memory, bool swapping,
 						  struct store **ret_store, struct error *error);
 
 	void (*free)(struct store *store);

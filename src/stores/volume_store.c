@@ -176,7 +176,11 @@ enum status volume_store_rollback(struct store *store, struct progress *progress
 	struct volume_store *self = (struct volume_store *)store;
 	enum status status = STATUS_OK;
 	if (self->swap != NULL) {
-		if (folder_swap_applied(self->swap) || self->stopped) {
+		if (self->stopping && !folder_swap_applied(self->swap) && self->before_stop != NULL) {
+			struct error ignored; /* it may be on its way down already */
+			(void)!self->before_stop(self, &ignored);
+		}
+		if (folder_swap_applied(self->swap) || self->stopped || self->stopping) {
 			status = stop(self, progress, error);
 		}
 		if (status == STATUS_OK) {
@@ -198,42 +202,74 @@ enum status volume_store_remember(struct store *store, struct buffer *memory, st
 	for (size_t i = 0; self->names != NULL && self->names[i] != NULL; i++) {
 		(void)json_array_append_new(names, json_string(self->names[i]));
 	}
-	json_t *document = json_pack("{s:s, s:o}", "folder", store->data_folder, "names", names);
+	const struct mount *mount = container_mount_of(store->container, store->data_folder);
+	json_t *document = json_pack("{s:s, s:s, s:o}", "folder", store->data_folder, "source",
+								 mount != NULL ? mount->source : "", "names", names);
 	CLEANUP(cleanup_free) char *text = document != NULL ? json_dumps(document, JSON_COMPACT) : NULL;
 	json_decref(document);
 	return text == NULL ? error_memory(error) : buffer_append_text(memory, text, error);
 }
 
-enum status volume_store_recall(struct volume_store *self, const char *memory, char ***ret_names, struct error *error)
+static void names_free(char **names)
 {
-	json_t *document = json_loads(memory, 0, NULL);
-	const char *folder = json_string_value(json_object_get(document, "folder"));
-	const json_t *list = json_object_get(document, "names");
-	char **names = calloc(json_array_size(list) + 1, sizeof *names);
-	bool sound = folder != NULL && folder[0] == '/' && strlen(folder) < sizeof self->store.data_folder && names != NULL;
-	for (size_t i = 0; sound && i < json_array_size(list); i++) {
-		const char *name = json_string_value(json_array_get(list, i));
-		names[i] = name != NULL && strchr(name, '/') == NULL ? strdup(name) : NULL;
-		sound = names[i] != NULL;
-	}
-	if (sound) {
-		strcpy(self->store.data_folder, folder);
-	}
-	json_decref(document);
-	if (sound && ret_names != NULL) {
-		*ret_names = names;
-		return STATUS_OK;
-	}
 	for (size_t i = 0; names != NULL && names[i] != NULL; i++) {
 		free(names[i]);
 	}
 	free(names);
-	return sound ? STATUS_OK
-				 : error_set(error, STATUS_FAILED, "what is written about the data of %s makes no sense",
-							 self->store.ops->title);
 }
 
-enum status volume_store_resume(struct volume_store *self, struct error *error)
+/* `names` has room for all of the list, and a NULL behind them. */
+static bool read_memory(struct volume_store *self, const json_t *document, char **names)
+{
+	const char *folder = json_string_value(json_object_get(document, "folder"));
+	const json_t *list = json_object_get(document, "names");
+	if (folder == NULL || folder[0] != '/' || strlen(folder) >= sizeof self->store.data_folder) {
+		return false;
+	}
+	strcpy(self->store.data_folder, folder);
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		const char *name = json_string_value(json_array_get(list, i));
+		names[i] = name != NULL && strchr(name, '/') == NULL ? strdup(name) : NULL;
+		if (names[i] == NULL) {
+			return false;
+		}
+	}
+	return true;
+}
+
+/* A container that was made anew with another volume says nothing of the data that the restore had begun to move. */
+static enum status expect_same_volume(const struct volume_store *self, const json_t *document, struct error *error)
+{
+	const struct mount *mount = container_mount_of(self->store.container, self->store.data_folder);
+	const char *source = json_string_value(json_object_get(document, "source"));
+	if (source == NULL || strcmp(source, mount != NULL ? mount->source : "") == 0) {
+		return STATUS_OK;
+	}
+	return error_set(error, STATUS_FAILED, "container %s has another volume now; the data of the restore lies in %s",
+					 self->store.container->name, source);
+}
+
+enum status volume_store_recall(struct volume_store *self, const char *memory, char ***ret_names, struct error *error)
+{
+	json_t *document = json_loads(memory, 0, NULL);
+	char **names = calloc(json_array_size(json_object_get(document, "names")) + 1, sizeof(char *));
+	enum status status = names == NULL ? error_memory(error) : STATUS_OK;
+	if (status == STATUS_OK && !read_memory(self, document, names)) {
+		status = error_set(error, STATUS_FAILED, "what is written about the data of %s makes no sense",
+						   self->store.ops->title);
+	}
+	if (status == STATUS_OK) {
+		status = expect_same_volume(self, document, error);
+	}
+	json_decref(document);
+	if (status == STATUS_OK && ret_names != NULL) {
+		*ret_names = MOVE(names);
+	}
+	names_free(names);
+	return status;
+}
+
+enum status volume_store_resume(struct volume_store *self, bool swapping, struct error *error)
 {
 	struct store *store = &self->store;
 	enum container_state state = CONTAINER_RUNNING;
@@ -247,6 +283,7 @@ enum status volume_store_resume(struct volume_store *self, struct error *error)
 		status = runtime_inspect(store->runtime, store->container, &state, &health, error);
 	}
 	self->stopped = state == CONTAINER_STOPPED;
+	self->stopping = swapping && !self->stopped;
 	return status;
 }
 

@@ -18,6 +18,7 @@ struct volume_store {
 	struct folder_swap *swap; /* from stage to commit or rollback */
 	bool stopped;             /* by us, and not started again */
 	bool half;                /* resumed where some of the data is in place and some is not */
+	bool stopping;            /* resumed where a stop may be under way */
 };
 
 /* `tar` is owned from then on; what stands in it under `path_in_archive` becomes the folder's content. */
@@ -42,7 +43,7 @@ enum status volume_store_rollback(struct store *store, struct progress *progress
 enum status volume_store_remember(struct store *store, struct buffer *memory, struct error *error) MUST_CHECK;
 enum status volume_store_recall(struct volume_store *self, const char *memory, char ***ret_names,
 								struct error *error) MUST_CHECK;
-enum status volume_store_resume(struct volume_store *self, struct error *error) MUST_CHECK;
+enum status volume_store_resume(struct volume_store *self, bool swapping, struct error *error) MUST_CHECK;
 
 /* Frees what this part holds, not the struct. */
 void volume_store_close(struct volume_store *self);

@@ -257,7 +257,7 @@ static enum status direct_rollback(const struct folder_swap *swap, struct error 
 	if (!has_old && strcmp(state, "done") == 0) {
 		return direct_remove(swap, error); /* a commit had begun to remove the old data: the new data stands */
 	}
-	if (!has_old && strcmp(state, "in") == 0) {
+	if (!has_old && (strcmp(state, "in") == 0 || strcmp(state, "out") == 0)) {
 		return error_set(error, STATUS_FAILED, "the old data that should be in %s is not there", parts.old);
 	}
 	/* Leftovers of a rollback that was itself interrupted; what they were copies of has been dealt with. */
@@ -272,8 +272,7 @@ static enum status direct_rollback(const struct folder_swap *swap, struct error 
 			status = write_state(&parts, "out", error);
 		}
 	}
-	/* In "out" without the old folder a rollback had got as far as to remove it. */
-	if (status == STATUS_OK && state[0] != '\0' && has_old) {
+	if (status == STATUS_OK && state[0] != '\0') {
 		/* A service that was started on the half empty folder may have made files of the same names. */
 		status = move_entries(swap, parts.old, swap->host, parts.aside, false, error);
 		if (status == STATUS_OK) {
@@ -376,12 +375,12 @@ static const char swap_script[] =
 	"  if [ -e $own/state ]; then now=$(cat $own/state); fi\n"
 	"  if [ ! -d $own/old ]; then\n"
 	"    if [ \"$now\" = done ]; then rm -rf $own/new $own/aside; rm -rf $own; exit 0; fi\n"
-	"    if [ \"$now\" = in ]; then echo \"the old data is not there\"; exit 1; fi\n"
+	"    case $now in in|out) echo \"the old data is not there\"; exit 1;; esac\n"
 	"  fi\n"
 	"  rm -rf $own/aside\n"
 	"  if [ -n \"$now\" ]; then mkdir $own/aside; fi\n"
 	"  case $now in in|done) move_chosen $own/aside \"$@\"; state out;; esac\n"
-	"  if [ -n \"$now\" ] && [ -d $own/old ]; then move_all $own/old . $own/aside; like $own/old .; fi\n"
+	"  if [ -n \"$now\" ]; then move_all $own/old . $own/aside; like $own/old .; fi\n"
 	"  rm -f $own/state; sync\n"
 	"  rm -rf $own;;\n"
 	"esac\n";
@@ -534,7 +533,15 @@ enum status folder_swap_commit(struct folder_swap *swap, struct error *error)
 
 enum status folder_swap_rollback(struct folder_swap *swap, struct error *error)
 {
-	enum status status = swap->host != NULL ? direct_rollback(swap, error) : run_script(swap, "rollback", NULL, error);
+	CLEANUP(cleanup_free) char *state = NULL;
+	enum status status = look(swap, &state, error);
+	if (status == STATUS_OK) {
+		status = refuse_strange(swap, state, error); /* what is in there may be the only copy */
+	}
+	if (status != STATUS_OK) {
+		return status;
+	}
+	status = swap->host != NULL ? direct_rollback(swap, error) : run_script(swap, "rollback", NULL, error);
 	swap->applied = swap->applied && status != STATUS_OK;
 	return status;
 }

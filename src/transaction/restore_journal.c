@@ -53,6 +53,15 @@ enum status restore_journal_add(struct restore_journal *journal, const char *nam
 
 /* --- writing ------------------------------------------------------------------------------------------------------ */
 
+/* Takes back what was written behind `length`: a step that could not be noted must not be found noted. */
+static enum status take_back(int fd, off_t length, enum status status)
+{
+	if (status != STATUS_OK && length >= 0 && ftruncate(fd, length) == 0) {
+		(void)fsync(fd);
+	}
+	return status;
+}
+
 /* Appends a line and flushes it. The document is owned from then on. */
 static enum status append(int fd, const char *path, json_t *document, struct error *error)
 {
@@ -63,21 +72,16 @@ static enum status append(int fd, const char *path, json_t *document, struct err
 		line = NULL;
 		return error_memory(error);
 	}
+	off_t before = lseek(fd, 0, SEEK_END);
 	for (size_t left = strlen(line), done = 0; left > 0;) {
 		ssize_t written = write(fd, line + done, left);
 		if (written < 0 && errno != EINTR) {
-			return error_set_errno(error, "cannot write %s", path);
+			return take_back(fd, before, error_set_errno(error, "cannot write %s", path));
 		}
 		done += written > 0 ? (size_t)written : 0;
 		left -= written > 0 ? (size_t)written : 0;
 	}
-	return fsync(fd) != 0 ? error_set_errno(error, "cannot flush %s to disk", path) : STATUS_OK;
-}
-
-static enum status flush_folder_of(const char *path, struct error *error)
-{
-	CLEANUP(cleanup_free) char *folder = strndup(path, (size_t)(strrchr(path, '/') - path));
-	return folder == NULL ? error_memory(error) : file_sync_folder(folder, error);
+	return fsync(fd) != 0 ? take_back(fd, before, error_set_errno(error, "cannot flush %s to disk", path)) : STATUS_OK;
 }
 
 static json_t *heading(const struct restore_journal *journal)
@@ -88,18 +92,21 @@ static json_t *heading(const struct restore_journal *journal)
 		(void)json_array_append_new(stores, json_pack("{s:s, s:s, s:s}", "name", store->name, "container",
 													  store->container, "memory", store->memory));
 	}
-	return json_pack("{s:i, s:s, s:s, s:s, s:o}", "format", JOURNAL_FORMAT, "engine", journal->engine, "project",
-					 journal->project, "timestamp", journal->timestamp, "stores", stores);
+	return json_pack("{s:i, s:s, s:s, s:i, s:s, s:o}", "format", JOURNAL_FORMAT, "engine", journal->engine, "project",
+					 journal->project, "volume_access", journal->volume_access, "timestamp", journal->timestamp,
+					 "stores", stores);
 }
 
 enum status restore_journal_begin(struct restore_journal *journal, const char *path, const char *engine,
 								  const char *project, const char *timestamp, struct error *error)
 {
 	CLEANUP(cleanup_free) char *draft = NULL;
+	journal->path = strdup(path);
+	journal->fd = -1;
 	journal->engine = strdup(engine);
 	journal->project = strdup(project);
 	journal->timestamp = strdup(timestamp);
-	if (journal->engine == NULL || journal->project == NULL || journal->timestamp == NULL ||
+	if (journal->path == NULL || journal->engine == NULL || journal->project == NULL || journal->timestamp == NULL ||
 		asprintf(&draft, "%s.new", path) < 0) {
 		draft = NULL;
 		return error_memory(error);
@@ -115,16 +122,8 @@ enum status restore_journal_begin(struct restore_journal *journal, const char *p
 	if (status == STATUS_OK) {
 		status = append(fd, draft, heading(journal), error);
 	}
-	if (status == STATUS_OK && link(draft, path) != 0) {
-		status = error_set_errno(error, "cannot make %s", path);
-	} else if (status == STATUS_OK) {
-		status = flush_folder_of(path, error);
-	}
+	status = status == STATUS_OK ? file_publish(draft, path, error) : status;
 	unlink(draft);
-	if (status == STATUS_OK) {
-		journal->path = strdup(path);
-		status = journal->path == NULL ? error_memory(error) : STATUS_OK;
-	}
 	if (status == STATUS_OK) {
 		journal->fd = cleanup_take(&fd);
 	}
@@ -146,7 +145,7 @@ enum status restore_journal_end(struct restore_journal *journal, struct error *e
 	if (unlink(journal->path) != 0 && errno != ENOENT) {
 		return error_set_errno(error, "cannot remove %s", journal->path);
 	}
-	return flush_folder_of(journal->path, error);
+	return file_sync_folder_of(journal->path, error);
 }
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
@@ -164,6 +163,7 @@ static enum status read_heading(struct restore_journal *journal, const json_t *d
 	journal->engine = text_of(document, "engine");
 	journal->project = text_of(document, "project");
 	journal->timestamp = text_of(document, "timestamp");
+	journal->volume_access = (int)json_integer_value(json_object_get(document, "volume_access"));
 	bool sound = json_integer_value(json_object_get(document, "format")) == JOURNAL_FORMAT && journal->engine != NULL &&
 				 journal->project != NULL && journal->timestamp != NULL;
 	json_array_foreach (json_object_get(document, "stores"), index, item) {
@@ -184,19 +184,35 @@ static enum status read_heading(struct restore_journal *journal, const json_t *d
 	return error_hint(error, "see docs/RESTORE.md, put the stores right by hand, and remove that file");
 }
 
+static void read_step(struct restore_journal *journal, const char *step, const char *store)
+{
+	if (strcmp(step, RESTORE_JOURNAL_COMMITTING) == 0) {
+		journal->committing = true;
+	} else if (strcmp(step, RESTORE_JOURNAL_ROLLING_BACK) == 0) {
+		journal->committing = false; /* the decision could not be made for good */
+	}
+	for (size_t i = 0; i < journal->count; i++) {
+		journal->stores[i].swapping =
+			journal->stores[i].swapping || (strcmp(step, RESTORE_JOURNAL_SWAPPING) == 0 && store != NULL &&
+											strcmp(journal->stores[i].name, store) == 0);
+	}
+}
+
 static enum status read_lines(struct restore_journal *journal, char *text, struct error *error)
 {
 	char *rest = text;
 	bool first = true;
 	enum status status = STATUS_OK;
-	for (char *line; status == STATUS_OK && (line = strsep(&rest, "\n")) != NULL && (first || line[0] != '\0');) {
+	/* A line that was cut off is the last one, and its step has not begun. */
+	for (char *line; status == STATUS_OK && (line = strsep(&rest, "\n")) != NULL && (first || rest != NULL);) {
 		json_t *document = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
 		const char *step = json_string_value(json_object_get(document, "step"));
 		if (first) {
 			status = read_heading(journal, document, error);
 		}
-		/* A line that was cut off is the last one, and its step has not begun. */
-		journal->committing = journal->committing || (step != NULL && strcmp(step, RESTORE_JOURNAL_COMMITTING) == 0);
+		if (step != NULL) {
+			read_step(journal, step, json_string_value(json_object_get(document, "store")));
+		}
 		json_decref(document);
 		first = false;
 	}

@@ -6,7 +6,7 @@
  * line says which stores of which project are restored, each further line is a step that may have begun; each is
  * flushed to disk before the step begins, and one that was cut off has not. All lines are JSON. Once
  * RESTORE_JOURNAL_COMMITTING is in it, all stores have been swapped and checked, and there is only forwards; before
- * that only backwards.
+ * that, or if RESTORE_JOURNAL_ROLLING_BACK comes after it, only backwards.
  */
 #ifndef WHISPERBACKUP_TRANSACTION_RESTORE_JOURNAL_H
 #define WHISPERBACKUP_TRANSACTION_RESTORE_JOURNAL_H
@@ -28,14 +28,16 @@ struct restore_journal_store {
 	char *name;      /* of the store */
 	char *container; /* its id */
 	char *memory;    /* what store_ops.remember has written */
+	bool swapping;   /* its swap may have begun */
 };
 
 struct restore_journal {
 	char *path;
-	int fd;          /* locked by us */
-	char *engine;    /* how the engine is reached; may be empty */
-	char *project;   /* Compose project */
-	char *timestamp; /* of the backup */
+	int fd;            /* locked by us */
+	char *engine;      /* how the engine is reached; may be empty */
+	char *project;     /* Compose project */
+	int volume_access; /* enum volume_access: how the folders were reached */
+	char *timestamp;   /* of the backup */
 	struct restore_journal_store *stores;
 	size_t count;
 	bool committing; /* of one that was left */

@@ -198,6 +198,65 @@ try_restore() { # STORES VARIABLE=NUMBER..: sets $result and $errors
 	assert_sound
 }
 
+@test "killed in the rollback after a decision that could not be made: it is undone" {
+	local before step
+	where_it_is
+	before=$here
+	try_restore redis,chromadb WHISPERBACKUP_TEST_FAIL_AT=13
+	assert_contains "$errors" 'a test makes step 13 fail (committing)'
+	[[ $result -eq 1 ]] || fail "exit status $result"
+	for step in 15 16; do
+		try_restore redis,chromadb WHISPERBACKUP_TEST_FAIL_AT=13 WHISPERBACKUP_TEST_KILL_AT=$step
+		[[ $result -eq 137 ]] || fail "step $step: exit status $result" "$errors"
+		program 0 recover
+		assert_contains "$errors" 'as it was before'
+		assert_sound
+		where_it_is
+		assert_equal "$here" "$before"
+	done
+	assert_whole "$before"
+}
+
+# Of PostgreSQL alone: 3 is the swap, 5 the old databases, which are about to be dropped.
+@test "PostgreSQL: a database that was made anew under the name of one that was set aside is no obstacle" {
+	where_it_is
+	psql_run postgres -c 'CREATE DATABASE later' >/dev/null
+	psql_run later -c 'CREATE TABLE mine AS SELECT 42 AS n' >/dev/null
+	try_restore postgresql WHISPERBACKUP_TEST_KILL_AT=3
+	[[ $result -eq 137 ]] || fail "exit status $result" "$errors"
+	psql_run postgres -c 'CREATE DATABASE later' >/dev/null
+	program 0 recover
+	assert_contains "$errors" 'as it was before'
+	assert_equal "$(psql_run later -c 'SELECT n FROM mine')" 42
+	psql_run postgres -c 'DROP DATABASE later' >/dev/null
+	assert_sound
+}
+
+@test "PostgreSQL: databases of which a drop was interrupted are dropped" {
+	local name before
+	where_it_is
+	before=$here
+	try_restore postgresql WHISPERBACKUP_TEST_KILL_AT=5
+	[[ $result -eq 137 ]] || fail "exit status $result" "$errors"
+	psql_run postgres -c "UPDATE pg_database SET datconnlimit = -2 WHERE datname ~ '^wb_old_'" >/dev/null
+	program 0 recover
+	assert_contains "$errors" 'holds what the backup holds'
+	assert_equal "$(psql_run postgres -c "SELECT datname FROM pg_database WHERE datname ~ '^wb_'")" ''
+	assert_sound
+	there=$before
+	try_restore postgresql WHISPERBACKUP_TEST_KILL_AT=5
+	[[ $result -eq 137 ]] || fail "exit status $result" "$errors"
+	for name in $(psql_run postgres -c "SELECT datname FROM pg_database WHERE datname ~ '^wb_old_'"); do
+		psql_run postgres -c "DROP DATABASE $name" >/dev/null
+	done
+	psql_run postgres -c "UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'wb_maint'" >/dev/null
+	program 0 recover
+	assert_equal "$(psql_run postgres -c "SELECT datname FROM pg_database WHERE datname ~ '^wb_'")" ''
+	assert_sound
+	where_it_is
+	assert_whole "$before"
+}
+
 # Neo4j takes its time to start, so it has only its own steps: 3 to 6 are stopped, out, in, done; 7 is the decision.
 @test "Neo4j, killed half way and after the decision" {
 	local backup
@@ -223,5 +282,20 @@ try_restore() { # STORES VARIABLE=NUMBER..: sets $result and $errors
 	assert_sound
 	save_state finished neo4j
 	assert_same_state backup finished neo4j
+	# It takes seconds to stop, and the engine goes on stopping it.
+	start_program restore "$backup" --only neo4j --yes --no-safety-backup
+	until grep -q swapping "$BACKUP_DIR/.restore.json" 2>/dev/null; do sleep 0.05; done
+	sleep 0.5
+	kill -KILL "$running"
+	wait "$running" || true
+	running=''
+	local killed started
+	killed=$(date -u +%FT%T.%NZ)
+	program 0 recover
+	assert_contains "$errors" 'as it was before'
+	assert_sound
+	# Started after the stop had come to its end; one that still runs from before would end soon.
+	started=$(docker inspect --format '{{.State.StartedAt}}' "$(container neo4j)")
+	[[ $started > $killed ]] || fail "it runs since $started, and the restore was killed at $killed"
 	rm -r "$(backup_path "$backup")"
 }

@@ -770,6 +770,33 @@ static void heal_removes_no_old_data_whose_state_is_lost(void **state)
 	assert_file_is(at(*state, "volume/" OWN "/old/d/x"), "old\n");
 }
 
+static void rollback_removes_no_old_data_either_that_it_does_not_know(void **state)
+{
+	static const char *const scripts[] = {"mv .dot d $o/old", "printf undone >$o/state; mv .dot d $o/old"};
+	for (size_t i = 0; i < sizeof scripts / sizeof *scripts; i++) {
+		struct error error;
+		char script[512];
+		make_volume(*state, old_data, new_data);
+		snprintf(script, sizeof script, STAGED OLD "%s", scripts[i]);
+		die_at(*state, script);
+		CLEANUP(cleanup_folder_swap) struct folder_swap *swap = new_swap(*state, NULL);
+		assert_status(STATUS_FAILED, folder_swap_rollback(swap, &error), &error);
+		assert_file_is(at(*state, "volume/" OWN "/old/d/x"), "old\n");
+		assert_file_is(at(*state, "volume/a"), "old\n");
+		shell_ok("rm -r '%s'/*", (char *)*state);
+	}
+}
+
+static void rollback_does_not_believe_in_old_data_that_is_not_there(void **state)
+{
+	struct error error;
+	make_volume(*state, old_data, new_data);
+	die_at(*state, STAGED "printf out >$o/state");
+	CLEANUP(cleanup_folder_swap) struct folder_swap *swap = new_swap(*state, NULL);
+	assert_status(STATUS_FAILED, folder_swap_rollback(swap, &error), &error);
+	assert_file_is(at(*state, "volume/a"), "old\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -835,6 +862,8 @@ int main(void)
 		scratch_test(heal_takes_out_a_file_that_the_service_has_made_before_it_was_moved_in),
 		scratch_test(heal_removes_no_old_data_under_a_state_that_it_does_not_know),
 		scratch_test(heal_removes_no_old_data_whose_state_is_lost),
+		scratch_test(rollback_removes_no_old_data_either_that_it_does_not_know),
+		scratch_test(rollback_does_not_believe_in_old_data_that_is_not_there),
 	};
 	return cmocka_run_group_tests_name("folder_swap", tests, NULL, NULL);
 }

@@ -3,6 +3,9 @@
 
 #include "transaction/restore_journal.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+
 static const char *path_in(const char *folder)
 {
 	static char path[PATH_MAX];
@@ -17,6 +20,7 @@ static struct restore_journal *begun(const char *path)
 	assert_non_null(journal);
 	assert_ok(restore_journal_add(journal, "redis", "0a1b", "{\"folder\":\"/data\"}", &error), &error);
 	assert_ok(restore_journal_add(journal, "postgresql", "2c3d", "", &error), &error);
+	journal->volume_access = 2;
 	assert_ok(restore_journal_begin(journal, path, "unix:///engine", "stack", "20240901_000000", &error), &error);
 	return journal;
 }
@@ -58,6 +62,9 @@ static void what_was_written_is_read(void **state)
 	restore_journal_free(journal);
 	journal = taken(path);
 	assert_non_null(journal);
+	assert_true(journal->stores[0].swapping);
+	assert_false(journal->stores[1].swapping);
+	assert_int_equal(journal->volume_access, 2);
 	assert_string_equal(journal->engine, "unix:///engine");
 	assert_string_equal(journal->project, "stack");
 	assert_string_equal(journal->timestamp, "20240901_000000");
@@ -88,6 +95,43 @@ static void a_step_that_was_cut_off_has_not_begun(void **state)
 	restore_journal_free(begun(path));
 	append_text(path, "{\"step\":\"committing\"");
 	struct restore_journal *journal = taken(path);
+	assert_false(journal->committing);
+	restore_journal_free(journal);
+	append_text(path, "}"); /* all but its end */
+	journal = taken(path);
+	assert_false(journal->committing);
+	restore_journal_free(journal);
+}
+
+static void a_rollback_after_a_decision_that_could_not_be_made_for_good_is_what_counts(void **state)
+{
+	const char *path = path_in(*state);
+	struct restore_journal *journal = begun(path);
+	note(journal, RESTORE_JOURNAL_COMMITTING);
+	note(journal, RESTORE_JOURNAL_ROLLING_BACK);
+	restore_journal_free(journal);
+	journal = taken(path);
+	assert_false(journal->committing);
+	restore_journal_free(journal);
+}
+
+static void a_step_that_cannot_be_noted_is_not_found_noted(void **state)
+{
+	struct error error;
+	const char *path = path_in(*state);
+	struct rlimit before;
+	struct restore_journal *journal = begun(path);
+	off_t size = attributes_of(path).st_size;
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	struct rlimit small = {.rlim_cur = (rlim_t)size + 10, .rlim_max = before.rlim_max};
+	signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	enum status status = restore_journal_note(journal, RESTORE_JOURNAL_COMMITTING, NULL, &error);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_not_equal(status, STATUS_OK);
+	assert_int_equal(attributes_of(path).st_size, size);
+	restore_journal_free(journal);
+	journal = taken(path);
 	assert_false(journal->committing);
 	restore_journal_free(journal);
 }
@@ -135,6 +179,8 @@ int main(void)
 		scratch_test(what_was_written_is_read),
 		scratch_test(the_decision_is_remembered),
 		scratch_test(a_step_that_was_cut_off_has_not_begun),
+		scratch_test(a_rollback_after_a_decision_that_could_not_be_made_for_good_is_what_counts),
+		scratch_test(a_step_that_cannot_be_noted_is_not_found_noted),
 		scratch_test(one_that_is_alive_is_left_alone),
 		scratch_test(one_that_makes_no_sense_is_refused),
 		scratch_test(there_is_one_at_a_time),

@@ -265,7 +265,7 @@ static struct chromadb *make(struct runtime *runtime, const struct container *co
 }
 
 static enum status chromadb_resume(struct runtime *runtime, const struct container *container, const char *memory,
-								   struct store **ret_store, struct error *error)
+								   bool swapping, struct store **ret_store, struct error *error)
 {
 	struct chromadb *self = make(runtime, container);
 	if (self == NULL) {
@@ -273,7 +273,7 @@ static enum status chromadb_resume(struct runtime *runtime, const struct contain
 	}
 	enum status status = volume_store_recall(&self->volume, memory, NULL, error);
 	if (status == STATUS_OK) {
-		status = volume_store_resume(&self->volume, error);
+		status = volume_store_resume(&self->volume, swapping, error);
 	}
 	if (status != STATUS_OK) {
 		chromadb_free(&self->volume.store);

@@ -181,7 +181,7 @@ static struct neo4j *make(struct runtime *runtime, const struct container *conta
 }
 
 static enum status neo4j_resume(struct runtime *runtime, const struct container *container, const char *memory,
-								struct store **ret_store, struct error *error)
+								bool swapping, struct store **ret_store, struct error *error)
 {
 	struct neo4j *self = make(runtime, container);
 	if (self == NULL) {
@@ -189,7 +189,7 @@ static enum status neo4j_resume(struct runtime *runtime, const struct container 
 	}
 	enum status status = volume_store_recall(&self->volume, memory, NULL, error);
 	if (status == STATUS_OK) {
-		status = volume_store_resume(&self->volume, error);
+		status = volume_store_resume(&self->volume, swapping, error);
 	}
 	if (status != STATUS_OK) {
 		neo4j_free(&self->volume.store);

@@ -18,7 +18,8 @@ enum {
  */
 #define SETTINGS                                                                                                       \
 	"-c default_transaction_read_only=off -c standard_conforming_strings=on -c statement_timeout=0 -c lock_timeout=0 " \
-	"-c idle_in_transaction_session_timeout=0 -c search_path=pg_catalog,public -c client_min_messages=error"
+	"-c idle_in_transaction_session_timeout=0 -c synchronous_commit=on -c search_path=pg_catalog,public -c "           \
+	"client_min_messages=error"
 
 /* The environment of one program: owned texts, ended by NULL. */
 struct variables {

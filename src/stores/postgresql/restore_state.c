@@ -5,6 +5,12 @@
 
 enum { NAMES_LIMIT = 1 << 20, STATEMENT_LIMIT = 4096 }; /* bytes */
 
+/*
+ * A DROP DATABASE that is interrupted leaves the database marked by this connection limit: nothing but to drop it again
+ * is allowed (PostgreSQL 17, src/include/catalog/pg_database.h, DATCONNLIMIT_INVALID_DB; 16, 15.4, 14.9, 13.12 too).
+ */
+#define HALF_DROPPED "datconnlimit = -2"
+
 bool restore_state_is_ours(const char *name)
 {
 	if (strcmp(name, RESTORE_STATE_DATABASE) == 0) {
@@ -44,7 +50,9 @@ enum status restore_state_read(struct postgresql *server, enum restore_phase *re
 		status = buffer_printf(&sql, error,
 							   "%sSELECT count(*) FILTER (WHERE datname = '" RESTORE_STATE_DATABASE "'),"
 							   " count(*) FILTER (WHERE datname ~ '^" RESTORE_STATE_NEW "[0-9]+$'),"
-							   " count(*) FILTER (WHERE datname ~ '^" RESTORE_STATE_OLD "[0-9]+$') FROM pg_database;",
+							   " count(*) FILTER (WHERE datname ~ '^" RESTORE_STATE_OLD "[0-9]+$'),"
+							   " count(*) FILTER (WHERE datname = '" RESTORE_STATE_DATABASE "' AND " HALF_DROPPED ")"
+							   " FROM pg_database;",
 							   end_sessions);
 	}
 	if (status == STATUS_OK) {
@@ -57,6 +65,13 @@ enum status restore_state_read(struct postgresql *server, enum restore_phase *re
 	bool maint = strcmp(psql_next(&rows, &at), "0") != 0;
 	bool new = strcmp(psql_next(&rows, &at), "0") != 0;
 	bool old = strcmp(psql_next(&rows, &at), "0") != 0;
+	if (strcmp(psql_next(&rows, &at), "0") != 0) { /* it goes last, so all else was done */
+		status = restore_state_drop(server, error);
+		maint = false;
+	}
+	if (status != STATUS_OK) {
+		return status;
+	}
 	*ret_phase = new ? RESTORE_STAGED : RESTORE_NONE;
 	if (!maint && old) {
 		(void)error_set(error, STATUS_FAILED,
@@ -137,7 +152,9 @@ enum status restore_state_drop_databases(struct postgresql *server, const char *
 {
 	char sql[STATEMENT_LIMIT];
 	snprintf(sql, sizeof sql,
-			 "SELECT datname, EXISTS (SELECT FROM pg_subscription s WHERE s.subdbid = d.oid) FROM pg_database d"
+			 "SELECT datname, NOT half AND EXISTS (SELECT FROM pg_subscription s WHERE s.subdbid = oid),"
+			 " CASE WHEN half THEN '' ELSE format('ALTER DATABASE %%I WITH ALLOW_CONNECTIONS false IS_TEMPLATE false;',"
+			 " datname) END FROM (SELECT oid, datname, " HALF_DROPPED " AS half FROM pg_database) d"
 			 " WHERE datname ~ '^%s[0-9]+$' ORDER BY datname;",
 			 prefix);
 	CLEANUP(buffer_free) struct buffer rows = BUFFER_INIT(NAMES_LIMIT);
@@ -146,14 +163,12 @@ enum status restore_state_drop_databases(struct postgresql *server, const char *
 	const char *name = NULL;
 	for (size_t at = 0; status == STATUS_OK && (name = psql_next(&rows, &at)) != NULL;) {
 		const char *subscriptions = psql_next(&rows, &at);
+		const char *close = psql_next(&rows, &at);
 		if (strcmp(subscriptions, "t") == 0) {
 			status = drop_subscriptions(server, name, error);
 		}
 		if (status == STATUS_OK) {
-			status = buffer_printf(
-				&drop, error,
-				"ALTER DATABASE %s WITH ALLOW_CONNECTIONS false IS_TEMPLATE false;\nDROP DATABASE %s WITH (FORCE);\n",
-				name, name);
+			status = buffer_printf(&drop, error, "%s\nDROP DATABASE %s WITH (FORCE);\n", close, name);
 		}
 	}
 	return status == STATUS_OK && drop.length > 0 ? psql_query(server, server->database, drop.data, NULL, error)

@@ -99,12 +99,13 @@ static const char rename_forward[] =
 	"	UPDATE public.run SET phase = 'swapped';\n"
 	"END $$;\n";
 
+/* What somebody has made meanwhile under the name of one that was set aside goes with the shadows. */
 static const char rename_back[] =
 	"DO $$\n"
 	"DECLARE d record;\n"
 	"BEGIN\n"
 	"	FOR d IN SELECT * FROM public.database ORDER BY number LOOP\n"
-	"		IF d.has_new THEN\n"
+	"		IF (d.has_new OR d.has_old) AND EXISTS (SELECT FROM pg_database WHERE datname = d.name) THEN\n"
 	"			EXECUTE format('ALTER DATABASE %I RENAME TO %I', d.name, '" RESTORE_STATE_NEW "' || d.number);\n"
 	"		END IF;\n"
 	"		IF d.has_old THEN\n"

@@ -75,7 +75,7 @@ static enum status recall(struct redis *self, const char *memory, struct error *
 }
 
 static enum status redis_resume(struct runtime *runtime, const struct container *container, const char *memory,
-								struct store **ret_store, struct error *error)
+								bool swapping, struct store **ret_store, struct error *error)
 {
 	struct redis *self = make(runtime, container);
 	if (self == NULL) {
@@ -86,7 +86,7 @@ static enum status redis_resume(struct runtime *runtime, const struct container 
 		status = redis_find_port(self, error);
 	}
 	if (status == STATUS_OK) {
-		status = volume_store_resume(&self->volume, error);
+		status = volume_store_resume(&self->volume, swapping, error);
 	}
 	if (status != STATUS_OK) {
 		redis_free(&self->volume.store);
