@@ -102,17 +102,18 @@ stop_and_start() { # COMMAND..: milliseconds that the two services are down, wit
 	"$@"
 	docker start "$(container chromadb)" "$(container neo4j)" >/dev/null
 	milliseconds_since "$began"
+	rm -rf "$scratch/copy" "$scratch/copy.tar.gz"
 	scripts/stack.sh up >/dev/null 2>&1
 }
-copy_tar() { tar czf "$scratch/copy.tar.gz" -C "$chroma" . -C "$neo4j" . && rm "$scratch/copy.tar.gz"; }
-copy_files() { cp -a "$chroma" "$scratch/copy" && cp -a "$neo4j" "$scratch/copy/" && rm -rf "$scratch/copy"; }
+copy_tar() { tar czf "$scratch/copy.tar.gz" -C "$chroma" . -C "$neo4j" .; }
+copy_files() { cp -a "$chroma" "$scratch/copy" && cp -a "$neo4j" "$scratch/copy/"; }
 
 scripts/stack.sh up >/dev/null 2>&1
 chroma=$(volume chromadb /chroma/chroma)
 neo4j=$(volume neo4j /data)
 printf 'Window of a backup: %s, %s cores, %s\n\n' "$(uname -sr)" "$(nproc)" "$(date -u +%F)"
-printf '| GiB | changed | window | of it: ask | capture | pause, thaw | kept in it | whole backup | stop, cp, start | stop, tar, start |\n'
-printf '| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n'
+printf '| GiB | changed | window | longest | of it: ask | capture | pause, thaw | kept in it | whole backup | stop, cp, start | stop, tar, start |\n'
+printf '| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n'
 for size in $sizes; do
 	fill "$size"
 	cp_time=$(stop_and_start copy_files)
@@ -130,12 +131,14 @@ for size in $sizes; do
 			cat "$BACKUP_DIR"/whisperengine_backup_*/manifest.json >"$scratch/round-$round"
 		done
 		docker rm -f "$writer" >/dev/null 2>&1 || true
+		seconds_of() { printf '((.%s[0:19] + "Z" | fromdate) + (.%s[19:23] | tonumber))' "$1" "$1"; }
 		value() { jq -s -r ".[] | $1" "$scratch"/round-* | median; }
-		printf '| %s | %s %% | %.0f ms | %.0f | %.0f | %.0f | %.1f MiB | %.1f s | %s ms (%.0f x) | %s ms (%s x) |\n' "$size" "$change" \
-			"$(value .window_milliseconds)" "$(value .window_steps.ask)" "$(value .window_steps.capture)" \
+		longest=$(jq -s '[.[].window_milliseconds] | max' "$scratch"/round-*)
+		printf '| %s | %s %% | %.0f ms | %.0f ms | %.0f | %.0f | %.0f | %.1f MiB | %.1f s | %s ms (%.0f x) | %s ms (%s x) |\n' "$size" "$change" \
+			"$(value .window_milliseconds)" "$longest" "$(value .window_steps.ask)" "$(value .window_steps.capture)" \
 			"$(value '.window_steps | .pause_writers + .rest + .pause + .thaw')" \
 			"$(value '([.stores[].window_bytes // 0] | add) / 1048576')" \
-			"$(value '((.finished | sub("\\.[0-9]+Z$"; "Z") | fromdate) - (.started | sub("\\.[0-9]+Z$"; "Z") | fromdate))')" \
+			"$(value "$(seconds_of finished) - $(seconds_of started)")" \
 			"$cp_time" "$(awk "BEGIN { print $cp_time / $(value .window_milliseconds) }")" \
 			"$tar_time" "$(awk -v time="$tar_time" "BEGIN { if (time == \"-\") print time; else printf \"%.0f\", time / $(value .window_milliseconds) }")"
 	done
