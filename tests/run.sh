@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Runs the tests: all of them, or the kinds that are named (unit, cli, stack). Asks nothing; ends with the counts.
 #
-# The program under test is the one with the sanitizers. The tests on real servers have a Compose project and ports of
-# their own, which are removed afterwards: a stack of yours is never touched.
+# The program under test is the one with the sanitizers. The tests on real servers have Compose projects and ports of
+# their own, which are removed afterwards: a stack of yours is never touched. Files of tests run in two lanes side by side,
+# each with a stack (WHISPERBACKUP_TEST_LANES=1: one after the other).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -13,8 +14,11 @@ passed=0
 failed=0
 skipped=0
 # What has failed is said again at the end, where a log that was cut short still shows it.
-failures=$(mktemp)
-trap 'rm -f "$failures"' EXIT
+work=$(mktemp -d)
+failures=$work/failures
+lanes=${WHISPERBACKUP_TEST_LANES:-2}
+stacks=0
+trap 'stacks_down; rm -rf "$work"' EXIT
 
 say() { printf '\n== %s\n' "$*"; }
 
@@ -78,14 +82,90 @@ run_unit() {
 	[[ $found -eq 1 ]] || broken "there are no unit tests"
 }
 
-run_bats() {
-	local kind=$1 file
-	for file in tests/"$kind"/*.bats; do
+run_bats() { # FILE..
+	local file
+	for file in "$@"; do
 		say "$file"
 		count "$file" bats --tap "$file"
 	done
 }
 
+# --- lanes: files that are run side by side, since most of their time is spent waiting ------------------------------------
+
+# Takes one file after the other that no other lane has taken; what a file says comes in one piece.
+run_lane() { # NUMBER FILE..
+	local lane=$1 file
+	passed=0 failed=0 skipped=0
+	for file in "${@:2}"; do
+		mkdir "$work/taken-${file##*/}" 2>/dev/null || continue
+		run_bats "$file" >"$work/said-$lane" 2>&1
+		flock "$work" cat "$work/said-$lane"
+	done
+	echo "$passed $failed $skipped" >"$work/counts-$lane"
+}
+
+collect_lanes() {
+	local lane counts each
+	wait
+	for ((lane = 0; lane < lanes; lane++)); do
+		counts=$work/counts-$lane
+		if [[ ! -e $counts ]]; then
+			broken "lane $lane has not come to its end"
+			continue
+		fi
+		read -ra each <"$counts"
+		passed=$((passed + each[0])) failed=$((failed + each[1])) skipped=$((skipped + each[2]))
+		rm "$counts"
+	done
+}
+
+run_cli() {
+	local lane
+	for ((lane = 0; lane < lanes; lane++)); do
+		run_lane "$lane" tests/cli/*.bats &
+	done
+	collect_lanes
+}
+
+stack_of_lane() { # NUMBER: sets where its stack is
+	export WHISPERBACKUP_TEST_PROJECT=whisperbackup-$1-test WHISPERBACKUP_TEST_PORTS=$((2 + $1))
+	# shellcheck source=tests/stack/environment.sh
+	source tests/stack/environment.sh
+}
+
+stacks_down() {
+	local lane
+	for ((lane = 0; lane < stacks; lane++)); do
+		(stack_of_lane "$lane" && scripts/stack.sh down >/dev/null 2>&1) || true
+	done
+}
+
+# The files that take longest come first, so that the lanes end at about the same time.
+run_stack() {
+	local lane first=(tests/stack/{25,22,72,76,95}-*.bats) files file
+	files=("${first[@]}")
+	for file in tests/stack/*.bats; do
+		[[ " ${first[*]} " == *" $file "* ]] || files+=("$file")
+	done
+	# Where docker has no Compose v2, a copy for the tests alone; those that want it say so if it cannot be had.
+	if ! docker compose version >/dev/null 2>&1 && scripts/install-deps.sh --compose-v2-in "$PWD/build/compose-v2"; then
+		export WHISPERBACKUP_TEST_COMPOSE_V2=$PWD/build/compose-v2
+	fi
+	for ((lane = 0; lane < lanes; lane++)); do
+		say "stack $((lane + 1)) of $lanes"
+		stacks=$((lane + 1))
+		if ! (stack_of_lane "$lane" && scripts/stack.sh up); then
+			broken "the stack does not come up"
+			return
+		fi
+	done
+	for ((lane = 0; lane < lanes; lane++)); do
+		(stack_of_lane "$lane" && run_lane "$lane" "${files[@]}") &
+	done
+	collect_lanes
+}
+
+: >"$failures"
 scripts/install-deps.sh
 scripts/build.sh build
 scripts/build.sh build-asan
@@ -95,22 +175,8 @@ export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 for kind in "${kinds[@]}"; do
 	case $kind in
 	unit) run_unit ;;
-	cli) run_bats cli ;;
-	stack)
-		# shellcheck source=tests/stack/environment.sh
-		source tests/stack/environment.sh
-		trap 'scripts/stack.sh down >/dev/null 2>&1 || true; rm -f "$failures"' EXIT
-		# Where docker has no Compose v2, a copy for the tests alone; those that want it say so if it cannot be had.
-		if ! docker compose version >/dev/null 2>&1 && scripts/install-deps.sh --compose-v2-in "$PWD/build/compose-v2"; then
-			export WHISPERBACKUP_TEST_COMPOSE_V2=$PWD/build/compose-v2
-		fi
-		say "the stack of project $COMPOSE_PROJECT_NAME"
-		if scripts/stack.sh up; then
-			run_bats stack
-		else
-			broken "the stack does not come up"
-		fi
-		;;
+	cli) run_cli ;;
+	stack) run_stack ;;
 	*)
 		echo "usage: tests/run.sh [unit] [cli] [stack]" >&2
 		exit 2

@@ -32,6 +32,7 @@ setup() {
 
 teardown() {
 	end_program
+	unwatch
 	[[ -z $guardian ]] || kill -KILL "$guardian" 2>/dev/null || true
 	docker rm --force "$(writer_container extra)" >/dev/null 2>&1 || true
 	quietly "$WHISPERBACKUP" recover || true
@@ -103,9 +104,8 @@ start_extra() { # DOCKER-RUN-OPTION..: another container of the project, which d
 	writer_start idle extra "$@"
 }
 
-pauses_since() { # MOMENT SERVICE: how often it was paused
-	docker events --since "$1" --until "$(date +%s.%N)" --filter event=pause --filter "container=$(container "$2")" \
-		--format '{{.Action}}' | wc -l
+pauses() { # SERVICE: how often it was paused since watch_pauses
+	pauses_of "$1" | tr ' ' '\n' | grep -cx pause
 }
 
 # --- the program, its guardian, both ------------------------------------------------------------------------------------
@@ -326,21 +326,19 @@ write_journal() { # BOOT-ID SERVICE
 }
 
 @test "a container with the label is never paused, the others are" {
-	local began
 	start_extra --label whisperengine.backup.pause=false
-	began=$(date +%s.%N)
+	watch_pauses
 	program 0 create --quiet
-	assert_equal "$(pauses_since "$began" extra)" 0
-	assert_equal "$(pauses_since "$began" writer)" 1
-	[[ $(pauses_since "$began" chromadb) -ge 1 ]] || fail "ChromaDB was not paused either"
+	assert_equal "$(pauses extra)" 0
+	assert_equal "$(pauses writer)" 1
+	[[ $(pauses chromadb) -ge 1 ]] || fail "ChromaDB was not paused either"
 }
 
 @test "with --no-pause-writers none of the writers is paused" {
-	local began
 	start_extra
-	began=$(date +%s.%N)
+	watch_pauses
 	program 0 create --quiet --no-pause-writers
-	assert_equal "$(pauses_since "$began" extra)" 0
-	assert_equal "$(pauses_since "$began" writer)" 0
-	[[ $(pauses_since "$began" chromadb) -ge 1 ]] || fail "ChromaDB was not paused either"
+	assert_equal "$(pauses extra)" 0
+	assert_equal "$(pauses writer)" 0
+	[[ $(pauses chromadb) -ge 1 ]] || fail "ChromaDB was not paused either"
 }

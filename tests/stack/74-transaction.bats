@@ -27,7 +27,7 @@ setup() {
 
 teardown() {
 	end_program
-	[[ -z ${watcher:-} ]] || kill "$watcher" 2>/dev/null || true
+	unwatch
 	find "$BACKUP_DIR" -mindepth 1 -maxdepth 1 -name 'whisperengine_backup_*' ! -name "*$good" -exec rm -r {} +
 }
 
@@ -38,18 +38,6 @@ start_writer() { # SERVICE [DOCKER-RUN-OPTION..]
 		--label "com.docker.compose.service=$1" --label com.docker.compose.oneoff=False \
 		--label com.docker.compose.container-number=1 "${@:2}" --entrypoint sleep \
 		"$(docker inspect --format '{{.Config.Image}}' "$(container redis)")" infinity >/dev/null
-}
-
-# The engine forgets all but its last few hundred events, so they are listened to from the beginning.
-watch_pauses() {
-	docker events --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME" --filter event=pause --filter event=unpause \
-		--format '{{index .Actor.Attributes "com.docker.compose.service"}} {{.Action}}' >"$BATS_TEST_TMPDIR/pauses" 3>&- &
-	watcher=$!
-	sleep 1 # it has no way to say that it listens
-}
-
-pauses_of() { # SERVICE: what has become of it, in one line
-	sed -n "s/^$1 //p" "$BATS_TEST_TMPDIR/pauses" | tr '\n' ' '
 }
 
 with_manifest() { # JQ-FILTER: the good backup with another manifest, as $bad

@@ -391,3 +391,21 @@ end_program() { # for teardown
 		kill -KILL "$running"
 	fi
 }
+
+# The engine forgets all but its last few hundred events, so they are listened to from the beginning.
+watch_pauses() { # until unwatch
+	docker events --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME" --filter event=pause --filter event=unpause \
+		--format '{{index .Actor.Attributes "com.docker.compose.service"}} {{.Action}}' >"$BATS_TEST_TMPDIR/pauses" 3>&- &
+	watcher=$!
+	sleep 1 # it has no way to say that it listens
+}
+
+pauses_of() { # SERVICE: what has become of it, in one line
+	sed -n "s/^$1 //p" "$BATS_TEST_TMPDIR/pauses" | tr '\n' ' '
+}
+
+
+unwatch() { # for a teardown
+	[[ -z ${watcher:-} ]] || kill "$watcher" 2>/dev/null || true
+	watcher=''
+}
