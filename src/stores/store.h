@@ -54,7 +54,8 @@ struct store_ops {
 	enum status (*open)(struct runtime *runtime, const struct container *container, struct store **ret_store,
 						struct error *error);
 
-	/* STATUS_OK if the server answers a real request now. */
+	/* STATUS_OK if the server answers a real request now. STATUS_DAMAGED if it has given up on its data: waiting does
+	 * not help. */
 	enum status (*ready)(struct store *store, struct error *error);
 
 	/*

@@ -86,6 +86,12 @@ static enum status start(struct volume_store *self, struct progress *progress, s
 	for (double began = clock_seconds(); status == STATUS_OK && ready != STATUS_OK;) {
 		clock_sleep(READY_STEP_MILLISECONDS);
 		ready = store->ops->ready(store, &failure);
+		if (ready == STATUS_DAMAGED) { /* waiting does not help */
+			*error = failure;
+			error->status = STATUS_FAILED;
+			(void)error_prefix(error, "%s does not accept the restored data", store->ops->title);
+			return error_hint(error, START_HINT, store->container->service);
+		}
 		if (ready != STATUS_OK) {
 			status = expect_running(store, error);
 		}

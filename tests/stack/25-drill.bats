@@ -62,27 +62,6 @@ only() { # STORE TIMESTAMP: sets $folder and $artefact
 	note_sums
 }
 
-# Makes manifest and SHA256SUMS say that the artefact is as it is now.
-note_sums() {
-	jq --arg file "$artefact" --argjson size "$(stat -c %s "$folder/$artefact")" \
-		--arg sum "$(sha256sum <"$folder/$artefact" | cut -c 1-64)" \
-		'(.stores[] | select(.file == $file)) += {size_bytes: $size, sha256: $sum}' \
-		"$folder/manifest.json" >"$BATS_TEST_TMPDIR/manifest"
-	cp "$BATS_TEST_TMPDIR/manifest" "$folder/manifest.json"
-	(cd "$folder" && sha256sum backup_info.txt "$artefact" >SHA256SUMS)
-}
-
-unpack() { # sets $tree
-	tree=$BATS_TEST_TMPDIR/tree
-	mkdir "$tree"
-	tar -xzf "$folder/$artefact" -C "$tree"
-}
-
-repack() {
-	tar -czf "$folder/$artefact" -C "$tree" --format=posix "$(ls "$tree")"
-	note_sums
-}
-
 # Forged so well that reading every byte finds nothing, and the drill does.
 assert_only_the_drill_knows() { # TIMESTAMP PART-OF-THE-REASON
 	program 0 verify "$1"

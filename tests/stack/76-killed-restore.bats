@@ -297,5 +297,21 @@ try_restore() { # STORES VARIABLE=NUMBER..: sets $result and $errors
 	# Started after the stop had come to its end; one that still runs from before would end soon.
 	started=$(docker inspect --format '{{.State.StartedAt}}' "$(container neo4j)")
 	[[ $started > $killed ]] || fail "it runs since $started, and the restore was killed at $killed"
-	rm -r "$(backup_path "$backup")"
+	# One whose database cannot be started.
+	folder=$(copy_backup "$backup" 20240903_000000)
+	# shellcheck disable=SC2034 # for the helpers
+	artefact=neo4j_backup.tar.gz
+	unpack
+	rm -r "$tree"/data/transactions/neo4j
+	repack
+	save_state before neo4j
+	there=20240903_000000
+	try_restore neo4j
+	[[ $result -eq 1 ]] || fail "exit status $result" "$errors"
+	assert_contains "$errors" 'Neo4j does not accept the restored data: Neo4j could not start a database: '
+	assert_contains "$errors" 'everything is as it was before'
+	assert_sound
+	save_state after neo4j
+	assert_same_state before after neo4j
+	rm -r "$folder" "$(backup_path "$backup")"
 }

@@ -404,8 +404,31 @@ pauses_of() { # SERVICE: what has become of it, in one line
 	sed -n "s/^$1 //p" "$BATS_TEST_TMPDIR/pauses" | tr '\n' ' '
 }
 
-
 unwatch() { # for a teardown
 	[[ -z ${watcher:-} ]] || kill "$watcher" 2>/dev/null || true
 	watcher=''
+}
+
+# --- forging: of the backup in $folder, the file $artefact ---------------------------------------------------------------
+
+# shellcheck disable=SC2154 # both are the test's
+# Makes manifest and SHA256SUMS say that the artefact is as it is now.
+note_sums() {
+	jq --arg file "$artefact" --argjson size "$(stat -c %s "$folder/$artefact")" \
+		--arg sum "$(sha256sum <"$folder/$artefact" | cut -c 1-64)" \
+		'(.stores[] | select(.file == $file)) += {size_bytes: $size, sha256: $sum}' \
+		"$folder/manifest.json" >"$BATS_TEST_TMPDIR/manifest"
+	cp "$BATS_TEST_TMPDIR/manifest" "$folder/manifest.json"
+	(cd "$folder" && sha256sum backup_info.txt "$artefact" >SHA256SUMS)
+}
+
+unpack() { # sets $tree
+	tree=$BATS_TEST_TMPDIR/tree
+	mkdir "$tree"
+	tar -xzf "$folder/$artefact" -C "$tree"
+}
+
+repack() {
+	tar -czf "$folder/$artefact" -C "$tree" --format=posix "$(ls "$tree")"
+	note_sums
 }
