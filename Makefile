@@ -2,7 +2,7 @@
 
 prefix ?= $(or $(PREFIX),/usr/local)
 
-.PHONY: all build asan test test-unit test-cli test-stack soak bench-window bench-restore demo stack-up stack-down format lint install uninstall deb clean help
+.PHONY: all build asan test test-unit test-cli test-stack soak soak-restore bench-window bench-restore demo stack-up stack-down format lint install uninstall deb clean help
 
 all: build
 
@@ -26,6 +26,9 @@ test-stack: ## only the tests on real servers
 
 soak: ## fifty backups under load, each restored and checked for being of one moment
 	@tests/soak.sh -n $(or $(N),50)
+
+soak-restore: ## a restore of all four stores, killed and made to fail at every step
+	@WHISPERBACKUP_TEST_STORES=postgresql,redis,chromadb,neo4j tests/run.sh tests/stack/76-killed-restore.bats
 
 bench-window: ## how long services stand still, beside stop, copy, start
 	@bench/window.sh

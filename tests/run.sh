@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Runs the tests: all of them, or the kinds that are named (unit, cli, stack). Asks nothing; ends with the counts.
+# Runs the tests: all of them, or the kinds that are named (unit, cli, stack), or a file tests/stack/NAME.bats. Asks nothing;
+# ends with the counts.
 #
 # The program under test is the one with the sanitizers. The tests on real servers have Compose projects and ports of
 # their own, which are removed afterwards: a stack of yours is never touched. Files of tests run in two lanes side by side,
@@ -141,12 +142,17 @@ stacks_down() {
 }
 
 # The files that take longest come first, so that the lanes end at about the same time.
-run_stack() {
-	local lane first=(tests/stack/{25,22,72,76,95}-*.bats) files file
-	files=("${first[@]}")
+stack_files() {
+	local first=(tests/stack/{76,25,22,72,95}-*.bats) file
+	printf '%s\n' "${first[@]}"
 	for file in tests/stack/*.bats; do
-		[[ " ${first[*]} " == *" $file "* ]] || files+=("$file")
+		[[ " ${first[*]} " == *" $file "* ]] || echo "$file"
 	done
+}
+
+run_stack() { # FILE..
+	local lane
+	[[ $# -gt 1 ]] || lanes=1
 	# Where docker has no Compose v2, a copy for the tests alone; those that want it say so if it cannot be had.
 	if ! docker compose version >/dev/null 2>&1 && scripts/install-deps.sh --compose-v2-in "$PWD/build/compose-v2"; then
 		export WHISPERBACKUP_TEST_COMPOSE_V2=$PWD/build/compose-v2
@@ -160,7 +166,7 @@ run_stack() {
 		fi
 	done
 	for ((lane = 0; lane < lanes; lane++)); do
-		(stack_of_lane "$lane" && run_lane "$lane" "${files[@]}") &
+		(stack_of_lane "$lane" && run_lane "$lane" "$@") &
 	done
 	collect_lanes
 }
@@ -176,9 +182,13 @@ for kind in "${kinds[@]}"; do
 	case $kind in
 	unit) run_unit ;;
 	cli) run_cli ;;
-	stack) run_stack ;;
+	stack)
+		mapfile -t files < <(stack_files)
+		run_stack "${files[@]}"
+		;;
+	tests/stack/*.bats) run_stack "$kind" ;;
 	*)
-		echo "usage: tests/run.sh [unit] [cli] [stack]" >&2
+		echo "usage: tests/run.sh [unit] [cli] [stack] [tests/stack/NAME.bats]" >&2
 		exit 2
 		;;
 	esac

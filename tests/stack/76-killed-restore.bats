@@ -7,8 +7,11 @@
 
 load helpers
 
-# Neo4j takes long to start; WHISPERBACKUP_TEST_STORES=postgresql,redis,chromadb,neo4j has it take part in every step.
+# Neo4j takes long to start; WHISPERBACKUP_TEST_STORES=postgresql,redis,chromadb,neo4j (make soak-restore) has it take part,
+# and makes every step fail, and not only every second one.
 stores=${WHISPERBACKUP_TEST_STORES:-postgresql,redis,chromadb}
+stride=${WHISPERBACKUP_TEST_STORES:+1}
+stride=${stride:-2}
 IFS=, read -ra each_store <<<"$stores"
 one=20240901_000000
 other=20240902_000000
@@ -124,7 +127,7 @@ try_restore() { # STORES VARIABLE=NUMBER..: sets $result and $errors
 
 @test "a failure at each step brings back all stores" {
 	local step before
-	for ((step = 1; step <= most_steps; step++)); do
+	for ((step = 1; step <= most_steps; step += stride)); do
 		where_it_is
 		before=$here
 		try_restore "$stores" WHISPERBACKUP_TEST_FAIL_AT=$step
@@ -139,7 +142,7 @@ try_restore() { # STORES VARIABLE=NUMBER..: sets $result and $errors
 		assert_sound
 		where_it_is
 		[[ $result -eq 0 || $here == "$before" ]] || fail "step $step: the data is that of the backup"
-		((step % 6)) || assert_whole "$here"
+		((step % 5)) || assert_whole "$here"
 	done
 	[[ $result -eq 0 ]] || fail "exit status $result" "$errors"
 	((step <= most_steps))
