@@ -256,7 +256,7 @@ try_restore() { # STORES VARIABLE=NUMBER..: sets $result and $errors
 	program 0 recover
 	assert_equal "$(psql_run postgres -c "SELECT datname FROM pg_database WHERE datname ~ '^wb_'")" ''
 	assert_sound
-	where_it_is
+	program 0 restore "$before" --only "$stores" --yes --no-safety-backup
 	assert_whole "$before"
 }
 
