@@ -10,7 +10,7 @@
 #include <time.h>
 
 enum {
-	MORE_SLOTS = 4,                          /* than threads: to be read into, to be written, and some in between */
+	SLOTS = 12, /* so that who reads and who writes may be held up for some milliseconds before others have to wait */
 	SLOT_CONTENT = GZIP_MEMBER_SIZE + 65536, /* bytes: a member, and the header of its entry before it */
 	SLOT_PIECES = 512,
 	SLOT_MEMBERS = SLOT_CONTENT + SLOT_PIECES * 64 + 4096, /* bytes: what pieces become at the most */
@@ -49,15 +49,15 @@ struct gzip_queue {
 	const struct gzip_queue_ops *ops; /* lent */
 	void *context;                    /* lent */
 	unsigned threads;
-	struct slot *slots;
-	size_t slot_count;
-	char *memory; /* of all slots; NULL while nothing is under way */
+	struct slot *slots; /* SLOTS of them */
+	char *memory;       /* of all slots; NULL while nothing is under way */
 
 	/* The caller's own: */
 	bool filling; /* the slot `sealed` */
 	bool begins;  /* an entry, with the next piece */
 	pthread_t workers[GZIP_QUEUE_THREADS];
 	unsigned started;
+	struct gzip_compressor *compressor; /* for when it works itself; NULL until then */
 
 	/* Of who writes, one at a time: */
 	uint64_t entry; /* where the last one began */
@@ -77,7 +77,7 @@ struct gzip_queue {
 
 static struct slot *slot_of(struct gzip_queue *queue, uint64_t number)
 {
-	return &queue->slots[number % queue->slot_count];
+	return &queue->slots[number % SLOTS];
 }
 
 /* Slots before this number can be filled again. With the mutex. */
@@ -233,8 +233,7 @@ enum status gzip_queue_new(const struct gzip_queue_ops *ops, void *context, unsi
 	queue->context = context;
 	queue->threads = threads > 0 ? threads : cores > 0 ? (unsigned)cores : 1;
 	queue->threads = queue->threads < GZIP_QUEUE_THREADS ? queue->threads : GZIP_QUEUE_THREADS;
-	queue->slot_count = queue->threads + MORE_SLOTS;
-	queue->slots = calloc(queue->slot_count, sizeof *queue->slots);
+	queue->slots = calloc(SLOTS, sizeof *queue->slots);
 	if (queue->slots == NULL) {
 		free(queue);
 		return error_memory(error);
@@ -253,12 +252,12 @@ enum status gzip_queue_new(const struct gzip_queue_ops *ops, void *context, unsi
 static enum status take_memory(struct gzip_queue *queue, struct error *error)
 {
 	const size_t size = SLOT_CONTENT + SLOT_MEMBERS;
-	void *memory = mmap(NULL, queue->slot_count * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *memory = mmap(NULL, SLOTS * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED) {
 		return error_memory(error);
 	}
 	queue->memory = memory;
-	for (size_t i = 0; i < queue->slot_count; i++) {
+	for (size_t i = 0; i < SLOTS; i++) {
 		queue->slots[i].content = queue->memory + i * size;
 		queue->slots[i].members = queue->slots[i].content + SLOT_CONTENT;
 	}
@@ -278,8 +277,8 @@ static void start(struct gzip_queue *queue)
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
-/* Waits for a slot to be passed; with the mutex. */
-static enum status await(struct gzip_queue *queue, struct error *error)
+/* Waits a little for a slot to be passed; with the mutex. */
+static void await(struct gzip_queue *queue)
 {
 	struct timespec until;
 	clock_gettime(CLOCK_MONOTONIC, &until);
@@ -287,17 +286,27 @@ static enum status await(struct gzip_queue *queue, struct error *error)
 	until.tv_sec += until.tv_nsec / 1000000000L;
 	until.tv_nsec %= 1000000000L;
 	pthread_cond_timedwait(&queue->passed, &queue->mutex, &until);
-	return interrupt_check(error);
 }
 
-/* Works without threads, for who has little to do or could not start any. Without the mutex. */
-static enum status work_alone(struct gzip_queue *queue, struct error *error)
+/* Waits until fewer than `most` slots are under way. Whatever there is to do meanwhile, the caller does as well:
+ * without any other thread, all of it. */
+static enum status wait_for(struct gzip_queue *queue, uint64_t most, struct error *error)
 {
-	CLEANUP(cleanup_gzip_compressor) struct gzip_compressor *compressor = NULL;
-	enum status status = gzip_compressor_new(&compressor, error);
+	enum status status = STATUS_OK;
 	pthread_mutex_lock(&queue->mutex);
-	while (status == STATUS_OK && work_on_one(queue, compressor)) {
-		status = interrupt_check(error);
+	while (status == STATUS_OK && queue->status == STATUS_OK && queue->sealed - passed(queue) >= most) {
+		if (queue->compressor == NULL) {
+			status = gzip_compressor_new(&queue->compressor, error);
+		} else if (work_on_one(queue, queue->compressor)) {
+			pthread_cond_broadcast(&queue->work);
+		} else {
+			await(queue);
+		}
+		status = status == STATUS_OK ? interrupt_check(error) : status;
+	}
+	if (status == STATUS_OK && queue->status != STATUS_OK) {
+		*error = queue->error;
+		status = queue->status;
 	}
 	pthread_mutex_unlock(&queue->mutex);
 	return status;
@@ -328,21 +337,9 @@ static void seal(struct gzip_queue *queue)
 static enum status open_slot(struct gzip_queue *queue, struct error *error)
 {
 	enum status status = queue->memory == NULL ? take_memory(queue, error) : STATUS_OK;
-	pthread_mutex_lock(&queue->mutex);
-	while (status == STATUS_OK && queue->sealed - passed(queue) == queue->slot_count) {
-		if (queue->started > 0) {
-			status = await(queue, error);
-		} else {
-			pthread_mutex_unlock(&queue->mutex);
-			status = work_alone(queue, error);
-			pthread_mutex_lock(&queue->mutex);
-		}
-		if (status == STATUS_OK && queue->status != STATUS_OK) {
-			*error = queue->error;
-			status = queue->status;
-		}
+	if (status == STATUS_OK) {
+		status = wait_for(queue, SLOTS, error);
 	}
-	pthread_mutex_unlock(&queue->mutex);
 	if (status == STATUS_OK) {
 		struct slot *slot = slot_of(queue, queue->sealed);
 		slot->content_length = slot->room = slot->count = 0;
@@ -437,11 +434,12 @@ static void stop(struct gzip_queue *queue)
 	while (queue->started > 0) {
 		pthread_join(queue->workers[--queue->started], NULL);
 	}
+	gzip_compressor_free(MOVE(queue->compressor));
 	queue->stopping = queue->filling = false;
 	queue->sealed = queue->taken = 0;
 	queue->writing = queue->noting = (struct stage){0};
 	if (queue->memory != NULL) {
-		munmap(queue->memory, queue->slot_count * (size_t)(SLOT_CONTENT + SLOT_MEMBERS));
+		munmap(queue->memory, SLOTS * (size_t)(SLOT_CONTENT + SLOT_MEMBERS));
 		queue->memory = NULL;
 	}
 }
@@ -452,20 +450,14 @@ enum status gzip_queue_drain(struct gzip_queue *queue, struct error *error)
 	if (queue->filling && slot_of(queue, queue->sealed)->count > 0) {
 		seal(queue);
 	}
-	if (status == STATUS_OK && queue->started == 0 && queue->sealed > 0) {
-		status = work_alone(queue, error);
-	}
-	pthread_mutex_lock(&queue->mutex);
-	while (status == STATUS_OK && queue->status == STATUS_OK && passed(queue) < queue->sealed) {
-		status = await(queue, error);
+	if (status == STATUS_OK && queue->sealed > 0) {
+		status = wait_for(queue, 1, error);
 	}
 	if (status != STATUS_OK) {
+		pthread_mutex_lock(&queue->mutex);
 		fail(queue, error);
-	} else if (queue->status != STATUS_OK) {
-		status = queue->status;
-		*error = queue->error;
+		pthread_mutex_unlock(&queue->mutex);
 	}
-	pthread_mutex_unlock(&queue->mutex);
 	stop(queue);
 	return status;
 }

@@ -11,6 +11,7 @@
 enum {
 	BLOCK_SIZE = 1 << 20,   /* bytes that are read or moved at a time */
 	DIGEST_STEP = 64 << 20, /* the most that is read again before what is changed */
+	FLUSH_STEP = 16 << 20,  /* so much is on its way to the disk at a time */
 };
 
 struct archive_draft {
@@ -20,6 +21,7 @@ struct archive_draft {
 	struct digest *digest; /* of the file's beginning, if not of all that is written */
 	uint64_t length;       /* written; drained, or by who writes */
 	uint64_t settled;      /* written when it was last drained */
+	uint64_t flushing;     /* on its way to the disk; by who writes */
 };
 
 /* --- what the queue calls -------------------------------------------------------------------------------------------
@@ -62,6 +64,17 @@ static enum status read_at(const struct archive_draft *draft, uint64_t offset, c
 	return STATUS_OK;
 }
 
+/* Lets the disk begin while there is more to write, so that the flush at the end has little left to wait for
+ * (sync_file_range(2); a failure shows there). */
+static void begin_flush(struct archive_draft *draft)
+{
+	if (draft->length - draft->flushing >= FLUSH_STEP) {
+		(void)sync_file_range(draft->fd, (off_t)draft->flushing, (off_t)(draft->length - draft->flushing),
+							  SYNC_FILE_RANGE_WRITE);
+		draft->flushing = draft->length;
+	}
+}
+
 static enum status write_members(void *context, const void *bytes, size_t length, uint64_t *ret_offset,
 								 struct error *error)
 {
@@ -69,6 +82,7 @@ static enum status write_members(void *context, const void *bytes, size_t length
 	enum status status = write_at(draft, bytes, length, draft->length, error);
 	*ret_offset = draft->length;
 	draft->length += status == STATUS_OK ? length : 0;
+	begin_flush(draft);
 	return status;
 }
 
@@ -209,6 +223,7 @@ enum status archive_draft_cut(struct archive_draft *draft, uint64_t length, stru
 		return error_set_errno(error, "cannot shorten %s", draft->path);
 	}
 	draft->length = draft->settled = length;
+	draft->flushing = draft->flushing < length ? draft->flushing : length;
 	return digest_go_back(draft->digest, length, error);
 }
 

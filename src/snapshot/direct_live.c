@@ -109,7 +109,9 @@ static enum status copy_file(struct direct_copy *copy, struct file *file, uint64
 	}
 	struct live live = {.fd = fd};
 	file->state = before;
-	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	if (file->state.size > TREE_BLOCK_SIZE) {
+		(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	}
 	status = find_holes(&entry, fd, error);
 	if (status == STATUS_OK) {
 		status = direct_entry_write(copy, &entry, obtain_live, &live, error);
