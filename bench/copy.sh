@@ -6,11 +6,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 usage() {
 	cat <<'TEXT'
-Usage: bench/copy.sh [--size 1024] [--rounds 3] [--kinds "vectors text random small"] [--folder /var/tmp]
+Usage: bench/copy.sh [--size 1024] [--rounds 3] [--kinds "vectors text random small"] [--folder /var/tmp] [--program FILE]
 
   --size       MiB of data of each kind; small files, of 4 KiB, are a tenth of it
-  --rounds     how often each is measured; the fastest is shown
+  --rounds     how often ours and cp are measured; the fastest is shown. tar is so slow that once is enough
   --folder     where data and archives are put for the time being
+  --program    another bench-folder-copy, such as that of a version before, instead of the one built here
 TEXT
 }
 
@@ -18,15 +19,17 @@ size=1024
 rounds=3
 kinds='vectors text random small'
 parent=/var/tmp
+program=
 while [[ $# -gt 0 ]]; do
 	case $1 in
-	--size | --rounds | --kinds | --folder)
+	--size | --rounds | --kinds | --folder | --program)
 		[[ $# -ge 2 ]] || { usage >&2 && exit 2; }
 		case $1 in
 		--size) size=$2 ;;
 		--rounds) rounds=$2 ;;
 		--kinds) kinds=$2 ;;
 		--folder) parent=$2 ;;
+		--program) program=$2 ;;
 		esac
 		shift
 		;;
@@ -36,20 +39,22 @@ while [[ $# -gt 0 ]]; do
 	shift
 done
 
-scripts/build.sh build >/dev/null
-ninja -C build --quiet bench-folder-copy
-program=build/bench-folder-copy
+if [[ -z $program ]]; then
+	scripts/build.sh build >/dev/null
+	ninja -C build --quiet bench-folder-copy
+	program=build/bench-folder-copy
+fi
 folder=$(mktemp -d "$parent/whisperbackup-bench-XXXXXX")
 trap 'rm -rf "$folder"' EXIT
 
-# Seconds of the fastest of all rounds of a command that makes $folder/out.
+# fastest ROUNDS COMMAND...: seconds of the fastest run of a command that makes $folder/out.
 fastest() {
 	local best=999999 began seconds
-	for ((round = 0; round < rounds; round++)); do
+	for ((round = 0; round < $1; round++)); do
 		rm -rf "$folder/out"
 		sync
 		began=$EPOCHREALTIME
-		"$@" >/dev/null
+		"${@:2}" >/dev/null
 		seconds=$(awk -v a="$began" -v b="$EPOCHREALTIME" 'BEGIN { printf "%.2f", b - a }')
 		best=$(printf '%s\n' "$best" "$seconds" | sort -n | head -n 1)
 	done
@@ -66,11 +71,11 @@ for kind in $kinds; do
 	[[ $kind != small ]] || mib=$((size / 10))
 	"$program" make "$kind" "$folder/$kind" "$mib"
 	find "$folder/$kind" -type f -exec cat {} + >/dev/null
-	ours=$(fastest "$program" copy "$folder/$kind" "$folder/out")
+	ours=$(fastest "$rounds" "$program" copy "$folder/$kind" "$folder/out")
 	our_bytes=$(bytes_of)
-	tar=$(fastest with_tar "$kind")
+	tar=$(fastest 1 with_tar "$kind")
 	tar_bytes=$(bytes_of)
-	cp=$(fastest with_cp "$kind")
+	cp=$(fastest "$rounds" with_cp "$kind")
 	printf '%-8s %7d %11s %9s %7s %12s\n' "$kind" "$mib" "$ours" "$tar" "$cp" \
 		"$(awk -v a="$our_bytes" -v b="$tar_bytes" 'BEGIN { printf "%.3f", a / b }')"
 	rm -rf "${folder:?}/$kind" "$folder/out"

@@ -412,14 +412,14 @@ static void any_number_of_changes_is_followed(void **state)
 
 struct writer {
 	volatile uint64_t *page;
-	volatile bool stop;
+	bool stop; /* atomic */
 };
 
 /* Writes to mapped memory all the time: only the first write after a flush gives the file a new time stamp. */
 static void *write_to_memory(void *context)
 {
 	struct writer *writer = context;
-	while (!writer->stop) {
+	while (!__atomic_load_n(&writer->stop, __ATOMIC_RELAXED)) {
 		(*writer->page)++;
 	}
 	return NULL;
@@ -437,7 +437,7 @@ static bool mapped_memory_is_followed(const char *scratch)
 	pthread_t thread;
 	assert_int_equal(pthread_create(&thread, NULL, write_to_memory, &writer), 0);
 	struct folder_copy *copy = begin(scratch);
-	writer.stop = true;
+	__atomic_store_n(&writer.stop, true, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
 	*writer.page = UINT64_C(0x6c61737420776f72);
 	(void)completed(copy);

@@ -264,7 +264,7 @@ static void a_member_is_repeated(void **state)
 	(void)state;
 	struct error error;
 	struct target target;
-	struct gzip_place first;
+	struct gzip_place first = {0};
 	struct gzip_place again[40];
 	char *block = malloc(BLOCK);
 	assert_non_null(block);
@@ -509,7 +509,7 @@ static void a_failure_of_a_worker_shows(void **state)
 	(void)state;
 	struct error error;
 	struct target target;
-	struct gzip_place place;
+	struct gzip_place place = {0};
 	open_target(&target, 3);
 	assert_ok(append(&target, "once", 4, &place, &error), &error);
 	assert_ok(gzip_queue_drain(target.queue, &error), &error);
