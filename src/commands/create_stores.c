@@ -275,6 +275,20 @@ static enum status take_moment(struct work *work, struct error *error)
 	return status;
 }
 
+/* The artefact's SHA-256 and size, which may be known from writing it. */
+static enum status take_digest(const char *path, struct progress *progress, struct store_record *record,
+							   struct error *error)
+{
+	const struct digest_result *known = &record->saved.digest;
+	if (known->sha256[0] != '\0') {
+		memcpy(record->sha256, known->sha256, sizeof record->sha256);
+		record->size = known->size;
+		return STATUS_OK;
+	}
+	progress_step(progress, "computing its checksum", 0);
+	return digest_file(path, progress, record->sha256, &record->size, error);
+}
+
 /* Completes one store, and reads what was written: an artefact that is not whole is a failure now, not at the restore.
  */
 static enum status complete_and_check(struct work *work, size_t index, struct error *error)
@@ -297,11 +311,7 @@ static enum status complete_and_check(struct work *work, size_t index, struct er
 			error_set(error, STATUS_FAILED, "the archive shows its data in /%s, not in %s: it could not be restored",
 					  record->artefact.folder, store->data_folder);
 	}
-	if (status == STATUS_OK) {
-		progress_step(progress, "computing its checksum", 0);
-		status = digest_file(path, progress, record->sha256, &record->size, error);
-	}
-	return status;
+	return status == STATUS_OK ? take_digest(path, progress, record, error) : status;
 }
 
 static enum status finish(struct work *work, size_t index, struct error *error)

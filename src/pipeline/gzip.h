@@ -16,13 +16,19 @@ enum { GZIP_MEMBER_SIZE = 1 << 20 }; /* bytes of content in a member at the most
 /* What one member's content becomes at the most, in bytes: stored, if it does not compress. */
 enum { GZIP_MEMBER_ROOM = GZIP_MEMBER_SIZE + GZIP_MEMBER_SIZE / 1024 + 1024 };
 
+/* The same of `length` bytes of content; GZIP_MEMBER_ROOM is enough for all. */
+size_t gzip_member_room(size_t length);
+
 /* Makes members one by one, for who decides where each of them goes. One thread at a time. */
 struct gzip_compressor;
 enum status gzip_compressor_new(struct gzip_compressor **ret_compressor, struct error *error) MUST_CHECK;
 void gzip_compressor_free(struct gzip_compressor *compressor);
 CLEANUP_DEFINE(gzip_compressor, struct gzip_compressor, gzip_compressor_free)
 
-/* One member of at most GZIP_MEMBER_SIZE bytes of content; `member` has room for GZIP_MEMBER_ROOM bytes. */
+/*
+ * One member of at most GZIP_MEMBER_SIZE bytes of content; `member` has room for gzip_member_room(length) bytes. What
+ * hardly compresses, by samples of it, is stored.
+ */
 enum status gzip_compress(struct gzip_compressor *compressor, const void *content, size_t length, void *member,
 						  size_t *ret_length, struct error *error) MUST_CHECK;
 

@@ -1,7 +1,6 @@
 #include "snapshot/direct_copy.h"
 
 #include "base/test_switch.h"
-#include "pipeline/gzip.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -21,9 +20,7 @@ enum status direct_copy_new(const char *host_folder, const char *path_in_archive
 	copy->host_folder = strdup(host_folder);
 	copy->path_in_archive = strdup(path_in_archive);
 	copy->draft_folder = strndup(path, (size_t)(strrchr(path, '/') - path));
-	copy->block = malloc(GZIP_MEMBER_SIZE);
-	if (copy->host_folder == NULL || copy->path_in_archive == NULL || copy->draft_folder == NULL ||
-		copy->block == NULL) {
+	if (copy->host_folder == NULL || copy->path_in_archive == NULL || copy->draft_folder == NULL) {
 		return error_memory(error);
 	}
 	enum status status = file_tree_open(&copy->tree, host_folder, TAR_OWN_PREFIX, error);
@@ -44,12 +41,11 @@ void direct_copy_free(struct direct_copy *copy)
 	if (copy == NULL) {
 		return;
 	}
+	archive_draft_free(copy->draft); /* first: it may have been lent places of files */
 	kept_free(&copy->kept);
 	file_tree_close(&copy->tree);
-	archive_draft_free(copy->draft);
 	tar_headers_free(copy->headers);
 	buffer_free(&copy->header);
-	free(copy->block);
 	free(copy->host_folder);
 	free(copy->path_in_archive);
 	free(copy->draft_folder);

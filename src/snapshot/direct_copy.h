@@ -21,12 +21,12 @@ struct direct_copy {
 	struct file_tree tree;
 	struct archive_draft *draft;
 	struct tar_headers *headers;
-	struct buffer header;  /* of the entry that is written */
-	char *block;           /* GZIP_MEMBER_SIZE bytes: the content that is read */
-	struct kept kept;      /* of the moment */
-	int64_t flushed;       /* when the last syncfs began, in nanoseconds since the epoch */
-	uint64_t bytes;        /* of content */
-	uint64_t window_bytes; /* put aside in the moment */
+	struct buffer header;        /* of the entry that is written */
+	struct kept kept;            /* of the moment */
+	int64_t flushed;             /* when the last syncfs began, in nanoseconds since the epoch */
+	uint64_t bytes;              /* of content */
+	uint64_t window_bytes;       /* put aside in the moment */
+	struct digest_result digest; /* of the archive, once it is complete */
 };
 
 enum status direct_copy_new(const char *host_folder, const char *path_in_archive, const char *path,
@@ -62,13 +62,16 @@ void direct_entry_free(struct entry *entry);
 
 /*
  * Finds out what a block holds: *ret_same is a block of the version before, in a member of its own; or NULL, and its
- * content is in copy->block and its sum noted.
+ * content is in `content`, which has room for it, and its sum noted.
  */
 typedef enum status obtain_function(struct direct_copy *copy, void *context, struct entry *entry, size_t index,
-									const struct block **ret_same, struct error *error);
+									char *content, const struct block **ret_same, struct error *error);
 
-/* Writes an entry whose holes are marked in its blocks; it becomes what the archive holds of its file, which is not due
- * any more. A file whose writing failed keeps what it had. */
+/*
+ * Writes an entry whose holes are marked in its blocks; it becomes what the archive holds of its file, which is not due
+ * any more. Where it and its blocks stand is known once the archive is drained. A file that cannot be read keeps what
+ * it had; after a failure to write the archive is of no use.
+ */
 enum status direct_entry_write(struct direct_copy *copy, struct entry *entry, obtain_function *obtain, void *context,
 							   struct error *error) MUST_CHECK;
 

@@ -117,14 +117,11 @@ static size_t padded(size_t length)
 	return (length + TAR_BLOCK_SIZE - 1) / TAR_BLOCK_SIZE * TAR_BLOCK_SIZE;
 }
 
-static enum status append_block(struct direct_copy *copy, const struct entry *entry, size_t index, struct error *error)
+/* Fills a block of content up; returns its length then. */
+static size_t pad(char *content, size_t length)
 {
-	struct block *block = &entry->blocks[index];
-	size_t length = direct_entry_block_length(entry->file, index);
-	memset(copy->block + length, 0, padded(length) - length);
-	block->offset = archive_draft_length(copy->draft);
-	block->kind = BLOCK_MEMBER;
-	return archive_draft_append(copy->draft, copy->block, padded(length), &block->length, error);
+	memset(content + length, 0, padded(length) - length);
+	return padded(length);
 }
 
 static enum status append_header(struct direct_copy *copy, struct error *error)
@@ -133,20 +130,37 @@ static enum status append_header(struct direct_copy *copy, struct error *error)
 	for (size_t at = 0; status == STATUS_OK && at < copy->header.length;) {
 		size_t left = copy->header.length - at;
 		size_t some = left < GZIP_MEMBER_SIZE ? left : (size_t)GZIP_MEMBER_SIZE;
-		status = archive_draft_append(copy->draft, copy->header.data + at, some, NULL, error);
+		char *content = NULL;
+		status = archive_draft_lend(copy->draft, some, &content, error);
+		if (status == STATUS_OK) {
+			memcpy(content, copy->header.data + at, some);
+			archive_draft_append(copy->draft, some, NULL);
+		}
 		at += some;
 	}
 	return status;
 }
 
-/* A small file is one member with its header. */
-static enum status append_inside(struct direct_copy *copy, struct entry *entry, struct error *error)
+static enum status append_block(struct direct_copy *copy, struct entry *entry, size_t index, obtain_function *obtain,
+								void *context, struct error *error)
 {
-	size_t length = direct_entry_block_length(entry->file, 0);
-	memset(copy->block + length, 0, padded(length) - length);
-	enum status status = buffer_append(&copy->header, copy->block, padded(length), error);
-	entry->blocks[0].kind = BLOCK_INSIDE;
-	return status == STATUS_OK ? append_header(copy, error) : status;
+	struct block *block = &entry->blocks[index];
+	const struct block *same = NULL;
+	size_t length = direct_entry_block_length(entry->file, index);
+	char *content = NULL;
+	enum status status = archive_draft_lend(copy->draft, padded(length), &content, error);
+	if (status == STATUS_OK) {
+		status = obtain(copy, context, entry, index, content, &same, error);
+	}
+	if (status == STATUS_OK && same != NULL) {
+		*block = *same;
+		return archive_draft_repeat(copy->draft, same->place, &block->place, error);
+	}
+	if (status == STATUS_OK) {
+		block->kind = BLOCK_MEMBER;
+		archive_draft_append(copy->draft, pad(content, length), &block->place);
+	}
+	return status;
 }
 
 static enum status append_content(struct direct_copy *copy, struct entry *entry, obtain_function *obtain, void *context,
@@ -154,58 +168,67 @@ static enum status append_content(struct direct_copy *copy, struct entry *entry,
 {
 	enum status status = STATUS_OK;
 	for (size_t i = 0; status == STATUS_OK && i < entry->count; i++) {
-		struct block *block = &entry->blocks[i];
-		const struct block *same = NULL;
 		status = interrupt_check(error);
-		if (status != STATUS_OK || block->kind == BLOCK_HOLE) {
-			continue;
-		}
-		status = obtain(copy, context, entry, i, &same, error);
-		if (status == STATUS_OK && same != NULL) {
-			*block = *same;
-			block->offset = archive_draft_length(copy->draft);
-			status = archive_draft_repeat(copy->draft, same->offset, same->length, error);
-		} else if (status == STATUS_OK) {
-			status = append_block(copy, entry, i, error);
+		if (status == STATUS_OK && entry->blocks[i].kind != BLOCK_HOLE) {
+			status = append_block(copy, entry, i, obtain, context, error);
 		}
 	}
 	return status;
 }
 
-/* Writes an entry whose holes are known; nothing of the file's version before is let go of. */
+/* A small file is one member with its header, unless its content already stands in a member of its own. */
+static enum status append_inside(struct direct_copy *copy, struct entry *entry, obtain_function *obtain, void *context,
+								 bool *ret_done, struct error *error)
+{
+	const struct block *same = NULL;
+	size_t header = copy->header.length;
+	size_t length = direct_entry_block_length(entry->file, 0);
+	char *member = NULL;
+	enum status status = archive_draft_lend(copy->draft, header + padded(length), &member, error);
+	if (status == STATUS_OK) {
+		status = obtain(copy, context, entry, 0, member + header, &same, error);
+	}
+	*ret_done = status == STATUS_OK && same == NULL;
+	if (*ret_done) {
+		memcpy(member, copy->header.data, header);
+		entry->blocks[0].kind = BLOCK_INSIDE;
+		archive_draft_append(copy->draft, header + pad(member + header, length), NULL);
+	}
+	return status;
+}
+
+/* Appends an entry whose holes are known; nothing of the file's version before is let go of. */
 static enum status append_entry(struct direct_copy *copy, struct entry *entry, obtain_function *obtain, void *context,
 								struct error *error)
 {
+	bool done = false;
 	enum status status = map_holes(entry, error);
 	if (status == STATUS_OK) {
 		status = make_header(copy, entry, NULL, error);
 	}
-	bool inside = status == STATUS_OK && entry->count == 1 &&
-				  copy->header.length + padded(direct_entry_block_length(entry->file, 0)) <= GZIP_MEMBER_SIZE;
-	if (status == STATUS_OK && inside) {
-		const struct block *same = NULL;
-		status = obtain(copy, context, entry, 0, &same, error);
-		if (status == STATUS_OK && same == NULL) {
-			return append_inside(copy, entry, error);
-		}
+	archive_draft_begin(copy->draft);
+	if (status == STATUS_OK && entry->count == 1 &&
+		copy->header.length + padded(direct_entry_block_length(entry->file, 0)) <= GZIP_MEMBER_SIZE) {
+		status = append_inside(copy, entry, obtain, context, &done, error);
 	}
-	if (status == STATUS_OK) {
+	if (status == STATUS_OK && !done) {
 		status = append_header(copy, error);
 	}
-	return status == STATUS_OK ? append_content(copy, entry, obtain, context, error) : status;
+	return status == STATUS_OK && !done ? append_content(copy, entry, obtain, context, error) : status;
 }
 
 enum status direct_entry_write(struct direct_copy *copy, struct entry *entry, obtain_function *obtain, void *context,
 							   struct error *error)
 {
 	struct file *file = entry->file;
-	uint64_t begin = archive_draft_length(copy->draft);
 	enum status status = append_entry(copy, entry, obtain, context, error);
 	if (status == STATUS_OK) {
 		file_take_blocks(file, MOVE(entry->blocks), entry->count);
-		file->offset = begin;
-		file->length = archive_draft_length(copy->draft) - begin;
+		archive_draft_end(copy->draft, &file->place);
 		file->due = false;
+	} else if (entry->count > 0) {
+		struct error ignored; /* there is one already; but places in blocks that will be gone must not be filled in */
+		(void)!archive_draft_drain(copy->draft, &ignored);
 	}
 	return status;
 }

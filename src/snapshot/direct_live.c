@@ -39,22 +39,23 @@ struct live {
 };
 
 static enum status obtain_live(struct direct_copy *copy, void *context, struct entry *entry, size_t index,
-							   const struct block **ret_same, struct error *error)
+							   char *content, const struct block **ret_same, struct error *error)
 {
+	(void)copy;
 	struct live *live = context;
 	const struct file *file = entry->file;
 	size_t length = 0;
 	bool hole = false;
-	enum status status = block_read(live->fd, file->name, file->state.size, index, copy->block, &length, &hole, error);
+	enum status status = block_read(live->fd, file->name, file->state.size, index, content, &length, &hole, error);
 	if (status != STATUS_OK) {
 		return status;
 	}
 	if (hole) {
-		memset(copy->block, 0, length);
+		memset(content, 0, length);
 	}
 	struct block *block = &entry->blocks[index];
 	const struct block *before = index < file->block_count && !file->inside ? &file->blocks[index] : NULL;
-	block->sum = block_sum(copy->block, length);
+	block->sum = block_sum(content, length);
 	*ret_same = before != NULL && before->kind == BLOCK_MEMBER && before->sum == block->sum ? before : NULL;
 	live->changed += *ret_same == NULL ? length : 0;
 	return STATUS_OK;
@@ -108,7 +109,9 @@ static enum status copy_file(struct direct_copy *copy, struct file *file, uint64
 	}
 	struct live live = {.fd = fd};
 	file->state = before;
-	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	if (file->state.size > TREE_BLOCK_SIZE) {
+		(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
+	}
 	status = find_holes(&entry, fd, error);
 	if (status == STATUS_OK) {
 		status = direct_entry_write(copy, &entry, obtain_live, &live, error);
@@ -131,14 +134,21 @@ static enum status count_changes(struct direct_copy *copy, const struct file *fi
 	for (size_t i = 0; status == STATUS_OK && i < count; i++) {
 		size_t length = 0;
 		bool hole = false;
+		char *content = NULL; /* lent only to be looked at */
 		const struct block before = file_block(file, i);
 		status = interrupt_check(error);
 		if (status == STATUS_OK) {
-			status = block_read(fd, file->name, file->state.size, i, copy->block, &length, &hole, error);
+			status = archive_draft_lend(copy->draft, TREE_BLOCK_SIZE, &content, error);
 		}
-		bool same = before.kind == BLOCK_HOLE
-						? hole
-						: !hole && before.kind != BLOCK_NONE && before.sum == block_sum(copy->block, length);
+		if (status == STATUS_OK) {
+			status = block_read(fd, file->name, file->state.size, i, content, &length, &hole, error);
+		}
+		bool same = false;
+		if (status == STATUS_OK) {
+			same = before.kind == BLOCK_HOLE
+					   ? hole
+					   : !hole && before.kind != BLOCK_NONE && before.sum == block_sum(content, length);
+		}
 		*ret_bytes += same ? 0 : length;
 	}
 	return status;
@@ -193,13 +203,14 @@ static enum status catch_up_files(struct direct_copy *copy, struct file *const *
 		uint64_t size = file->state.size;
 		status = interrupt_check(error);
 		if (status == STATUS_OK && S_ISREG(file->state.mode)) {
-			status = file->length > 0 ? copy_again(copy, file, changed, error) : copy_file(copy, file, changed, error);
+			status =
+				file->place.length > 0 ? copy_again(copy, file, changed, error) : copy_file(copy, file, changed, error);
 		} else if (status == STATUS_OK) {
 			status = copy_plain(copy, file, error);
 		}
 		progress_advance(progress, size);
 	}
-	return status;
+	return status == STATUS_OK ? archive_draft_drain(copy->draft, error) : status;
 }
 
 /*

@@ -10,7 +10,11 @@ enum status direct_moment_capture(struct direct_copy *copy, struct error *error)
 	size_t count = 0;
 	uint64_t bytes = 0;
 	kept_free(&copy->kept);
-	enum status status = file_tree_scan(&copy->tree, error);
+	/* Nothing is under way, unless this is another try: then places of files that are gone must not be filled in. */
+	enum status status = archive_draft_drain(copy->draft, error);
+	if (status == STATUS_OK) {
+		status = file_tree_scan(&copy->tree, error);
+	}
 	if (status == STATUS_OK) {
 		status = direct_copy_list_due(copy, &files, &count, &bytes, error);
 	}
@@ -40,7 +44,7 @@ static bool is_kept_hole(const struct kept_file *kept, size_t index)
 }
 
 static enum status obtain_kept(struct direct_copy *copy, void *context, struct entry *entry, size_t index,
-							   const struct block **ret_same, struct error *error)
+							   char *content, const struct block **ret_same, struct error *error)
 {
 	const struct kept_file *kept = context;
 	const struct kept_block *block = &kept->blocks[index];
@@ -53,12 +57,12 @@ static enum status obtain_kept(struct direct_copy *copy, void *context, struct e
 		return STATUS_OK;
 	}
 	if (is_kept_hole(kept, index)) {
-		memset(copy->block, 0, length);
-		entry->blocks[index].sum = block_sum(copy->block, length);
+		memset(content, 0, length);
+		entry->blocks[index].sum = block_sum(content, length);
 		return STATUS_OK;
 	}
-	ssize_t got = block->what == KEPT_ASIDE ? pread(copy->kept.aside, copy->block, length, (off_t)block->offset) : 0;
-	if (got != (ssize_t)length || block_sum(copy->block, length) != block->sum) {
+	ssize_t got = block->what == KEPT_ASIDE ? pread(copy->kept.aside, content, length, (off_t)block->offset) : 0;
+	if (got != (ssize_t)length || block_sum(content, length) != block->sum) {
 		return error_set(error, STATUS_FAILED, "what was put aside of %s cannot be read again", file->name);
 	}
 	return STATUS_OK;
@@ -88,35 +92,50 @@ static enum status write_changes(struct direct_copy *copy, struct progress *prog
 		}
 		progress_advance(progress, copy->kept.files[i].file->state.size);
 	}
-	return status;
+	return status == STATUS_OK ? archive_draft_drain(copy->draft, error) : status;
 }
 
 static int by_offset(const void *left, const void *right)
 {
 	const struct file *a = *(struct file *const *)left;
 	const struct file *b = *(struct file *const *)right;
-	return a->offset < b->offset ? -1 : a->offset > b->offset;
+	return a->place.offset < b->place.offset ? -1 : a->place.offset > b->place.offset;
 }
 
-/* Closes up what has become stale: old versions, files that are gone. */
+/* Closes up what has become stale: old versions, files that are gone. Where files stood is not true any more then. */
 static enum status close_up(struct direct_copy *copy, struct file **files, size_t count, struct error *error)
 {
 	uint64_t end = 0;
 	enum status status = STATUS_OK;
 	qsort(files, count, sizeof(struct file *), by_offset);
-	for (size_t i = 0; status == STATUS_OK && i < count; i++) {
-		if (files[i]->offset != end) {
-			status = archive_draft_move(copy->draft, files[i]->offset, end, files[i]->length, error);
-			files[i]->offset = end; /* those of its blocks are not needed any more */
+	for (size_t i = 0; status == STATUS_OK && i < count;) {
+		struct gzip_place run = files[i]->place; /* of files that stand one behind the other */
+		for (i++; i < count && files[i]->place.offset == run.offset + run.length; i++) {
+			run.length += files[i]->place.length;
 		}
-		end += files[i]->length;
+		if (run.offset != end) {
+			status = archive_draft_move(copy->draft, run, end, error);
+		}
+		end += run.length;
 	}
 	return status == STATUS_OK ? archive_draft_cut(copy->draft, end, error) : status;
 }
 
+/* POSIX pax: two blocks of zeros. */
+static enum status append_end_marker(struct direct_copy *copy, struct error *error)
+{
+	enum { LENGTH = 2 * TAR_BLOCK_SIZE };
+	char *content = NULL;
+	enum status status = archive_draft_lend(copy->draft, LENGTH, &content, error);
+	if (status == STATUS_OK) {
+		memset(content, 0, LENGTH);
+		archive_draft_append(copy->draft, LENGTH, NULL);
+	}
+	return status;
+}
+
 enum status direct_moment_finish(struct direct_copy *copy, struct progress *progress, struct error *error)
 {
-	static const char end_marker[2 * TAR_BLOCK_SIZE]; /* POSIX pax: two blocks of zeros */
 	struct file_tree *tree = &copy->tree;
 	CLEANUP(cleanup_free) struct file **files = calloc(tree->count + 1, sizeof(struct file *));
 	size_t count = 0;
@@ -125,7 +144,7 @@ enum status direct_moment_finish(struct direct_copy *copy, struct progress *prog
 	for (size_t i = 0; status == STATUS_OK && i < tree->count; i++) {
 		struct file *file = tree->files[i];
 		copy->bytes += file->link_of == NULL ? file->state.size : 0;
-		if (file->link_of == NULL && file->length > 0) {
+		if (file->link_of == NULL && file->place.length > 0) {
 			files[count++] = file;
 		} else if (file->link_of == NULL) {
 			status = error_set(error, STATUS_FAILED, "%s is missing in the archive", file->name);
@@ -140,8 +159,8 @@ enum status direct_moment_finish(struct direct_copy *copy, struct progress *prog
 		}
 	}
 	if (status == STATUS_OK) {
-		status = archive_draft_append(copy->draft, end_marker, sizeof end_marker, NULL, error);
+		status = append_end_marker(copy, error);
 	}
 	progress_step(progress, "flushing to disk", 0);
-	return status == STATUS_OK ? archive_draft_finish(copy->draft, error) : status;
+	return status == STATUS_OK ? archive_draft_finish(copy->draft, &copy->digest, error) : status;
 }

@@ -326,8 +326,8 @@ static int by_inode(const void *left, const void *right)
 	if (a->state.inode != b->state.inode) {
 		return a->state.inode < b->state.inode ? -1 : 1;
 	}
-	if ((a->length > 0) != (b->length > 0)) {
-		return a->length > 0 ? -1 : 1;
+	if ((a->place.length > 0) != (b->place.length > 0)) {
+		return a->place.length > 0 ? -1 : 1;
 	}
 	return strcmp(a->name, b->name);
 }

@@ -9,6 +9,7 @@
 
 #include "base/cleanup.h"
 #include "base/error.h"
+#include "pipeline/gzip_queue.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,9 +26,8 @@ enum block_kind {
 };
 
 struct block {
-	uint64_t sum;    /* CRC-64 of its content */
-	uint64_t offset; /* of the member in the archive */
-	uint32_t length; /* of the member, bytes */
+	uint64_t sum;            /* CRC-64 of its content */
+	struct gzip_place place; /* of the member in the archive */
 	enum block_kind kind;
 };
 
@@ -51,8 +51,7 @@ struct file {
 		uint64_t sum;         /* of the only one, if it is inside: most files are small */
 	};
 	const struct file *link_of; /* another name of the same file, whose content is in the archive */
-	uint64_t offset;            /* of what is in the archive: header and content, one behind the other */
-	uint64_t length;            /* 0: nothing is */
+	struct gzip_place place;    /* of what is in the archive: header and content; of length 0: nothing is */
 	uint32_t block_count;       /* enough for 4 PiB */
 	uint16_t scan;              /* number of the scan that saw it last */
 	bool inside;                /* its only block is BLOCK_INSIDE */

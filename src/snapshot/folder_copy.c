@@ -93,8 +93,10 @@ enum status folder_copy_finish(struct folder_copy *copy, struct progress *progre
 {
 	if (copy->direct != NULL) {
 		enum status status = direct_moment_finish(copy->direct, progress, error);
-		*ret_result = (struct folder_copy_result){
-			.bytes = copy->direct->bytes, .window_bytes = copy->direct->window_bytes, .direct = true};
+		*ret_result = (struct folder_copy_result){.bytes = copy->direct->bytes,
+												  .window_bytes = copy->direct->window_bytes,
+												  .direct = true,
+												  .digest = copy->direct->digest};
 		return status;
 	}
 	progress_step(progress, "flushing to disk", 0);

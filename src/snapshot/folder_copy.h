@@ -13,6 +13,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/progress.h"
+#include "pipeline/digest.h"
 #include "runtimes/runtime.h"
 
 #include <stdbool.h>
@@ -21,9 +22,10 @@
 struct folder_copy;
 
 struct folder_copy_result {
-	uint64_t bytes;        /* of content, uncompressed */
-	uint64_t window_bytes; /* read and kept while the container stood still */
-	bool direct;           /* read from the volume's folder, not through the engine */
+	uint64_t bytes;              /* of content, uncompressed */
+	uint64_t window_bytes;       /* read and kept while the container stood still */
+	bool direct;                 /* read from the volume's folder, not through the engine */
+	struct digest_result digest; /* of the archive, computed while it was written; empty if it is not direct */
 };
 
 /* Begins the archive in the new file `path`. The container and the runtime are lent until it is freed. */

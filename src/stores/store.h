@@ -10,6 +10,7 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/progress.h"
+#include "pipeline/digest.h"
 #include "runtimes/runtime.h"
 #include "stores/fingerprint.h"
 
@@ -34,6 +35,7 @@ struct saved {
 	char method[96];       /* "pg_dump of exported snapshots", "BGSAVE", "paused at rest, read from the volume" */
 	uint64_t window_bytes; /* read and kept while it stood still */
 	struct fingerprint fingerprint; /* what it held at the moment */
+	struct digest_result digest;    /* of the artefact, if it was computed while it was written; else empty */
 };
 
 /* What a look at a running server shows. */

@@ -27,6 +27,15 @@ static inline struct buffer uncompressed(const char *path)
 	return archive;
 }
 
+/* The checksum and the size that were computed while an archive was written are those of the file. */
+static inline void assert_digest_is_of(const char *path, const struct digest_result *digest)
+{
+	char *expected = shell(NULL, "sha256sum <'%s'", path);
+	assert_memory_equal(digest->sha256, expected, DIGEST_TEXT_SIZE - 1);
+	assert_int_equal(attributes_of(path).st_size, digest->size);
+	free(expected);
+}
+
 /* Completes a copy whose moment is now, and frees it. */
 static inline struct folder_copy_result completed(struct folder_copy *copy)
 {
@@ -46,7 +55,9 @@ static inline struct folder_copy_result pack_into(const char *path, const char *
 	uint64_t bytes = 0;
 	assert_ok(folder_copy_of(folder, path_in_archive, path, &copy, &error), &error);
 	assert_ok(folder_copy_catch_up(copy, NULL, &bytes, &error), &error);
-	return completed(copy);
+	struct folder_copy_result result = completed(copy);
+	assert_digest_is_of(path, &result.digest);
+	return result;
 }
 
 /* The tar stream of a folder. */

@@ -3,7 +3,9 @@
 
 #include <locale.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <time.h>
 
 static struct folder_copy *begin(const char *scratch)
@@ -68,6 +70,7 @@ static struct folder_copy_result moment_after(const char *scratch, const char *b
 	run_in(at(scratch, "src"), change);
 	struct folder_copy_result result = completed(copy);
 	assert_archive_is_now(scratch);
+	assert_digest_is_of(at(scratch, "archive.tar.gz"), &result.digest);
 	return result;
 }
 
@@ -171,8 +174,9 @@ static void nothing_stale_stays_in_the_archive(void **state)
 		(void)catch_up(copy);
 	}
 	run_in(at(*state, "src"), "head -c 3500000 /dev/urandom >big3; echo 3 >s2");
-	(void)completed(copy);
+	struct folder_copy_result result = completed(copy);
 	assert_archive_is_now(*state);
+	assert_digest_is_of(at(*state, "archive.tar.gz"), &result.digest);
 	(void)pack_into(at(*state, "fresh.tar.gz"), at(*state, "src"), "data");
 	off_t fresh = attributes_of(at(*state, "fresh.tar.gz")).st_size;
 	assert_int_equal(attributes_of(at(*state, "archive.tar.gz")).st_size, fresh);
@@ -188,6 +192,7 @@ static void little_of_a_large_file_is_left_to_the_moment(void **state)
 	struct folder_copy_result result = completed(copy);
 	assert_int_equal(result.window_bytes, 1 << 20);
 	assert_archive_is_now(*state);
+	assert_digest_is_of(at(*state, "archive.tar.gz"), &result.digest);
 }
 
 static void what_has_changed_is_less_each_time_if_nothing_happens(void **state)
@@ -209,8 +214,9 @@ static void a_moment_may_be_taken_again(void **state)
 	run_in(at(*state, "src"), "head -c 3500000 /dev/urandom >big2; echo 1 >new");
 	assert_ok(folder_copy_capture(copy, &error), &error);
 	run_in(at(*state, "src"), "head -c 3500000 /dev/urandom >big1; head -c 100 /dev/urandom >>big2; rm new big3");
-	(void)completed(copy);
+	struct folder_copy_result result = completed(copy);
 	assert_archive_is_now(*state);
+	assert_digest_is_of(at(*state, "archive.tar.gz"), &result.digest);
 }
 
 /* What happens after the moment is not in it. */
@@ -241,6 +247,29 @@ static void a_copy_that_is_given_up_leaves_nothing_but_the_draft(void **state)
 	char *names = shell(NULL, "ls -A '%s'", (char *)*state);
 	assert_string_equal(names, "archive.tar.gz\nsrc\n");
 	free(names);
+}
+
+/* The threads that write cannot: their failure ends the pass, and every later one. */
+static void a_failure_to_write_ends_the_copy(void **state)
+{
+	struct error error;
+	struct folder_copy *copy = NULL;
+	uint64_t bytes = 0;
+	struct rlimit before;
+	make_source(*state, "for i in 1 2 3 4 5; do head -c 9000000 /dev/urandom >big$i; done");
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	struct rlimit small = {.rlim_cur = 5000000, .rlim_max = before.rlim_max};
+	void (*handler)(int) = signal(SIGXFSZ, SIG_IGN); /* setrlimit(2): a write behind it fails with EFBIG then */
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+	assert_ok(folder_copy_of(at(*state, "src"), "data", at(*state, "archive.tar.gz"), &copy, &error), &error);
+	enum status first = folder_copy_catch_up(copy, NULL, &bytes, &error);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	signal(SIGXFSZ, handler);
+	assert_status(STATUS_FAILED, first, &error);
+	assert_non_null(strstr(error.message, "cannot write"));
+	assert_status(STATUS_FAILED, folder_copy_catch_up(copy, NULL, &bytes, &error), &error);
+	assert_non_null(strstr(error.message, "cannot write"));
+	folder_copy_free(copy);
 }
 
 /* What is all header is kept in the moment as well: where a symbolic link points to, and what has gone since. */
@@ -312,8 +341,9 @@ static void what_changes_its_kind_after_the_scan_is_no_failure(void **state)
 		"rm l; mkdir l; rmdir k; echo 2 >k; rm m; echo 3 >m",
 		NULL);
 	run_in(at(*state, "src"), "rm h");
-	(void)completed(copy);
+	struct folder_copy_result result = completed(copy);
 	assert_archive_is_now(*state);
+	assert_digest_is_of(at(*state, "archive.tar.gz"), &result.digest);
 }
 
 /* --- whatever happens, in any order ---------------------------------------------------------------------------------
@@ -382,14 +412,14 @@ static void any_number_of_changes_is_followed(void **state)
 
 struct writer {
 	volatile uint64_t *page;
-	volatile bool stop;
+	bool stop; /* atomic */
 };
 
 /* Writes to mapped memory all the time: only the first write after a flush gives the file a new time stamp. */
 static void *write_to_memory(void *context)
 {
 	struct writer *writer = context;
-	while (!writer->stop) {
+	while (!__atomic_load_n(&writer->stop, __ATOMIC_RELAXED)) {
 		(*writer->page)++;
 	}
 	return NULL;
@@ -407,7 +437,7 @@ static bool mapped_memory_is_followed(const char *scratch)
 	pthread_t thread;
 	assert_int_equal(pthread_create(&thread, NULL, write_to_memory, &writer), 0);
 	struct folder_copy *copy = begin(scratch);
-	writer.stop = true;
+	__atomic_store_n(&writer.stop, true, __ATOMIC_RELAXED);
 	pthread_join(thread, NULL);
 	*writer.page = UINT64_C(0x6c61737420776f72);
 	(void)completed(copy);
@@ -522,6 +552,7 @@ int main(void)
 		scratch_test(a_file_that_is_away_while_it_is_to_be_compared_is_compared_later),
 		scratch_test(where_nothing_is_flushed_everything_is_compared),
 		scratch_test(a_copy_that_is_given_up_leaves_nothing_but_the_draft),
+		scratch_test(a_failure_to_write_ends_the_copy),
 		scratch_test(any_number_of_changes_is_followed),
 		scratch_test(what_is_written_through_memory_after_the_copy_is_not_missed),
 		scratch_test(without_the_rule_for_racily_clean_files_it_is_missed),

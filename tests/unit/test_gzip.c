@@ -436,6 +436,61 @@ static void gzip_source_reads_a_header_with_its_own_crc_that_comes_in_pieces(voi
 	}
 }
 
+/* --- what does not compress --------------------------------------------------------------------------------------- */
+
+enum { STORED = HEADER_SIZE + GZIP_MEMBER_SIZE + 17 * 5 + 8 /* 17 stored blocks of at most 65,535 bytes */ };
+
+static size_t length_compressed(const char *bytes)
+{
+	struct buffer file = compressed(bytes, GZIP_MEMBER_SIZE);
+	assert_inflates_to(file.data, file.length, STREAM_BLOCK_SIZE, STREAM_BLOCK_SIZE, bytes, GZIP_MEMBER_SIZE);
+	size_t length = file.length;
+	buffer_free(&file);
+	return length;
+}
+
+static void what_does_not_compress_is_stored(void **state)
+{
+	char *bytes = random_bytes(GZIP_MEMBER_SIZE);
+	struct buffer file = compressed(bytes, GZIP_MEMBER_SIZE);
+	assert_int_equal(file.length, STORED);
+	assert_int_equal(gzip_member_room(GZIP_MEMBER_SIZE), STORED);
+	write_bytes(at(*state, "file.gz"), file.data, file.length);
+	write_bytes(at(*state, "raw"), bytes, GZIP_MEMBER_SIZE);
+	shell_ok("cd '%s' && gzip -t file.gz && gunzip -c file.gz | cmp - raw", (char *)*state);
+	assert_int_equal(length_compressed(bytes), STORED);
+	buffer_free(&file);
+	free(bytes);
+}
+
+/* Wherever a sixteenth of a block is text, the samples find it. */
+static void a_little_text_in_a_block_is_not_overlooked(void **state)
+{
+	(void)state;
+	enum { TEXT = GZIP_MEMBER_SIZE / 16 + 4096 };
+	for (size_t at = 0; at + TEXT <= GZIP_MEMBER_SIZE; at += 50001) {
+		char *bytes = random_bytes(GZIP_MEMBER_SIZE);
+		memset(bytes + at, 'a', TEXT);
+		assert_true(length_compressed(bytes) < STORED - TEXT / 2);
+		free(bytes);
+	}
+}
+
+/* Numbers between -1 and 1: only the bytes of their exponents compress, which is 7 % or so. */
+static void vectors_are_compressed(void **state)
+{
+	(void)state;
+	char *bytes = random_bytes(GZIP_MEMBER_SIZE);
+	for (size_t i = 0; i + 4 <= GZIP_MEMBER_SIZE; i += 4) {
+		int32_t number;
+		memcpy(&number, bytes + i, sizeof number);
+		float value = (float)number / 2147483648.0F;
+		memcpy(bytes + i, &value, sizeof value);
+	}
+	assert_true(length_compressed(bytes) < STORED / 100 * 95);
+	free(bytes);
+}
+
 /* --- damage ------------------------------------------------------------------------------------------------------- */
 
 static void gzip_source_refuses_a_stream_that_is_cut(void **state)
@@ -656,6 +711,9 @@ int main(void)
 		cmocka_unit_test(gzip_source_reads_optional_fields_that_come_in_pieces),
 		cmocka_unit_test(gzip_source_reads_a_header_with_its_own_crc),
 		cmocka_unit_test(gzip_source_reads_a_header_with_its_own_crc_that_comes_in_pieces),
+		scratch_test(what_does_not_compress_is_stored),
+		cmocka_unit_test(a_little_text_in_a_block_is_not_overlooked),
+		cmocka_unit_test(vectors_are_compressed),
 		cmocka_unit_test(gzip_source_refuses_a_stream_that_is_cut),
 		cmocka_unit_test(gzip_source_takes_a_stream_that_is_cut_between_members_for_a_whole_one),
 		cmocka_unit_test(gzip_source_refuses_a_cut_that_comes_byte_by_byte),

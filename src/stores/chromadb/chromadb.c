@@ -351,7 +351,9 @@ static enum status chromadb_finish(struct store *store, struct progress *progres
 		status = count_records(self, &fingerprint, error);
 	}
 	if (status == STATUS_OK) {
-		*ret_saved = (struct saved){.window_bytes = copied.window_bytes, .fingerprint = fingerprint_take(&fingerprint)};
+		*ret_saved = (struct saved){.window_bytes = copied.window_bytes,
+									.fingerprint = fingerprint_take(&fingerprint),
+									.digest = copied.digest};
 		snprintf(ret_saved->method, sizeof ret_saved->method, "paused at rest, read %s",
 				 copied.direct ? "from the volume" : "through the engine");
 	}

@@ -340,7 +340,9 @@ static enum status neo4j_finish(struct store *store, struct progress *progress, 
 	}
 	enum status status = folder_copy_finish(self->copy, progress, &copied, error);
 	if (status == STATUS_OK) {
-		*ret_saved = (struct saved){.window_bytes = copied.window_bytes, .fingerprint = fingerprint_take(&fingerprint)};
+		*ret_saved = (struct saved){.window_bytes = copied.window_bytes,
+									.fingerprint = fingerprint_take(&fingerprint),
+									.digest = copied.digest};
 		snprintf(ret_saved->method, sizeof ret_saved->method, "paused, read %s",
 				 copied.direct ? "from the volume" : "through the engine");
 	}
