@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/units.h"
+#include "catalog/artefact_read.h"
 #include "commands/writers.h"
 #include "snapshot/journal.h"
 #include "transaction/folder_swap.h"
@@ -282,6 +283,7 @@ static enum status complete_and_check(struct work *work, size_t index, struct er
 	struct store *store = work->stores[index];
 	struct store_record *record = &work->record->stores[index];
 	struct progress *progress = &work->request->display->progress;
+	struct artefact_reading reading;
 	CLEANUP(cleanup_free) char *path = NULL;
 	enum status status = files_join(work->request->folder, store->ops->artefact, &path, error);
 	if (status == STATUS_OK) {
@@ -289,17 +291,18 @@ static enum status complete_and_check(struct work *work, size_t index, struct er
 	}
 	if (status == STATUS_OK) {
 		progress_step(progress, "checking what was written", 0);
-		status = store->ops->check(path, progress, &record->artefact, error);
+		status = artefact_read(store->ops, path, "", progress, &reading, error);
+	}
+	if (status == STATUS_OK) {
+		record->artefact = reading.artefact;
+		record->size = reading.size;
+		snprintf(record->sha256, sizeof record->sha256, "%s", reading.sha256);
 	}
 	if (status == STATUS_OK && record->artefact.folder[0] != '\0' &&
 		strcmp(record->artefact.folder, store->data_folder + 1) != 0) {
 		status =
 			error_set(error, STATUS_FAILED, "the archive shows its data in /%s, not in %s: it could not be restored",
 					  record->artefact.folder, store->data_folder);
-	}
-	if (status == STATUS_OK) {
-		progress_step(progress, "computing its checksum", 0);
-		status = digest_file(path, progress, record->sha256, &record->size, error);
 	}
 	return status;
 }

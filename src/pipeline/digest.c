@@ -7,14 +7,12 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { DIGEST_SIZE = 32 };
-
 static void cleanup_context(EVP_MD_CTX **context)
 {
 	EVP_MD_CTX_free(*context);
 }
 
-static void print(const unsigned char digest[DIGEST_SIZE], char ret_text[DIGEST_TEXT_SIZE])
+void digest_print(const unsigned char digest[DIGEST_SIZE], char ret_text[DIGEST_TEXT_SIZE])
 {
 	for (size_t i = 0; i < DIGEST_SIZE; i++) {
 		snprintf(ret_text + 2 * i, 3, "%02x", digest[i]);
@@ -49,7 +47,7 @@ enum status digest_file(const char *path, struct progress *progress, char ret_te
 	if (status != STATUS_OK) {
 		return status;
 	}
-	print(digest, ret_text);
+	digest_print(digest, ret_text);
 	*ret_size = size;
 	return STATUS_OK;
 }
@@ -60,6 +58,6 @@ enum status digest_text(const char *text, char ret_text[DIGEST_TEXT_SIZE], struc
 	if (EVP_Digest(text, strlen(text), digest, NULL, EVP_sha256(), NULL) != 1) {
 		return error_set(error, STATUS_FAILED, "cannot compute a SHA-256");
 	}
-	print(digest, ret_text);
+	digest_print(digest, ret_text);
 	return STATUS_OK;
 }
