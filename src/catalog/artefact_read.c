@@ -61,6 +61,7 @@ enum status artefact_read(const struct store_ops *ops, const char *path, const c
 	if (status != STATUS_OK) {
 		return status;
 	}
+	on_advance(&counting.progress, 0); /* what was read since */
 	if (expected[0] != '\0' && strcmp(ret_reading->sha256, expected) != 0) {
 		return error_set(error, STATUS_DAMAGED, "its content is not what was written (SHA-256 differs)");
 	}
