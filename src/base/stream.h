@@ -22,7 +22,8 @@ struct source;
 struct sink;
 
 struct source_ops {
-	/* Reads between 1 and `capacity` bytes; *ret_length 0 means the end, and only that. */
+	/* Reads between 1 and `capacity` bytes; *ret_length 0 means the end, and only that. By one thread at a time, which
+	 * need not be the one that made the source. */
 	enum status (*read)(struct source *source, void *bytes, size_t capacity, size_t *ret_length, struct error *error);
 	void (*free)(struct source *source);
 };

@@ -3,7 +3,9 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/units.h"
+#include "catalog/artefact_read.h"
 #include "commands/writers.h"
+#include "pipeline/file.h"
 #include "snapshot/journal.h"
 #include "transaction/folder_swap.h"
 
@@ -275,18 +277,26 @@ static enum status take_moment(struct work *work, struct error *error)
 	return status;
 }
 
-/* The artefact's SHA-256 and size, which may be known from writing it. */
-static enum status take_digest(const char *path, struct progress *progress, struct store_record *record,
-							   struct error *error)
+/* Looks whether an artefact is whole, and takes down what it is; its SHA-256 may be known from writing it. */
+static enum status read_back(const struct store_ops *ops, const char *path, struct progress *progress,
+							 struct store_record *record, struct error *error)
 {
 	const struct digest_result *known = &record->saved.digest;
 	if (known->sha256[0] != '\0') {
+		struct source *file = NULL;
 		memcpy(record->sha256, known->sha256, sizeof record->sha256);
 		record->size = known->size;
-		return STATUS_OK;
+		enum status status = file_source_new(path, &file, error);
+		return status == STATUS_OK ? ops->check(file, progress, &record->artefact, error) : status;
 	}
-	progress_step(progress, "computing its checksum", 0);
-	return digest_file(path, progress, record->sha256, &record->size, error);
+	struct artefact_reading reading;
+	enum status status = artefact_read(ops, path, "", progress, &reading, error);
+	if (status == STATUS_OK) {
+		record->artefact = reading.artefact;
+		record->size = reading.size;
+		memcpy(record->sha256, reading.sha256, sizeof record->sha256);
+	}
+	return status;
 }
 
 /* Completes one store, and reads what was written: an artefact that is not whole is a failure now, not at the restore.
@@ -303,7 +313,7 @@ static enum status complete_and_check(struct work *work, size_t index, struct er
 	}
 	if (status == STATUS_OK) {
 		progress_step(progress, "checking what was written", 0);
-		status = store->ops->check(path, progress, &record->artefact, error);
+		status = read_back(store->ops, path, progress, record, error);
 	}
 	if (status == STATUS_OK && record->artefact.folder[0] != '\0' &&
 		strcmp(record->artefact.folder, store->data_folder + 1) != 0) {
@@ -311,7 +321,7 @@ static enum status complete_and_check(struct work *work, size_t index, struct er
 			error_set(error, STATUS_FAILED, "the archive shows its data in /%s, not in %s: it could not be restored",
 					  record->artefact.folder, store->data_folder);
 	}
-	return status == STATUS_OK ? take_digest(path, progress, record, error) : status;
+	return status;
 }
 
 static enum status finish(struct work *work, size_t index, struct error *error)

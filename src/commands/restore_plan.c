@@ -1,5 +1,6 @@
 #include "base/files.h"
 #include "base/units.h"
+#include "catalog/artefact_read.h"
 #include "commands/command.h"
 #include "commands/restore_work.h"
 
@@ -67,18 +68,11 @@ enum status restore_plan_check(struct restore_work *work, struct error *error)
 		}
 		display_begin(&work->display, store_table[i]->name);
 		progress_step(&work->display.progress, "checking the backup", store->size);
-		char sha256[DIGEST_TEXT_SIZE];
-		uint64_t size = 0;
+		struct artefact_reading reading;
 		enum status status = files_join(work->backup->path, store->file, &target->path, error);
-		if (status == STATUS_OK && store->sha256[0] != '\0') {
-			status = digest_file(target->path, &work->display.progress, sha256, &size, error);
-			if (status == STATUS_OK && strcmp(sha256, store->sha256) != 0) {
-				status = error_set(error, STATUS_DAMAGED, "its content is not what was written (SHA-256 differs)");
-			}
-		}
 		if (status == STATUS_OK) {
-			progress_step(&work->display.progress, "checking its structure", 0);
-			status = store_table[i]->check(target->path, &work->display.progress, &target->artefact, error);
+			status =
+				artefact_read(store_table[i], target->path, store->sha256, &work->display.progress, &reading, error);
 		}
 		if (status == STATUS_DAMAGED || status == STATUS_NOT_FOUND) {
 			char hint[ERROR_HINT_SIZE];
@@ -91,6 +85,7 @@ enum status restore_plan_check(struct restore_work *work, struct error *error)
 		if (status != STATUS_OK) {
 			return status;
 		}
+		target->artefact = reading.artefact;
 		char text[UNITS_SIZE];
 		display_end(&work->display, MARK_DONE, "%s (%s) is whole", store->file, units_bytes(store->size, text));
 	}

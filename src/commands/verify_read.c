@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/units.h"
+#include "catalog/artefact_read.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -94,21 +95,20 @@ static enum status check_sums(const struct backup *backup, struct verified_run *
 
 /* --- the artefacts ------------------------------------------------------------------------------------------------ */
 
-static enum status check_digest(const char *path, const struct backup_store *store, struct progress *progress,
-								struct error *error)
+static enum status read_artefact(const struct backup_store *store, size_t index, const char *path,
+								 struct progress *progress, struct artefact *ret_artefact, struct error *error)
 {
-	char sum[DIGEST_TEXT_SIZE];
-	uint64_t size = 0;
-	enum status status = digest_file(path, progress, sum, &size, error);
-	if (status == STATUS_NOT_FOUND) {
+	struct artefact_reading reading;
+	enum status status = artefact_read(store_table[index], path, store->sha256, progress, &reading, error);
+	if (status == STATUS_NOT_FOUND && reading.unreadable) {
 		return error_set(error, STATUS_DAMAGED, "it is missing");
 	}
-	if (status != STATUS_OK && status != STATUS_INTERRUPTED) {
+	if (status != STATUS_OK && status != STATUS_INTERRUPTED && reading.unreadable) {
 		error->status = STATUS_DAMAGED; /* what cannot be read cannot be restored */
 		return error->status;
 	}
-	if (status == STATUS_OK && store->sha256[0] != '\0' && strcmp(sum, store->sha256) != 0) {
-		return error_set(error, STATUS_DAMAGED, "its content is not what was written (SHA-256 differs)");
+	if (status == STATUS_OK) {
+		*ret_artefact = reading.artefact;
 	}
 	return status;
 }
@@ -140,14 +140,10 @@ static enum status check_artefact(const char *folder, const struct backup *backu
 	if (store->damaged) {
 		return error_set(error, STATUS_DAMAGED, "%s", store->reason);
 	}
-	progress_step(progress, "reading", store->size);
+	progress_step(progress, "reading and checking", store->size);
 	enum status status = files_join(backup->path, store->file, &path, error);
 	if (status == STATUS_OK) {
-		status = check_digest(path, store, progress, error);
-	}
-	if (status == STATUS_OK) {
-		progress_step(progress, "checking its structure", 0);
-		status = store_table[index]->check(path, progress, artefact, error);
+		status = read_artefact(store, index, path, progress, artefact, error);
 	}
 	if (status == STATUS_OK && store_table[index]->look_inside != NULL) {
 		progress_step(progress, "looking inside", 0);

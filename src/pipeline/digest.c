@@ -9,10 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum {
-	DIGEST_SIZE = 32,
-	PLACES = 128, /* that are remembered at the most; then every second one is forgotten */
-};
+enum { PLACES = 128 }; /* that are remembered at the most; then every second one is forgotten */
 
 struct place {
 	uint64_t length;
@@ -32,7 +29,7 @@ static enum status failed(struct error *error)
 	return error_set(error, STATUS_FAILED, "cannot compute a SHA-256");
 }
 
-static void print(const unsigned char digest[DIGEST_SIZE], char ret_text[DIGEST_TEXT_SIZE])
+void digest_format(const unsigned char digest[DIGEST_SIZE], char ret_text[DIGEST_TEXT_SIZE])
 {
 	for (size_t i = 0; i < DIGEST_SIZE; i++) {
 		snprintf(ret_text + 2 * i, 3, "%02x", digest[i]);
@@ -132,7 +129,7 @@ enum status digest_print(const struct digest *digest, char ret_text[DIGEST_TEXT_
 	if (!well) {
 		return failed(error);
 	}
-	print(bytes, ret_text);
+	digest_format(bytes, ret_text);
 	return STATUS_OK;
 }
 
@@ -171,6 +168,6 @@ enum status digest_text(const char *text, char ret_text[DIGEST_TEXT_SIZE], struc
 	if (EVP_Digest(text, strlen(text), digest, NULL, EVP_sha256(), NULL) != 1) {
 		return error_set(error, STATUS_FAILED, "cannot compute a SHA-256");
 	}
-	print(digest, ret_text);
+	digest_format(digest, ret_text);
 	return STATUS_OK;
 }

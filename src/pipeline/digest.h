@@ -1,5 +1,5 @@
 /*
- * digest.h - SHA-256 on the way (OpenSSL), and of files.
+ * digest.h - SHA-256 (OpenSSL) of files and texts; digest_source.h has that of streams.
  */
 #ifndef WHISPERBACKUP_PIPELINE_DIGEST_H
 #define WHISPERBACKUP_PIPELINE_DIGEST_H
@@ -10,7 +10,10 @@
 
 #include <stdint.h>
 
-enum { DIGEST_TEXT_SIZE = 65 }; /* 64 hexadecimal digits and the closing NUL */
+enum {
+	DIGEST_SIZE = 32,      /* bytes */
+	DIGEST_TEXT_SIZE = 65, /* 64 hexadecimal digits and the closing NUL */
+};
 
 /* What a manifest says about a file's bytes. */
 struct digest_result {
@@ -42,6 +45,9 @@ enum status digest_print(const struct digest *digest, char ret_text[DIGEST_TEXT_
 /* The lower-case hexadecimal SHA-256 and the size in bytes of a file, read once. */
 enum status digest_file(const char *path, struct progress *progress, char ret_text[DIGEST_TEXT_SIZE],
 						uint64_t *ret_size, struct error *error) MUST_CHECK;
+
+/* The text of a digest in bytes. */
+void digest_format(const unsigned char digest[DIGEST_SIZE], char ret_text[DIGEST_TEXT_SIZE]);
 
 /* Of a text. */
 enum status digest_text(const char *text, char ret_text[DIGEST_TEXT_SIZE], struct error *error) MUST_CHECK;

@@ -38,7 +38,12 @@ enum status gzip_sink_new(struct sink *next, struct sink **ret_sink, struct erro
 /*
  * A filter that reads the content of any gzip file, ours or another program's, from `inner`, which it owns from then on
  * (also when this fails). Every member's CRC and length are checked; a stream that is cut, changed, or followed by
- * something that is no gzip member is STATUS_DAMAGED.
+ * something that is no gzip member is STATUS_DAMAGED, and so is a member of ours that is not as long as its subfield
+ * says.
+ *
+ * As long as members are ours they are read ahead and inflated by one thread for each core, 8 at the most. So `inner`
+ * is read by other threads too, by one at a time and ahead of what has been asked for; they have ended when the source
+ * has said that it is at its end, has failed, or has been freed. Memory: 35 MiB at the most, 12 MiB on two cores.
  */
 enum status gzip_source_new(struct source *inner, struct source **ret_source, struct error *error) MUST_CHECK;
 

@@ -1,3 +1,4 @@
+#include "pipeline/tar_plain.h"
 #include "pipeline/tar_reader.h"
 
 #include <errno.h>
@@ -9,6 +10,7 @@
 struct unpacker {
 	struct tar_reader *reader;
 	struct archive *disk;
+	struct tar_plain plain;
 	const char *prefix;
 	const char *target;
 	struct progress *progress;
@@ -73,6 +75,14 @@ static enum status unpack_entry(struct unpacker *unpacker, const struct tar_entr
 	if (status != STATUS_OK || place == NULL) {
 		return status;
 	}
+	if (entry->is_file) {
+		bool done = false;
+		status = tar_plain_unpack(&unpacker->plain, unpacker->reader, place + strlen(unpacker->target) + 1,
+								  unpacker->progress, &done, error);
+		if (status != STATUS_OK || done) {
+			return status;
+		}
+	}
 	const char *hard_link = archive_entry_hardlink(header);
 	if (hard_link != NULL) {
 		status = tar_path_is_safe(hard_link)
@@ -115,8 +125,10 @@ enum status tar_unpack(struct source *tar, const char *path_in_archive, const ch
 	if (real_target == NULL) {
 		return error_set_errno(error, "cannot use the folder %s", target);
 	}
+	CLEANUP(cleanup_close) int folder = open(real_target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	struct unpacker unpacker = {.reader = reader,
 								.disk = archive_write_disk_new(),
+								.plain = {.folder = folder},
 								.prefix = path_in_archive,
 								.target = real_target,
 								.progress = progress};

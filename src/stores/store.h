@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/progress.h"
 #include "pipeline/digest.h"
+#include "base/stream.h"
 #include "runtimes/runtime.h"
 #include "stores/fingerprint.h"
 
@@ -119,9 +120,11 @@ struct store_ops {
 	enum status (*finish)(struct store *store, struct progress *progress, struct saved *ret_saved, struct error *error);
 	bool hurries; /* its `finish` comes first, because what it needs may be replaced soon */
 
-	/* Reads a whole artefact and says what it is; STATUS_DAMAGED if it is not complete and well-formed. Needs no
-	 * server. */
-	enum status (*check)(const char *path, struct progress *progress, struct artefact *ret_artefact,
+	/*
+	 * Reads a whole artefact, once and in order, and says what it is; STATUS_DAMAGED if it is not complete and
+	 * well-formed. Needs no server. `file` is owned from then on (also when this fails).
+	 */
+	enum status (*check)(struct source *file, struct progress *progress, struct artefact *ret_artefact,
 						 struct error *error);
 
 	/*

@@ -3,6 +3,7 @@
  */
 #include "base/clock.h"
 #include "base/interrupt.h"
+#include "pipeline/gzip.h"
 #include "pipeline/tar.h"
 #include "snapshot/folder_copy.h"
 #include "stores/chromadb/counts.h"
@@ -490,15 +491,16 @@ static enum status expect_whole(const struct segment_list *segments, struct erro
 	return STATUS_OK;
 }
 
-static enum status chromadb_check(const char *path, struct progress *progress, struct artefact *ret_artefact,
+static enum status chromadb_check(struct source *file, struct progress *progress, struct artefact *ret_artefact,
 								  struct error *error)
 {
+	CLEANUP(cleanup_source) struct source *owned = file;
 	struct artefact artefact = {0};
 	CLEANUP(segment_list_free) struct segment_list segments = {0};
 	CLEANUP(cleanup_source) struct source *tar = NULL;
 	CLEANUP(cleanup_tar_reader) struct tar_reader *reader = NULL;
 	CLEANUP(cleanup_free) char *block = malloc(STREAM_BLOCK_SIZE);
-	enum status status = block == NULL ? error_memory(error) : volume_store_open_archive(path, &tar, error);
+	enum status status = block == NULL ? error_memory(error) : gzip_source_new(MOVE(owned), &tar, error);
 	if (status == STATUS_OK) {
 		status = tar_reader_new(tar, &reader, error);
 	}

@@ -3,6 +3,7 @@
  *
  * A paused server is what a power cut would leave, and the transaction logs recover from that when it starts.
  */
+#include "pipeline/gzip.h"
 #include "pipeline/tar.h"
 #include "snapshot/folder_copy.h"
 #include "stores/container_http.h"
@@ -377,14 +378,15 @@ static enum status note_entry(const struct tar_entry *entry, struct seen *seen, 
 	return STATUS_OK;
 }
 
-static enum status neo4j_check(const char *path, struct progress *progress, struct artefact *ret_artefact,
+static enum status neo4j_check(struct source *file, struct progress *progress, struct artefact *ret_artefact,
 							   struct error *error)
 {
+	CLEANUP(cleanup_source) struct source *owned = file;
 	struct artefact artefact = {0};
 	struct seen seen = {0};
 	CLEANUP(cleanup_source) struct source *tar = NULL;
 	CLEANUP(cleanup_tar_reader) struct tar_reader *reader = NULL;
-	enum status status = volume_store_open_archive(path, &tar, error);
+	enum status status = gzip_source_new(MOVE(owned), &tar, error);
 	if (status == STATUS_OK) {
 		status = tar_reader_new(tar, &reader, error);
 	}

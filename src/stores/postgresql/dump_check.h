@@ -7,7 +7,7 @@
 #include "stores/store.h"
 
 /* store_ops.check: every byte is read through the lexer. Needs no server. */
-enum status dump_check(const char *path, struct progress *progress, struct artefact *ret_artefact,
+enum status dump_check(struct source *file, struct progress *progress, struct artefact *ret_artefact,
 					   struct error *error) MUST_CHECK;
 
 #endif

@@ -241,11 +241,12 @@ void dump_layout_free(struct dump_layout *layout)
 	*layout = (struct dump_layout){0};
 }
 
-enum status dump_layout_read(const char *path, struct progress *progress, struct dump_layout *ret_layout,
+enum status dump_layout_read(struct source *file, struct progress *progress, struct dump_layout *ret_layout,
 							 struct error *error)
 {
+	CLEANUP(cleanup_source) struct source *owned = file;
 	struct reading reading = {.listener = {.part = take_part}};
-	enum status status = dump_reader_run(path, 0, DUMP_READER_TO_THE_END, &reading.listener, progress, error);
+	enum status status = dump_reader_stream(owned, &reading.listener, progress, &reading.layout.size, error);
 	if (status == STATUS_OK && reading.place == OPENING) {
 		status = error_set(error, STATUS_DAMAGED, "it is empty");
 	} else if (status == STATUS_OK && reading.place != CLOSED) {

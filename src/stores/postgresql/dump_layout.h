@@ -24,6 +24,7 @@ struct dump_database {
 };
 
 struct dump_layout {
+	uint64_t size;                    /* of the file, in bytes */
 	uint64_t globals_end;             /* roles and tablespaces are what stands before this */
 	char version[STORE_VERSION_SIZE]; /* of the server that was dumped, "15.18" */
 	struct dump_database *databases;
@@ -31,10 +32,11 @@ struct dump_layout {
 };
 
 /*
- * Reads the whole file. STATUS_DAMAGED, with a text for people, if it is not a dump of a cluster from its first line to
- * its closing block with every statement whole: a dump that was cut loads without any error, so this is what finds it.
+ * Reads the whole file, which is owned from then on. STATUS_DAMAGED, with a text for people, if it is not a dump of a
+ * cluster from its first line to its closing block with every statement whole: a dump that was cut loads without any
+ * error, so this is what finds it.
  */
-enum status dump_layout_read(const char *path, struct progress *progress, struct dump_layout *ret_layout,
+enum status dump_layout_read(struct source *file, struct progress *progress, struct dump_layout *ret_layout,
 							 struct error *error) MUST_CHECK;
 
 void dump_layout_free(struct dump_layout *layout);

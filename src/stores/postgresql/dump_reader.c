@@ -84,3 +84,25 @@ enum status dump_reader_run(const char *path, uint64_t from, uint64_t to, struct
 	}
 	return status;
 }
+
+enum status dump_reader_stream(struct source *source, struct dump_listener *listener, struct progress *progress,
+							   uint64_t *ret_size, struct error *error)
+{
+	CLEANUP(cleanup_dump_lexer) struct dump_lexer *lexer = NULL;
+	enum status status = dump_lexer_new(listener, 0, &lexer, error);
+	uint64_t size = 0;
+	for (size_t length = 1; status == STATUS_OK && length > 0; size += length) {
+		size_t room = 0;
+		char *bytes = dump_lexer_room(lexer, &room);
+		status = interrupt_check(error);
+		if (status == STATUS_OK) {
+			status = source_read(source, bytes, room, &length, error);
+		}
+		if (status == STATUS_OK) {
+			progress_advance(progress, length);
+			status = length > 0 ? dump_lexer_put(lexer, length, error) : dump_lexer_finish(lexer, error);
+		}
+	}
+	*ret_size = size;
+	return status;
+}

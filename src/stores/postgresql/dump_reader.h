@@ -5,6 +5,7 @@
 #define WHISPERBACKUP_STORES_POSTGRESQL_DUMP_READER_H
 
 #include "base/progress.h"
+#include "base/stream.h"
 #include "stores/postgresql/dump_lexer.h"
 
 #define DUMP_READER_TO_THE_END UINT64_MAX
@@ -20,6 +21,10 @@ enum status dump_reader_step(struct dump_reader *reader, bool *ret_ended, struct
 
 void dump_reader_free(struct dump_reader *reader);
 CLEANUP_DEFINE(dump_reader, struct dump_reader, dump_reader_free)
+
+/* A whole dump, wherever it comes from; *ret_size is its size in bytes. Stops when interrupted. */
+enum status dump_reader_stream(struct source *source, struct dump_listener *listener, struct progress *progress,
+							   uint64_t *ret_size, struct error *error) MUST_CHECK;
 
 /* All of it at once; stops when interrupted. */
 enum status dump_reader_run(const char *path, uint64_t from, uint64_t to, struct dump_listener *listener,

@@ -1,6 +1,8 @@
 /* store_ops.stage: the whole dump beside the live data. */
 #include "stores/postgresql/restore.h"
 
+#include "pipeline/file.h"
+
 #include <stdlib.h>
 #include <sys/stat.h>
 
@@ -118,7 +120,11 @@ static enum status stage(struct postgresql *server, const char *path, struct dum
 	if (stat(path, &attributes) != 0) {
 		return error_set_errno(error, "cannot look at %s", path);
 	}
-	enum status status = dump_layout_read(path, NULL, layout, error);
+	struct source *file = NULL;
+	enum status status = file_source_new(path, &file, error);
+	if (status == STATUS_OK) {
+		status = dump_layout_read(file, NULL, layout, error);
+	}
 	if (status == STATUS_OK) {
 		status = read_globals(server, path, layout, globals, error);
 	}

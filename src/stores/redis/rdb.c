@@ -1,7 +1,6 @@
 #include "stores/redis/rdb.h"
 
 #include "base/interrupt.h"
-#include "pipeline/file.h"
 
 #include <ctype.h>
 #include <isa-l/crc64.h>
@@ -37,9 +36,10 @@ static bool has_magic(const unsigned char *head, size_t length)
 	return digits;
 }
 
-enum status rdb_check(const char *path, struct progress *progress, struct artefact *ret_artefact, struct error *error)
+enum status rdb_check(struct source *file, struct progress *progress, struct artefact *ret_artefact,
+					  struct error *error)
 {
-	CLEANUP(cleanup_source) struct source *source = NULL;
+	CLEANUP(cleanup_source) struct source *source = file;
 	CLEANUP(cleanup_free) unsigned char *block = malloc(CRC_SIZE + STREAM_BLOCK_SIZE);
 	if (block == NULL) {
 		return error_memory(error);
@@ -50,7 +50,7 @@ enum status rdb_check(const char *path, struct progress *progress, struct artefa
 	size_t kept = 0;        /* bytes at the start of `block` that may be the closing ones */
 	unsigned char last = 0; /* the byte before those */
 	bool first = true;
-	enum status status = file_source_new(path, &source, error);
+	enum status status = STATUS_OK;
 	for (size_t length = 1; status == STATUS_OK && length > 0;) {
 		status = interrupt_check(error);
 		if (status == STATUS_OK) {

@@ -9,10 +9,10 @@
 #include "stores/store.h"
 
 /*
- * Reads the file once: its magic, its closing opcode and its CRC-64 (which a server with "rdbchecksum no" leaves 0).
+ * store_ops.check: its magic, its closing opcode and its CRC-64 (which a server with "rdbchecksum no" leaves 0).
  * STATUS_DAMAGED if it is not a complete dump. Fills in the version of the server that wrote it.
  */
-enum status rdb_check(const char *path, struct progress *progress, struct artefact *ret_artefact,
+enum status rdb_check(struct source *file, struct progress *progress, struct artefact *ret_artefact,
 					  struct error *error) MUST_CHECK;
 
 #endif

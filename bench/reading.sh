@@ -1,0 +1,77 @@
+#!/usr/bin/env bash
+# How long does it take to verify an archive and to unpack it, beside gzip and tar? No server is needed. Prints seconds;
+# they are of this machine and this moment, so look at the ratios.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+usage() {
+	cat <<'TEXT'
+Usage: bench/reading.sh [--size 1024] [--rounds 3] [--program build/reading]
+
+  --size       MiB of data; 10,000 files of 4 KiB come on top
+  --rounds     how often each is done
+  --program    what reads: to compare with another build
+TEXT
+}
+
+size=1024
+rounds=3
+program=build/reading
+while [[ $# -gt 0 ]]; do
+	case $1 in
+	--size | --rounds | --program)
+		[[ $# -ge 2 ]] || { usage >&2 && exit 2; }
+		case $1 in
+		--size) size=$2 ;;
+		--rounds) rounds=$2 ;;
+		--program) program=$2 ;;
+		esac
+		shift
+		;;
+	-h | --help) usage && exit 0 ;;
+	*) usage >&2 && exit 2 ;;
+	esac
+	shift
+done
+
+if [[ $program == build/reading ]]; then
+	scripts/build.sh build >/dev/null
+	ninja -C build --quiet reading
+fi
+scratch=$(mktemp -d "${TMPDIR:-/var/tmp}/whisperbackup-bench-XXXXXX")
+trap 'rm -rf "$scratch"' EXIT
+
+# WORDS... : how long each round takes
+measure() {
+	local round began
+	for ((round = 0; round < rounds; round++)); do
+		rm -rf "$scratch/out"
+		mkdir "$scratch/out"
+		sync
+		began=$(date +%s%N)
+		"${@:2}" >"$scratch/said"
+		printf '%-34s %6.2f s   %s\n' "$1" "$(($(date +%s%N) - began))e-9" "$(tr '\n' ' ' <"$scratch/said")"
+	done
+}
+
+flushed() {
+	"$@"
+	sync -f "$scratch/out"
+}
+
+"$program" make "$scratch/data" "$size" >/dev/null
+"$program" pack "$scratch/data" "$scratch/own.tar.gz" >/dev/null
+tar -C "$scratch" -czf "$scratch/foreign.tar.gz" data
+"$program" make "$scratch/few" 0 >/dev/null
+"$program" pack "$scratch/few" "$scratch/small.tar.gz" >/dev/null
+ls -l "$scratch"/*.gz | awk '{ print $9, int($5 / 1048576), "MiB" }' | sed 's|.*/||'
+
+measure 'gzip -t' gzip -t "$scratch/own.tar.gz"
+measure 'sha256sum' sha256sum "$scratch/own.tar.gz"
+measure 'inflate' "$program" inflate "$scratch/own.tar.gz"
+measure 'check' "$program" check "$scratch/own.tar.gz"
+measure 'check, made by tar' "$program" check "$scratch/foreign.tar.gz"
+measure 'tar xzf, flushed' flushed tar -C "$scratch/out" -xzf "$scratch/own.tar.gz"
+measure 'unpack' "$program" unpack "$scratch/own.tar.gz" "$scratch/out"
+measure 'tar xzf, 10,000 files of 4 KiB' flushed tar -C "$scratch/out" -xzf "$scratch/small.tar.gz"
+measure 'unpack, 10,000 files of 4 KiB' "$program" unpack "$scratch/small.tar.gz" "$scratch/out"
