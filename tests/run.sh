@@ -129,7 +129,7 @@ run_cli() {
 }
 
 stack_of_lane() { # NUMBER: sets where its stack is
-	export WHISPERBACKUP_TEST_PROJECT=whisperbackup-$1-test WHISPERBACKUP_TEST_PORTS=$((2 + $1))
+	export WHISPERBACKUP_TEST_PROJECT=whisperbackup-$1-test WHISPERBACKUP_TEST_PORTS=$((2 + 2 * $1))
 	# shellcheck source=tests/stack/environment.sh
 	source tests/stack/environment.sh
 }

@@ -334,13 +334,14 @@ static enum status wait_for_run(const struct session *session, bool by_systemd, 
 								struct follower *follower, int *ret_exit_code, struct error *error)
 {
 	bool passed_on = false;
-	for (bool ended = false; !ended;) {
+	/* The shell in between may die of a signal that the run itself takes time for. */
+	for (bool ended = false; !ended || (passed_on && run_log_is_running(session->backup_folder));) {
 		clock_sleep(FOLLOW_MILLISECONDS);
 		if (interrupt_pending() && !passed_on) {
 			passed_on = true;
 			pass_on_interrupt(session, by_systemd, process);
 		}
-		enum status status = process_ended(process, &ended, ret_exit_code, error);
+		enum status status = ended ? STATUS_OK : process_ended(process, &ended, ret_exit_code, error);
 		follow(follower);
 		if (status != STATUS_OK) {
 			return status;
