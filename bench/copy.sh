@@ -8,7 +8,7 @@ usage() {
 	cat <<'TEXT'
 Usage: bench/copy.sh [--size 1024] [--rounds 3] [--kinds "vectors text random small"] [--folder /var/tmp] [--program FILE]
 
-  --size       MiB of data of each kind; small files, of 4 KiB, are a tenth of it
+  --size       MiB of data of each kind; small files, of 4 KiB, are a twentieth of it
   --rounds     how often ours and cp are measured; the fastest is shown. tar is so slow that once is enough
   --folder     where data and archives are put for the time being
   --program    another bench-folder-copy, such as that of a version before, instead of the one built here
@@ -68,7 +68,7 @@ bytes_of() { stat -c %s "$folder/out"; }
 printf '%-8s %7s %11s %9s %7s %12s\n' data MiB 'ours s' 'tar czf s' 'cp s' 'ours/tar bytes'
 for kind in $kinds; do
 	mib=$size
-	[[ $kind != small ]] || mib=$((size / 10))
+	[[ $kind != small ]] || mib=$((size / 20))
 	"$program" make "$kind" "$folder/$kind" "$mib"
 	find "$folder/$kind" -type f -exec cat {} + >/dev/null
 	ours=$(fastest "$rounds" "$program" copy "$folder/$kind" "$folder/out")
