@@ -10,8 +10,8 @@
 #include "base/cleanup.h"
 #include "base/error.h"
 #include "base/progress.h"
-#include "pipeline/digest.h"
 #include "base/stream.h"
+#include "pipeline/digest.h"
 #include "runtimes/runtime.h"
 #include "stores/fingerprint.h"
 
