@@ -61,9 +61,9 @@ static void fill_text(char *block)
 										"of ",     "night ", "\n42\t1", "is ",   "was a", "{\"id\": ", "} "};
 	for (size_t at = 0; at < BLOCK;) {
 		const char *word = words[random_number() % (sizeof words / sizeof *words)];
-		size_t length = strlen(word) < BLOCK - at ? strlen(word) : BLOCK - at;
-		memcpy(block + at, word, length);
-		at += length;
+		for (size_t i = 0; word[i] != '\0' && at < BLOCK; i++) {
+			block[at++] = word[i];
+		}
 	}
 }
 
