@@ -2,7 +2,7 @@
 
 prefix ?= $(or $(PREFIX),/usr/local)
 
-.PHONY: all build asan test test-unit test-cli test-stack soak soak-restore bench-window bench-restore bench-reading demo stack-up stack-down format lint install uninstall deb clean help
+.PHONY: all build asan test test-unit test-cli test-stack soak soak-restore bench-window bench-restore bench-copy bench-reading demo stack-up stack-down format lint install uninstall deb clean help
 
 all: build
 
@@ -35,6 +35,9 @@ bench-window: ## how long services stand still, beside stop, copy, start
 
 bench-restore: ## how long each service is down for a restore, beside its own stop and start
 	@bench/restore.sh
+
+bench-copy: ## how fast folders are copied, beside tar and cp
+	@bench/copy.sh
 
 bench-reading: ## how long verifying and unpacking an archive take, beside gzip and tar
 	@bench/reading.sh
