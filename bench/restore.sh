@@ -31,27 +31,8 @@ while [[ $# -gt 0 ]]; do
 	shift
 done
 
-scripts/install-deps.sh >/dev/null
-scripts/build.sh build-release >/dev/null
-program=$PWD/build-release/whisperbackup
-export COMPOSE_PROJECT_NAME=whisperbackup-bench
-export POSTGRES_PORT=34432 REDIS_PORT=34379 CHROMADB_PORT=34000 NEO4J_HTTP_PORT=34474 NEO4J_BOLT_PORT=34687
-scratch=$(mktemp -d "${TMPDIR:-/var/tmp}/whisperbackup-bench-XXXXXX")
-export BACKUP_DIR=$scratch/backups
-cleanup() {
-	scripts/stack.sh down >/dev/null 2>&1 || true
-	rm -rf "$scratch"
-}
-trap cleanup EXIT
-
-container() { docker ps -aq --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME" --filter "label=com.docker.compose.service=$1"; }
-volume() { docker inspect --format "{{range .Mounts}}{{if eq .Destination \"$2\"}}{{.Source}}{{end}}{{end}}" "$(container "$1")"; }
-median() { sort -n | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
-
-# Bytes that do not compress, the same each time.
-random_bytes() { # SEED MIB
-	openssl enc -aes-128-ctr -nosalt -pbkdf2 -pass "pass:$1" </dev/zero 2>/dev/null | head -c $(($2 << 20)) || true
-}
+# shellcheck source=bench/stack.bash
+source bench/stack.bash
 
 fill() { # MIB: in each store
 	local folder i
@@ -59,10 +40,11 @@ fill() { # MIB: in each store
 		rm -rf "$folder"
 		mkdir "$folder"
 		for ((i = 0; i < $1; i += 128)); do
-			random_bytes "$folder $i" $(($1 - i < 128 ? $1 - i : 128)) >"$folder/$i"
+			random_bytes "$folder $i" $((($1 - i < 128 ? $1 - i : 128) << 20)) >"$folder/$i"
 		done
 	done
 	docker exec -i "$(container postgres)" psql -q -U "${POSTGRES_USER:-whisperengine}" -d postgres >/dev/null <<SQL
+SET client_min_messages = warning;
 DROP TABLE IF EXISTS ballast;
 CREATE TABLE ballast AS SELECT n, repeat(md5(n::text), 32) AS text FROM generate_series(1, $1 * 1024) n;
 CREATE INDEX ON ballast (n);
@@ -77,7 +59,7 @@ SQL
 # Its own stop and start, until it counts as well, by the same measure as a restore's.
 restart() { # SERVICE STORE: milliseconds
 	local began
-	began=$(date +%s%N)
+	began=$(now)
 	[[ $1 != chromadb ]] || docker kill --signal INT "$(container "$1")" >/dev/null
 	docker stop --time 120 "$(container "$1")" >/dev/null
 	docker start "$(container "$1")" >/dev/null
@@ -85,7 +67,7 @@ restart() { # SERVICE STORE: milliseconds
 		"$program" health --only "$2" >/dev/null 2>&1; do
 		sleep 0.1
 	done
-	echo $((($(date +%s%N) - began) / 1000000))
+	milliseconds_since "$began"
 }
 
 scripts/stack.sh up >/dev/null 2>&1
@@ -98,10 +80,10 @@ for size in $sizes; do
 	rm -rf "$BACKUP_DIR" "$scratch"/round-* "$scratch"/total-*
 	"$program" create --quiet 2>"$scratch/said" || { cat "$scratch/said" >&2 && exit 1; }
 	for ((round = 1; round <= rounds; round++)); do
-		began=$(date +%s%N)
+		began=$(now)
 		"$program" restore latest --yes --quiet --no-safety-backup --json >"$scratch/round-$round" 2>"$scratch/said" ||
 			{ cat "$scratch/said" >&2 && exit 1; }
-		echo $((($(date +%s%N) - began) / 100000000)) >"$scratch/total-$round"
+		echo $(($(milliseconds_since "$began") / 100)) >"$scratch/total-$round"
 	done
 	total=$(cat "$scratch"/total-* | median)
 	for pair in postgres:postgresql redis:redis chromadb:chromadb neo4j:neo4j; do

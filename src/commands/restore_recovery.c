@@ -22,7 +22,6 @@ enum {
 	OPEN_STEP_MILLISECONDS = 500,
 	LOOK_SECONDS = 1, /* that another command may take to look at the journal */
 	LOOK_STEP_MILLISECONDS = 20,
-	LONGEST_SECONDS = 3600, /* that the writers may stand still: as long as all services need for their starts */
 };
 
 struct recovery {
@@ -140,25 +139,11 @@ static enum status pause_writers(struct recovery *recovery, struct error *error)
 	if (status == STATUS_OK) {
 		status = writers_of(recovery->runtime, recovery->journal->project, stores, &recovery->writers, error);
 	}
-	const struct window_plan plan = {
-		.runtime = recovery->runtime,
-		.engine = recovery->journal->engine,
-		.journal = recovery->window_journal,
-		.containers = recovery->writers.items,
-		.count = recovery->writers.count,
-		.longest_seconds = LONGEST_SECONDS,
-		.too_long_hint = "see which service does not start (./bot.sh status), then recover again",
-	};
-	if (status == STATUS_OK && plan.count > 0) {
-		status = window_open(&plan, &recovery->window, error);
-	}
-	for (size_t i = 0; status == STATUS_OK && i < plan.count; i++) {
-		status = window_pause(recovery->window, plan.containers[i], error);
-		if (status == STATUS_CONFLICT || status == STATUS_NOT_FOUND) {
-			status = STATUS_OK; /* somebody else has paused, stopped or removed it, and so it does not write */
-		}
-	}
-	return status;
+	return status == STATUS_OK ? writers_pause(&recovery->writers, recovery->runtime, recovery->journal->engine,
+											   recovery->window_journal,
+											   "see which service does not start (./bot.sh status), then recover again",
+											   &recovery->window, error)
+							   : status;
 }
 
 static void let_writers_go(struct recovery *recovery)
@@ -225,8 +210,10 @@ static enum status recover(const char *backup_folder, const char *path, enum res
 	if (status == STATUS_OK) {
 		recovery.runtime->volume_access = (enum volume_access)recovery.journal->volume_access;
 	}
-	if (status == STATUS_OK && !recovery.journal->committing) {
-		status = pause_writers(&recovery, error);
+	struct error unpaused;
+	if (status == STATUS_OK && !recovery.journal->committing && pause_writers(&recovery, &unpaused) != STATUS_OK) {
+		/* No reason to leave services stopped and stores between two states. */
+		display_line(&recovery.display, MARK_WARNING, "writers go on meanwhile: %s", unpaused.message);
 	}
 	if (status == STATUS_OK) {
 		status = recover_all(&recovery, error);

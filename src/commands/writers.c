@@ -5,7 +5,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { SHORT_ID_LENGTH = 12 }; /* of a container, hexadecimal digits */
+enum {
+	SHORT_ID_LENGTH = 12,   /* of a container, hexadecimal digits */
+	LONGEST_SECONDS = 3600, /* that they may stand still for a restore: as long as all services need for their starts */
+};
 
 static bool is_a_store(const struct container *const stores[STORE_COUNT], const struct container *container)
 {
@@ -64,4 +67,26 @@ void writers_free(struct writers *writers)
 	free(writers->items);
 	container_list_free(&writers->now);
 	*writers = (struct writers){0};
+}
+
+enum status writers_pause(const struct writers *writers, struct runtime *runtime, const char *engine,
+						  const char *journal, const char *again, struct window **ret_window, struct error *error)
+{
+	const struct window_plan plan = {
+		.runtime = runtime,
+		.engine = engine,
+		.journal = journal,
+		.containers = writers->items,
+		.count = writers->count,
+		.longest_seconds = LONGEST_SECONDS,
+		.too_long_hint = again,
+	};
+	enum status status = plan.count > 0 ? window_open(&plan, ret_window, error) : STATUS_OK;
+	for (size_t i = 0; status == STATUS_OK && i < plan.count; i++) {
+		status = window_pause(*ret_window, plan.containers[i], error);
+		if (status == STATUS_CONFLICT || status == STATUS_NOT_FOUND) {
+			status = STATUS_OK;
+		}
+	}
+	return status;
 }

@@ -185,3 +185,14 @@ with_manifest() { # JQ-FILTER: the good backup with another manifest, as $bad
 	assert_nothing_paused
 	assert_no_leftovers
 }
+
+@test "writers stand still while a restore that was killed is undone" {
+	start_writer idle
+	run_expecting 137 env WHISPERBACKUP_TEST_KILL_AT=4 "$WHISPERBACKUP" restore $good --only redis --yes --no-safety-backup
+	wait_until container_is idle running
+	watch_pauses
+	program 0 recover
+	assert_contains "$errors" 'as it was before'
+	assert_equal "$(pauses_of idle)" 'pause unpause '
+	assert_all_running
+}
