@@ -2,7 +2,7 @@
 
 prefix ?= $(or $(PREFIX),/usr/local)
 
-.PHONY: all build asan test test-unit test-cli test-stack soak soak-restore bench-window bench-restore bench-copy bench-reading demo stack-up stack-down format lint install uninstall deb clean help
+.PHONY: all build asan test test-unit test-cli test-stack soak soak-restore bench bench-folder bench-create bench-restore bench-window demo stack-up stack-down format lint install uninstall deb clean help
 
 all: build
 
@@ -30,17 +30,19 @@ soak: ## fifty backups under load, each restored and checked for being of one mo
 soak-restore: ## a restore of all four stores, killed and made to fail at every step
 	@WHISPERBACKUP_TEST_STORES=postgresql,redis,chromadb,neo4j tests/run.sh tests/stack/76-killed-restore.bats
 
-bench-window: ## how long services stand still, beside stop, copy, start
-	@bench/window.sh
+bench: bench-folder bench-create bench-restore bench-window ## measure it all again, into docs/BENCHMARKS.md; takes an hour
+
+bench-folder: ## how fast folders are archived and unpacked, beside tar, pigz, zstd, restic, borg and cp
+	@bench/report.sh folder
+
+bench-create: ## how long a backup of a whole stack takes, beside the commands by hand
+	@bench/report.sh create
 
 bench-restore: ## how long each service is down for a restore, beside its own stop and start
-	@bench/restore.sh
+	@bench/report.sh restore
 
-bench-copy: ## how fast folders are copied, beside tar and cp
-	@bench/copy.sh
-
-bench-reading: ## how long verifying and unpacking an archive take, beside gzip and tar
-	@bench/reading.sh
+bench-window: ## how long services stand still, beside stop, copy, start
+	@bench/report.sh window
 
 demo: ## back up a real stack, break it, restore it, show that it is back
 	@scripts/demo.sh

@@ -15,22 +15,9 @@ TEXT
 
 sizes='0.1 1 4'
 rounds=3
-while [[ $# -gt 0 ]]; do
-	case $1 in
-	--sizes | --rounds)
-		[[ $# -ge 2 ]] || { usage >&2 && exit 2; }
-		case $1 in
-		--sizes) sizes=$2 ;;
-		--rounds) rounds=$2 ;;
-		esac
-		shift
-		;;
-	-h | --help) usage && exit 0 ;;
-	*) usage >&2 && exit 2 ;;
-	esac
-	shift
-done
-
+# shellcheck source=bench/common.bash
+source bench/common.bash
+read_options 'sizes rounds' "$@"
 # shellcheck source=bench/stack.bash
 source bench/stack.bash
 
@@ -43,16 +30,8 @@ fill() { # MIB: in each store
 			random_bytes "$folder $i" $((($1 - i < 128 ? $1 - i : 128) << 20)) >"$folder/$i"
 		done
 	done
-	docker exec -i "$(container postgres)" psql -q -U "${POSTGRES_USER:-whisperengine}" -d postgres >/dev/null <<SQL
-SET client_min_messages = warning;
-DROP TABLE IF EXISTS ballast;
-CREATE TABLE ballast AS SELECT n, repeat(md5(n::text), 32) AS text FROM generate_series(1, $1 * 1024) n;
-CREATE INDEX ON ballast (n);
-CHECKPOINT;
-SQL
-	docker exec "$(container redis)" redis-cli eval \
-		'redis.call("FLUSHALL") for i = 1, tonumber(ARGV[1]) do redis.call("SET", "ballast:" .. i, string.rep(redis.sha1hex(i), 26214)) end return 1' \
-		0 "$1" >/dev/null
+	fill_postgresql "$1"
+	fill_redis "$1"
 	sync
 }
 
@@ -73,7 +52,8 @@ restart() { # SERVICE STORE: milliseconds
 scripts/stack.sh up >/dev/null 2>&1
 chroma=$(volume chromadb /chroma/chroma)
 neo4j=$(volume neo4j /data)
-printf 'Downtime of a restore: %s, %s cores, %s\n\n' "$(uname -sr)" "$(nproc)" "$(date -u +%F)"
+printf 'Measured on: '
+machine "$scratch"
 printf '| GiB each | store | down | its own stop and start | ratio | whole restore |\n| --- | --- | --- | --- | --- | --- |\n'
 for size in $sizes; do
 	fill "$(awk "BEGIN { printf \"%d\", $size * 1024 }")"

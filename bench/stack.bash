@@ -1,6 +1,6 @@
 # shellcheck shell=bash disable=SC2034 # for who sources this
-# What the benches of a whole stack share: a release build, a stack of its own, which is removed at the end, and small
-# helpers. Sourced, from the project's folder; `at_end` may be defined for what has to be removed before.
+# What the benches of a whole stack share: a release build, a stack of its own, which is removed at the end, and data
+# for it. Sourced after common.bash; `at_end` may be defined for what has to be removed before.
 scripts/install-deps.sh >/dev/null
 scripts/build.sh build-release >/dev/null
 program=$PWD/build-release/whisperbackup
@@ -18,11 +18,24 @@ trap cleanup EXIT
 
 container() { docker ps -aq --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME" --filter "label=com.docker.compose.service=$1"; }
 volume() { docker inspect --format "{{range .Mounts}}{{if eq .Destination \"$2\"}}{{.Source}}{{end}}{{end}}" "$(container "$1")"; }
-now() { date +%s%N; }
-milliseconds_since() { echo $((($(now) - $1) / 1000000)); }
-median() { sort -n | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'; }
 
 # Bytes that do not compress, the same each time.
 random_bytes() { # SEED BYTES
 	openssl enc -aes-128-ctr -nosalt -pbkdf2 -pass "pass:$1" </dev/zero 2>/dev/null | head -c "$2" || true
+}
+
+fill_postgresql() { # MIB, of rows of a kilobyte with an index
+	docker exec -i "$(container postgres)" psql -q -U "${POSTGRES_USER:-whisperengine}" -d postgres >/dev/null <<SQL
+SET client_min_messages = warning;
+DROP TABLE IF EXISTS ballast;
+CREATE TABLE ballast AS SELECT n, repeat(md5(n::text), 32) AS text FROM generate_series(1, $1 * 1024) n;
+CREATE INDEX ON ballast (n);
+CHECKPOINT;
+SQL
+}
+
+fill_redis() { # MIB, in values of a megabyte
+	docker exec "$(container redis)" redis-cli eval \
+		'redis.call("FLUSHALL") for i = 1, tonumber(ARGV[1]) do redis.call("SET", "ballast:" .. i, string.rep(redis.sha1hex(i), 26214)) end return 1' \
+		0 "$1" >/dev/null
 }

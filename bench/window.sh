@@ -6,12 +6,12 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 usage() {
 	cat <<'TEXT'
-Usage: bench/window.sh [--sizes "1 2 4 8"] [--changes "0 0.1 1"] [--rounds 5] [--no-tar]
+Usage: bench/window.sh [--sizes "1 2 4 8"] [--changes "0 0.1 1"] [--rounds 5] [--tar yes]
 
   --sizes      GiB of data in the volumes of ChromaDB and Neo4j together
   --changes    percent of it that is written anew while a backup is made
   --rounds     backups for each size and change, of which the median is shown
-  --no-tar     leave out "stop, tar czf, start", which takes a minute and a half for each GiB
+  --tar        "no" leaves out "stop, tar czf, start", which takes half a minute for each GiB
 TEXT
 }
 
@@ -19,24 +19,9 @@ sizes='1 2 4 8'
 changes='0 0.1 1'
 rounds=5
 tar=yes
-while [[ $# -gt 0 ]]; do
-	case $1 in
-	--sizes | --changes | --rounds)
-		[[ $# -ge 2 ]] || { usage >&2 && exit 2; }
-		case $1 in
-		--sizes) sizes=$2 ;;
-		--changes) changes=$2 ;;
-		--rounds) rounds=$2 ;;
-		esac
-		shift
-		;;
-	--no-tar) tar= ;;
-	-h | --help) usage && exit 0 ;;
-	*) usage >&2 && exit 2 ;;
-	esac
-	shift
-done
-
+# shellcheck source=bench/common.bash
+source bench/common.bash
+read_options 'sizes changes rounds tar' "$@"
 # shellcheck source=bench/stack.bash
 source bench/stack.bash
 writer=whisperbackup-bench-writer
@@ -90,14 +75,15 @@ copy_files() { cp -a "$chroma" "$scratch/copy" && cp -a "$neo4j" "$scratch/copy/
 scripts/stack.sh up >/dev/null 2>&1
 chroma=$(volume chromadb /chroma/chroma)
 neo4j=$(volume neo4j /data)
-printf 'Window of a backup: %s, %s cores, %s\n\n' "$(uname -sr)" "$(nproc)" "$(date -u +%F)"
+printf 'Measured on: '
+machine "$scratch"
 printf '| GiB | changed | window | longest | of it: ask | capture | pause, thaw | kept in it | whole backup | stop, cp, start | stop, tar, start |\n'
 printf '| --- | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |\n'
 for size in $sizes; do
 	fill "$size"
 	cp_time=$(stop_and_start copy_files)
 	tar_time=-
-	[[ -z $tar ]] || tar_time=$(stop_and_start copy_tar)
+	[[ $tar == no ]] || tar_time=$(stop_and_start copy_tar)
 	seconds=$((size * 2 + 1))
 	for change in $changes; do
 		# Half of the blocks in each of the two files.

@@ -10,12 +10,13 @@ fail() {
 
 usage() {
     cat <<'TEXT'
-Usage: scripts/install-deps.sh [--build | --package] [--compose-v2 | --compose-v2-in FOLDER]
+Usage: scripts/install-deps.sh [--build | --package | --bench] [--compose-v2 | --compose-v2-in FOLDER]
 
 Installs, from Debian or Ubuntu packages, what this project needs:
   --build   only what compiling the program needs
   --package that, and what building the Debian package needs
   (none)    that, and what the tests, the linters and the local data stack need
+  --bench   that, and the programs that benchmarks compare with
   --compose-v2
             also Compose v2, where the system has only docker-compose 1.x (as on
             Debian 12): Debian 13's program goes to /usr/local, as "docker
@@ -35,6 +36,7 @@ while [[ $# -gt 0 ]]; do
     case $1 in
         --build) scope=build ;;
         --package) scope=package ;;
+        --bench) scope=bench ;;
         --compose-v2) compose_v2=yes ;;
         --compose-v2-in)
             [[ $# -ge 2 ]] || fail "--compose-v2-in wants a folder"
@@ -116,9 +118,16 @@ need_program ninja ninja-build
 need_program pkg-config pkg-config
 need_program gcc gcc
 need_package libc6-dev libcurl4-openssl-dev libjansson-dev libarchive-dev libisal-dev libsqlite3-dev libssl-dev
-if [[ $scope == package || $scope == all ]]; then
+if [[ $scope != build ]]; then
     need_program dpkg-buildpackage dpkg-dev
     need_package debhelper
+fi
+if [[ $scope == bench ]]; then
+    need_program pigz pigz
+    need_program zstd zstd
+    need_program restic restic
+    need_program borg borgbackup
+    scope=all
 fi
 if [[ $scope == all ]]; then
     need_package libcmocka-dev

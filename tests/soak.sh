@@ -5,12 +5,13 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 usage() {
 	cat <<'TEXT'
-Usage: tests/soak.sh [-n BACKUPS] [--mode plain|heavy] [--without PART] [--keep]
+Usage: tests/soak.sh [-n BACKUPS] [--mode plain|heavy|rewriting] [--without PART] [--keep]
 
   -n BACKUPS      how many (default 50)
-  --mode MODE     the writer's load (default: both in turn)
+  --mode MODE     the writer's load (default: plain and heavy in turn)
   --without PART  leave a part of the protocol out (writer_pause, at_rest, racily_clean) and go on until a backup fails
-                  its check, BACKUPS at the most: exit status 0 if one does
+                  its check, BACKUPS at the most: exit status 0 if one does. Without at_rest only those backups count
+                  that were taken while ChromaDB was not at rest, and its load is "rewriting" (tests/stack/writer)
   --keep          leave the stack running
 
 Environment: WHISPERBACKUP (the program, default build/whisperbackup), WHISPERBACKUP_TEST_PROJECT and
@@ -19,7 +20,7 @@ TEXT
 }
 
 backups=50
-modes=(plain heavy)
+modes=()
 without=''
 keep=''
 while [[ $# -gt 0 ]]; do
@@ -45,7 +46,11 @@ while [[ $# -gt 0 ]]; do
 	esac
 	shift
 done
-[[ $backups =~ ^[1-9][0-9]*$ && ${modes[*]} =~ ^(plain|heavy|plain heavy)$ ]] || { usage >&2 && exit 2; }
+if [[ ${#modes[@]} == 0 ]]; then
+	modes=(plain heavy)
+	[[ $without != at_rest ]] || modes=(rewriting)
+fi
+[[ $backups =~ ^[1-9][0-9]*$ && ${modes[*]} =~ ^(plain|heavy|rewriting|plain heavy)$ ]] || { usage >&2 && exit 2; }
 
 export WHISPERBACKUP_TEST_PROJECT=${WHISPERBACKUP_TEST_PROJECT:-whisperbackup-soak-test}
 export WHISPERBACKUP_TEST_PORTS=${WHISPERBACKUP_TEST_PORTS:-3}
@@ -59,6 +64,7 @@ program=${WHISPERBACKUP:-build/whisperbackup}
 patience=240    # seconds for what has to come
 at_a_time=5     # backups taken under one load before they are restored
 numbers_apart=3 # how far the writer has to get between two backups
+most_passed_over=500
 
 work=$(mktemp -d)
 export BACKUP_DIR=$work/backups
@@ -89,6 +95,7 @@ wait_until() { # COMMAND ARGUMENT..
 passed=0
 failed=0
 taken=0
+passed_over=0 # backups that say nothing of the part that is left out
 mode=''
 
 took=()   # timestamps of the backups that wait for their check ...
@@ -96,17 +103,28 @@ lowest=() # ... and what the writer's number was before and after each
 highest=()
 
 take_backups() { # COUNT
-	local before report
+	local before report timestamp
 	while ((${#took[@]} < $1)); do
 		before=$(writer_number)
 		wait_until writer_is_past $((before + numbers_apart))
 		before=$(writer_number)
 		report=$(WHISPERBACKUP_TEST_WITHOUT=$without "$program" create --quiet --json 2>"$work/err") ||
 			broken "create failed with status $?: $(cat "$work/err")"
-		took+=("$(jq -r .timestamp <<<"$report")")
+		timestamp=$(jq -r .timestamp <<<"$report")
+		if [[ $without == at_rest ]] && jq -e '(.retries // 0) == 0' <<<"$(store_of "$timestamp" chromadb)" >/dev/null; then
+			passed_over=$((passed_over + 1))
+			((passed_over <= most_passed_over)) || broken "ChromaDB was at rest in $passed_over backups"
+			rm -r "$BACKUP_DIR/whisperengine_backup_$timestamp"
+			continue
+		fi
+		took+=("$timestamp")
 		lowest+=("$before")
 		highest+=("$(writer_number)")
 	done
+}
+
+store_of() { # TIMESTAMP STORE
+	jq ".stores[] | select(.name == \"$2\")" "$BACKUP_DIR/whisperengine_backup_$1/manifest.json"
 }
 
 windows_of() { # TIMESTAMP

@@ -1,4 +1,4 @@
-/* The engine's connection and its containers: find, inspect, pause, stop, start. */
+/* The engine's connection and its containers: find, inspect, stop, start. */
 #include "runtimes/docker.h"
 
 #include "base/clock.h"
@@ -335,30 +335,6 @@ static enum status docker_inspect(struct runtime *runtime, const struct containe
 	return STATUS_OK;
 }
 
-static enum status docker_pause(struct runtime *runtime, const struct container *container, struct error *error)
-{
-	enum status status = docker_request((struct docker *)runtime, "POST", NULL, NULL, NULL, error,
-										"/containers/%s/pause", container->id);
-	return status == STATUS_OK ? STATUS_OK : error_prefix(error, "cannot pause %s", container->name);
-}
-
-static enum status docker_unpause(struct runtime *runtime, const struct container *container, struct error *error)
-{
-	enum status status = docker_request((struct docker *)runtime, "POST", NULL, NULL, NULL, error,
-										"/containers/%s/unpause", container->id);
-	if (status == STATUS_OK) {
-		return STATUS_OK;
-	}
-	struct error ignored;
-	enum container_state state = CONTAINER_PAUSED;
-	enum container_health health = HEALTH_NONE;
-	if (docker_inspect(runtime, container, &state, &health, &ignored) == STATUS_OK && state != CONTAINER_PAUSED) {
-		return error_set(error, STATUS_CONFLICT, "%s is not paused", container->name);
-	}
-	(void)error_prefix(error, "cannot thaw %s", container->name);
-	return error_hint(error, "thaw it by hand: docker unpause %s", container->name);
-}
-
 /* Whether the container runs, and since when: another time means that it has been started again. */
 static enum status look_at_run(struct docker *docker, const struct container *container, bool *ret_running,
 							   char ret_since[STARTED_AT_SIZE], struct error *error)
@@ -440,6 +416,7 @@ static const struct runtime_ops docker_ops = {
 	.inspect = docker_inspect,
 	.pause = docker_pause,
 	.unpause = docker_unpause,
+	.next_check = docker_next_check,
 	.stop = docker_stop,
 	.start = docker_start,
 	.archive_get = docker_archive_get,

@@ -154,29 +154,11 @@ static enum status parse_stat(const char *base64, struct path_stat *ret_stat, st
 	int decoded = text == NULL ? -1 : EVP_DecodeBlock(text, (const unsigned char *)base64, (int)length);
 	CLEANUP(cleanup_json) json_t *json = decoded < 0 ? NULL : json_loads((const char *)text, 0, NULL);
 	const char *mtime = json_string_value(json_object_get(json, "mtime"));
-	struct tm calendar = {0};
-	const char *rest = mtime != NULL ? strptime(mtime, "%Y-%m-%dT%H:%M:%S", &calendar) : NULL;
-	if (rest == NULL) {
+	if (mtime == NULL || !docker_time(mtime, &ret_stat->mtime)) {
 		return error_set(error, STATUS_FAILED, "Docker's description of a file makes no sense");
-	}
-	long nanoseconds = 0;
-	if (*rest == '.') {
-		rest++;
-		for (long unit = 100000000; *rest >= '0' && *rest <= '9'; rest++, unit /= 10) {
-			nanoseconds += unit * (*rest - '0');
-		}
-	}
-	long offset = 0; /* "Z" or "+02:00": RFC 3339 */
-	if (*rest == '+' || *rest == '-') {
-		int hours = 0;
-		int minutes = 0;
-		if (sscanf(rest + 1, "%2d:%2d", &hours, &minutes) == 2) {
-			offset = (*rest == '-' ? -1L : 1L) * (hours * 3600L + minutes * 60L);
-		}
 	}
 	ret_stat->size = (uint64_t)json_integer_value(json_object_get(json, "size"));
 	ret_stat->mode = mode_of_go(json_integer_value(json_object_get(json, "mode")));
-	ret_stat->mtime = (struct timespec){.tv_sec = timegm(&calendar) - offset, .tv_nsec = nanoseconds};
 	return STATUS_OK;
 }
 

@@ -1,16 +1,19 @@
 #include "runtimes/docker_http.h"
 
+#include "base/clock.h"
 #include "base/interrupt.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 enum {
 	PENDING_LIMIT = 1 << 20,  /* bytes of a reply that wait to be read before the engine is held back */
 	FAILURE_LIMIT = 16 << 10, /* bytes of an error reply worth keeping */
 	POLL_MILLISECONDS = 500,  /* how long an interrupt may go unnoticed */
+	WATCH_MILLISECONDS = 20,  /* between two looks at the time of who watches */
 };
 
 static int stop_when_interrupted(void *context, curl_off_t total, curl_off_t now, curl_off_t upload_total,
@@ -98,6 +101,31 @@ static size_t collect(char *bytes, size_t size, size_t count, void *context)
 	return buffer_append(context, bytes, size * count, &ignored) == STATUS_OK ? size * count : 0;
 }
 
+/* As curl_easy_perform, which wakes up too seldom. */
+static CURLcode perform_watched(CURL *curl, struct docker_watch *watch)
+{
+	CURLM *multi = curl_multi_init();
+	CURLMcode code = multi != NULL ? curl_multi_add_handle(multi, curl) : CURLM_OUT_OF_MEMORY;
+	double late = clock_seconds() + watch->milliseconds / 1000.0;
+	int running = 1;
+	while (code == CURLM_OK && running > 0) {
+		code = curl_multi_perform(multi, &running);
+		if (code == CURLM_OK && running > 0) {
+			code = curl_multi_poll(multi, NULL, 0, watch != NULL ? WATCH_MILLISECONDS : POLL_MILLISECONDS, NULL);
+		}
+		if (watch != NULL && running > 0 && clock_seconds() > late) {
+			watch->slow(watch);
+			watch = NULL;
+		}
+	}
+	int left = 0;
+	const CURLMsg *message = code == CURLM_OK ? curl_multi_info_read(multi, &left) : NULL;
+	CURLcode result = message != NULL ? message->data.result : CURLE_OUT_OF_MEMORY;
+	curl_multi_remove_handle(multi, curl);
+	curl_multi_cleanup(multi);
+	return result;
+}
+
 enum status docker_request(struct docker *docker, const char *method, json_t *body, json_t **ret_reply, long *ret_code,
 						   struct error *error, const char *path_format, ...)
 {
@@ -126,7 +154,7 @@ enum status docker_request(struct docker *docker, const char *method, json_t *bo
 	if (strcmp(method, "POST") == 0) {
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, text != NULL ? text : "");
 	}
-	CURLcode result = curl_easy_perform(curl);
+	CURLcode result = docker->watch != NULL ? perform_watched(curl, docker->watch) : curl_easy_perform(curl);
 	curl_slist_free_all(headers);
 	if (result != CURLE_OK) {
 		return docker_curl_error(docker, curl, result, error);
@@ -150,6 +178,30 @@ enum status docker_request(struct docker *docker, const char *method, json_t *bo
 		}
 	}
 	return STATUS_OK;
+}
+
+bool docker_time(const char *text, struct timespec *ret_time)
+{
+	struct tm calendar = {0};
+	const char *rest = strptime(text, "%Y-%m-%dT%H:%M:%S", &calendar);
+	if (rest == NULL) {
+		return false;
+	}
+	long nanoseconds = 0;
+	if (*rest == '.') {
+		rest++;
+		for (long unit = 100000000; *rest >= '0' && *rest <= '9'; rest++, unit /= 10) {
+			nanoseconds += unit * (*rest - '0');
+		}
+	}
+	long offset = 0;
+	int hours = 0;
+	int minutes = 0;
+	if ((*rest == '+' || *rest == '-') && sscanf(rest + 1, "%2d:%2d", &hours, &minutes) == 2) {
+		offset = (*rest == '-' ? -1L : 1L) * (hours * 3600L + minutes * 60L);
+	}
+	*ret_time = (struct timespec){.tv_sec = timegm(&calendar) - offset, .tv_nsec = nanoseconds};
+	return true;
 }
 
 /* --- transfers that are pulled -------------------------------------------------------------------------------------

@@ -16,15 +16,22 @@ enum {
 	DOCKER_PATH_SIZE = 2048,              /* bytes of a request's path and query */
 	DOCKER_REPLY_LIMIT = 32 << 20,        /* bytes of a JSON reply: an inspect of a container is some 10 KiB */
 	DOCKER_CONNECT_TIMEOUT_SECONDS = 10,  /* a local socket answers at once or not at all */
-	DOCKER_REQUEST_TIMEOUT_SECONDS = 120, /* a plain request; one unpause in 440 was seen to take 5 s */
+	DOCKER_REQUEST_TIMEOUT_SECONDS = 120, /* a plain request */
+};
+
+/* Is told when no answer has come in time; the request goes on. */
+struct docker_watch {
+	void (*slow)(struct docker_watch *watch);
+	unsigned milliseconds;
 };
 
 struct docker {
 	struct runtime runtime;
 	char *socket_path;
-	char version[16];         /* "1.41"; empty before it is agreed */
-	CURL *curl;               /* for plain requests, which reuse its connection */
-	unsigned timeout_seconds; /* of a plain request; 0 for none */
+	char version[16];           /* "1.41"; empty before it is agreed */
+	CURL *curl;                 /* for plain requests, which reuse its connection */
+	unsigned timeout_seconds;   /* of a plain request; 0 for none */
+	struct docker_watch *watch; /* of the plain request that is made; NULL: nobody */
 };
 
 CLEANUP_DEFINE(json, json_t, json_decref)
@@ -81,11 +88,18 @@ enum status docker_transfer_wait(struct docker_transfer *transfer, bool *write_f
 enum status docker_transfer_result(struct docker_transfer *transfer, struct error *error) MUST_CHECK;
 void docker_transfer_close(struct docker_transfer *transfer);
 
+/* A time as the engine writes it: RFC 3339, with "Z" or an offset, and fractions of a second. False if it is none. */
+bool docker_time(const char *text, struct timespec *ret_time);
+
 /* docker.c: the container with that id, inspected. */
 enum status docker_container(struct docker *docker, const char *id, struct container **ret_container,
 							 struct error *error) MUST_CHECK;
 
-/* docker_archive.c, docker_exec.c and docker_throwaway.c: their part of the runtime's table. */
+/* docker_archive.c, docker_exec.c, docker_pause.c and docker_throwaway.c: their part of the runtime's table. */
+enum status docker_pause(struct runtime *runtime, const struct container *container, struct error *error);
+enum status docker_unpause(struct runtime *runtime, const struct container *container, struct error *error);
+enum status docker_next_check(struct runtime *runtime, const struct container *container, double *ret_seconds,
+							  struct error *error);
 enum status docker_archive_get(struct runtime *runtime, const struct container *container, const char *path,
 							   struct source **ret_tar, struct error *error);
 enum status docker_archive_put(struct runtime *runtime, const struct container *container, const char *path,

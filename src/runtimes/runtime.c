@@ -187,6 +187,12 @@ enum status runtime_unpause(struct runtime *runtime, const struct container *con
 	return runtime->ops->unpause(runtime, container, error);
 }
 
+enum status runtime_next_check(struct runtime *runtime, const struct container *container, double *ret_seconds,
+							   struct error *error)
+{
+	return runtime->ops->next_check(runtime, container, ret_seconds, error);
+}
+
 enum status runtime_stop(struct runtime *runtime, const struct container *container, const char *signal,
 						 unsigned seconds, struct error *error)
 {

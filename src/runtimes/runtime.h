@@ -98,6 +98,8 @@ struct runtime_ops {
 						   enum container_health *ret_health, struct error *error);
 	enum status (*pause)(struct runtime *runtime, const struct container *container, struct error *error);
 	enum status (*unpause)(struct runtime *runtime, const struct container *container, struct error *error);
+	enum status (*next_check)(struct runtime *runtime, const struct container *container, double *ret_seconds,
+							  struct error *error);
 	enum status (*stop)(struct runtime *runtime, const struct container *container, const char *signal,
 						unsigned seconds, struct error *error);
 	enum status (*start)(struct runtime *runtime, const struct container *container, struct error *error);
@@ -178,6 +180,14 @@ enum status runtime_inspect(struct runtime *runtime, const struct container *con
  * already. */
 enum status runtime_pause(struct runtime *runtime, const struct container *container, struct error *error) MUST_CHECK;
 enum status runtime_unpause(struct runtime *runtime, const struct container *container, struct error *error) MUST_CHECK;
+
+/*
+ * In how many seconds the engine starts the container's health check; less than 0 if it has been due for so long, and
+ * runs or will at once; INFINITY if there is none or nothing is known of it. A program that is being started in a
+ * container as it is paused is in the way of its thaw.
+ */
+enum status runtime_next_check(struct runtime *runtime, const struct container *container, double *ret_seconds,
+							   struct error *error) MUST_CHECK;
 
 /*
  * Stops the container and waits until it has: `signal` (NULL for the container's own stop signal) first, SIGKILL after

@@ -68,6 +68,10 @@ hold_in_window() { # SERVICE [ARGUMENT..]: the program is stopped while that ser
 	find_guardian
 }
 
+thaw_past_engine() { # FILE as frozen_file has printed it
+	if [[ $1 == */freezer.state ]]; then echo THAWED >"$1"; else echo 0 >"$1"; fi
+}
+
 kill_all() { # PID..: at the same time, and waits until they have gone
 	local pid
 	kill -KILL "$@"
@@ -303,6 +307,37 @@ write_journal() { # BOOT-ID SERVICE
 }
 
 # --- what its owner wants -----------------------------------------------------------------------------------------------
+
+# A program that has not quite begun when its container is paused keeps the engine from thawing it, for ever perhaps.
+@test "programs that are started in a container all the time do not keep it paused" {
+	[[ $(id -u) == 0 ]] || skip "only root can thaw a container past the engine"
+	local store execs=()
+	: >"$BATS_TEST_TMPDIR/on"
+	for store in chromadb neo4j; do
+		(while [[ -e $BATS_TEST_TMPDIR/on ]]; do docker exec "$(container "$store")" true; done >/dev/null 2>&1) 3>&- &
+		execs+=($!)
+	done
+	program 0 create --quiet --only chromadb,neo4j
+	program 0 create --quiet --only chromadb,neo4j
+	assert_nothing_paused
+	rm "$BATS_TEST_TMPDIR/on"
+	wait "${execs[@]}"
+	assert_sound
+}
+
+@test "a container that was thawed past the engine, by a run that was killed then, is recovered" {
+	[[ $(id -u) == 0 ]] || skip "only root can thaw a container past the engine"
+	local frozen
+	hold_in_window neo4j
+	frozen=$(frozen_file neo4j)
+	[[ -n $frozen ]] || skip "there is no freezer here"
+	kill_all "$running" "$guardian"
+	thaw_past_engine "$frozen"
+	is_paused neo4j
+	program 0 recover
+	assert_contains "$output$errors" 'neo4j'
+	assert_sound
+}
 
 @test "a container that its owner has paused stays paused: after create, and after a kill and recover" {
 	start_extra

@@ -12,7 +12,7 @@ writer_container() { # the name; there may be others in the project
 	echo "${COMPOSE_PROJECT_NAME}_${1:-writer}_1"
 }
 
-writer_start() { # MODE [SERVICE [DOCKER-RUN-OPTION..]]: plain, heavy, gentle or idle
+writer_start() { # MODE [SERVICE [DOCKER-RUN-OPTION..]]: plain, heavy, rewriting, gentle or idle
 	local mode=$1 service=${2:-writer} name
 	shift $(($# < 2 ? $# : 2))
 	"$writer_folder/image.sh" "$writer_image" || return 1

@@ -7,8 +7,10 @@
 
 #include "support.h"
 
+#include "base/clock.h"
 #include "runtimes/runtime.h"
 
+#include <math.h>
 #include <sys/mman.h>
 
 enum { FAKE_CONTAINERS = 8, FAKE_LOG_SIZE = 4096 };
@@ -18,7 +20,8 @@ struct fake_engine {
 	enum container_state states[FAKE_CONTAINERS];
 	enum status pause_answer[FAKE_CONTAINERS];   /* STATUS_OK: it obeys */
 	enum status unpause_answer[FAKE_CONTAINERS]; /* likewise */
-	char log[FAKE_LOG_SIZE];                     /* "+a" paused, "-a" thawed, in the order of the calls */
+	double next_check[FAKE_CONTAINERS]; /* clock_seconds of a health check; 0: there is none; -1: always soon */
+	char log[FAKE_LOG_SIZE];            /* "+a" paused, "-a" thawed, in the order of the calls */
 };
 
 struct fake_runtime {
@@ -88,6 +91,15 @@ static inline enum status fake_unpause(struct runtime *runtime, const struct con
 	return STATUS_OK;
 }
 
+static inline enum status fake_next_check(struct runtime *runtime, const struct container *container,
+										  double *ret_seconds, struct error *error)
+{
+	(void)error;
+	double next = fake_of(runtime)->next_check[fake_index(container)];
+	*ret_seconds = next > 0 ? next - clock_seconds() : next < 0 ? 0.01 : INFINITY;
+	return STATUS_OK;
+}
+
 static inline void fake_free(struct runtime *runtime)
 {
 	free(runtime);
@@ -114,6 +126,7 @@ static const struct runtime_ops fake_ops = {
 	.inspect = fake_inspect,
 	.pause = fake_pause,
 	.unpause = fake_unpause,
+	.next_check = fake_next_check,
 	.free = fake_free,
 };
 

@@ -146,6 +146,29 @@ static void writers_stand_still_first_and_last_and_who_is_restless_comes_before_
 	stage_free(set);
 }
 
+static void a_health_check_that_is_about_to_begin_is_waited_for(void **state)
+{
+	struct error error;
+	struct moment moment;
+	struct stage *set = stage(state);
+	double due = clock_seconds() + 0.15;
+	set->engine->next_check[1] = due;
+	assert_ok(take(set, &moment, &error), &error);
+	assert_true(clock_seconds() >= due);
+	assert_true(moment.window_milliseconds > 0);
+	stage_free(set);
+}
+
+static void health_checks_that_are_always_about_to_begin_are_not_waited_for_for_ever(void **state)
+{
+	struct error error;
+	struct moment moment;
+	struct stage *set = stage(state);
+	set->engine->next_check[0] = -1;
+	assert_ok(take(set, &moment, &error), &error);
+	stage_free(set);
+}
+
 static void who_is_busy_is_thawed_and_looked_at_again(void **state)
 {
 	struct error error;
@@ -385,6 +408,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		scratch_test(writers_stand_still_first_and_last_and_who_is_restless_comes_before_the_others),
+		scratch_test(a_health_check_that_is_about_to_begin_is_waited_for),
+		scratch_test(health_checks_that_are_always_about_to_begin_are_not_waited_for_for_ever),
 		scratch_test(who_is_busy_is_thawed_and_looked_at_again),
 		scratch_test(one_that_never_rests_does_not_keep_the_others_from_their_moment),
 		scratch_test(a_conflict_means_another_window),

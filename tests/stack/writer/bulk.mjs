@@ -64,7 +64,12 @@ function upsertInTurn() {
 	};
 }
 
-const openChroma = async () => `/collections/${(await chroma('POST', '/collections', { name: bulkCollection, get_or_create: true })).id}`;
+async function openChroma() {
+	const configuration = process.env.WRITER_MODE === 'rewriting' ? { hnsw: { batch_size: batch, sync_threshold: batch } } : undefined;
+	const collection = await chroma('POST', '/collections', { name: bulkCollection, get_or_create: true, configuration });
+	return `/collections/${collection.id}`;
+}
+
 const closePostgres = (client) => client.end();
 
 // Each runs on its own: open, then `step` with a new turn again and again.

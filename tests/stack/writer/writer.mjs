@@ -1,6 +1,6 @@
 // Writes number n to PostgreSQL, then Redis, then ChromaDB, then Neo4j, then n + 1, as fast as it can, and so on for each
 // chain of places.mjs, all at the same time, with connections that stay open. WRITER_MODE=heavy adds the load of bulk.mjs,
-// WRITER_MODE=gentle leaves the machine time for other things, WRITER_MODE=idle writes nothing.
+// WRITER_MODE=rewriting the same with a ChromaDB that rewrites its index all the time, WRITER_MODE=gentle leaves the machine time for other things, WRITER_MODE=idle writes nothing.
 // When it starts, or a store was away, a chain goes on with the largest number that is anywhere in it; but places that
 // are further apart than the one number in flight are left as they are, and it ends with exit status 3.
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -129,6 +129,6 @@ for (const [name, places] of Object.entries(chains)) {
 for (const [name, places] of Object.entries(chains)) {
 	writeNumbers(name, places);
 }
-if (mode === 'heavy') {
+if (mode === 'heavy' || mode === 'rewriting') {
 	loads.forEach(bear);
 }

@@ -1,0 +1,67 @@
+#!/usr/bin/env bats
+# shellcheck shell=bats disable=SC2030,SC2031,SC2154
+# Memory does not grow with the data: a file of 64 GiB, nearly all of it a hole, and 200,000 files beside it. It is the
+# program as people have it that is measured: the sanitizers' own memory would hide it.
+
+load helpers
+
+most=$((64 << 10)) # KiB that it may have resident
+files=200000
+
+setup_file() {
+	stack_up
+	seed chromadb
+	local folder
+	ninja -C build --quiet measure
+	folder=$(volume)
+	mkdir "$folder/ballast"
+	truncate -s 64G "$folder/ballast/holes"
+	printf 'end' | dd of="$folder/ballast/holes" bs=1M seek=65535 conv=notrunc status=none
+	seq $files | split -l 1 -a 4 - "$folder/ballast/"
+	WHISPERBACKUP=$PWD/build/whisperbackup
+	keep_output create measured create create --only chromadb
+	keep_output verify measured verify verify
+	echo changed >"$folder/ballast/aaaa"
+	keep_output restore measured restore restore latest --only chromadb --yes --no-safety-backup
+}
+
+teardown_file() {
+	rm -rf "$(volume)/ballast"
+}
+
+volume() { # on this machine
+	docker inspect --format '{{range .Mounts}}{{if eq .Destination "/chroma/chroma"}}{{.Source}}{{end}}{{end}}' "$(container chromadb)"
+}
+
+measured() { # NAME ARGUMENT..
+	build/measure "$BATS_FILE_TMPDIR/$1.measured" "$WHISPERBACKUP" "${@:2}"
+}
+
+assert_modest() { # NAME
+	local memory
+	assert_equal "$(kept "$1.status")" 0
+	memory=$(cut -d ' ' -f 3 "$BATS_FILE_TMPDIR/$1.measured")
+	((memory <= most)) || fail "$1 had $((memory / 1024)) MiB of memory, not $((most / 1024)) at the most"
+}
+
+@test "create has 64 MiB of memory at the most" {
+	assert_modest create
+}
+
+@test "verify has 64 MiB of memory at the most" {
+	assert_modest verify
+}
+
+@test "restore has 64 MiB of memory at the most" {
+	assert_modest restore
+}
+
+@test "every file came back, and the hole is a hole" {
+	local folder
+	folder=$(volume)/ballast
+	assert_equal "$(find "$folder" -type f | wc -l)" $((files + 1))
+	assert_equal "$(cat "$folder/aaaa")" 1
+	assert_equal "$(stat -c %s "$folder/holes")" $(((65535 << 20) + 3))
+	assert_equal "$(tail -c 3 "$folder/holes")" end
+	(($(stat -c '%b * %B' "$folder/holes") < 1 << 20)) || fail "the hole takes $(du -h "$folder/holes") of the disk"
+}
