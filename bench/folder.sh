@@ -46,7 +46,7 @@ declare -A needs=([tar]=tar [pigz]=pigz [zstd]=zstd [restic]=restic [borg]=borg 
 declare -A title=([ours]=whisperbackup [tar]='`tar czf`' [pigz]='`tar \| pigz`' [zstd]='`tar \| zstd -1 -T0`'
 	[restic]='restic (first backup)' [borg]='borg (first backup)' [cp]='`cp -a`: the limit')
 declare -A create=(
-	[ours]="$ours create data archive"
+	[ours]="$ours create data ./archive"
 	[tar]='tar czf archive data'
 	[pigz]='tar cf - data | pigz >archive'
 	[zstd]='tar cf - data | zstd -q -1 -T0 >archive'
