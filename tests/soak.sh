@@ -63,6 +63,7 @@ program=${WHISPERBACKUP:-build/whisperbackup}
 
 patience=240    # seconds for what has to come
 at_a_time=5     # backups taken under one load before they are restored
+[[ $without != at_rest ]] || at_a_time=1 # they are rare
 numbers_apart=3 # how far the writer has to get between two backups
 most_passed_over=500
 
