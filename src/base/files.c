@@ -2,14 +2,15 @@
 
 #include "base/cleanup.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fts.h>
 #include <ftw.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { OPEN_FOLDERS = 32 }; /* descriptors that a walk may use at a time */
 
@@ -29,41 +30,63 @@ enum status files_remove(const char *path, struct error *error)
 	return error_set_errno(error, "cannot remove %s", path);
 }
 
-enum status files_disk_usage(const char *path, uint64_t *ret_bytes, struct error *error)
+enum { BLOCK_SIZE = 512 }; /* of st_blocks, whatever the filesystem's own is (stat(2)) */
+
+static bool is_gone(int number)
 {
-	enum { BLOCK_SIZE = 512 }; /* of st_blocks, whatever the filesystem's own is (stat(2)) */
-	CLEANUP(cleanup_free) char *copy = strdup(path);
-	char *const paths[] = {copy, NULL};
-	FTS *walk = copy != NULL ? fts_open(paths, FTS_PHYSICAL | FTS_NOCHDIR | FTS_XDEV, NULL) : NULL;
-	if (walk == NULL) {
-		return error_set_errno(error, "cannot read the folder %s", path);
+	return number == ENOENT || number == ENOTDIR || number == ELOOP;
+}
+
+/*
+ * Adds what is in the open folder, which is closed. Entry by entry: fts(3) keeps a list of them, of 50 MiB for 200,000
+ * files. False with errno if something cannot be read.
+ */
+static bool add_folder(int fd, dev_t device, uint64_t *bytes)
+{
+	DIR *list = fdopendir(fd);
+	if (list == NULL) {
+		close(fd);
+		return false;
 	}
-	uint64_t bytes = 0;
-	enum status status = STATUS_OK;
-	for (FTSENT *entry; status == STATUS_OK && (entry = fts_read(walk)) != NULL;) {
-		switch (entry->fts_info) {
-		case FTS_DNR:
-		case FTS_ERR:
-		case FTS_NS:
-			errno = entry->fts_errno;
-			if (errno != ENOENT || entry->fts_level == 0) {
-				status = error_set_errno(error, "cannot read %s", entry->fts_path);
+	int failure = 0;
+	errno = 0;
+	for (struct dirent *entry; failure == 0 && (entry = readdir(list)) != NULL; errno = 0) {
+		struct stat attributes;
+		const char *name = entry->d_name;
+		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0) {
+			continue;
+		}
+		if (fstatat(fd, name, &attributes, AT_SYMLINK_NOFOLLOW) != 0) {
+			failure = is_gone(errno) ? 0 : errno;
+		} else if (attributes.st_dev == device) {
+			*bytes += (uint64_t)attributes.st_blocks * BLOCK_SIZE;
+			int below =
+				S_ISDIR(attributes.st_mode) ? openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC) : -1;
+			if (S_ISDIR(attributes.st_mode) && (below < 0 || !add_folder(below, device, bytes))) {
+				failure = is_gone(errno) ? 0 : errno;
 			}
-			break;
-		case FTS_DP: /* a folder, the second time */
-			break;
-		default:
-			bytes += (uint64_t)entry->fts_statp->st_blocks * BLOCK_SIZE;
 		}
 	}
-	if (status == STATUS_OK && errno != 0) { /* fts_read(3) sets it to 0 at the end */
-		status = error_set_errno(error, "cannot read the folder %s", path);
+	failure = failure != 0 ? failure : errno;
+	closedir(list);
+	errno = failure;
+	return failure == 0;
+}
+
+enum status files_disk_usage(const char *path, uint64_t *ret_bytes, struct error *error)
+{
+	struct stat attributes;
+	bool good = lstat(path, &attributes) == 0;
+	uint64_t bytes = good ? (uint64_t)attributes.st_blocks * BLOCK_SIZE : 0;
+	if (good && S_ISDIR(attributes.st_mode)) {
+		int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		good = fd >= 0 && add_folder(fd, attributes.st_dev, &bytes);
 	}
-	fts_close(walk);
-	if (status == STATUS_OK) {
-		*ret_bytes = bytes;
+	if (!good) {
+		return error_set_errno(error, "cannot read the folder %s", path);
 	}
-	return status;
+	*ret_bytes = bytes;
+	return STATUS_OK;
 }
 
 enum status files_join(const char *folder, const char *name, char **ret_path, struct error *error)

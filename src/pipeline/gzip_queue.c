@@ -10,7 +10,7 @@
 #include <time.h>
 
 enum {
-	SLOTS = 12, /* so that who reads and who writes may be held up for some milliseconds before others have to wait */
+	SLOTS = 10, /* so that who reads and who writes may be held up for some milliseconds before others have to wait */
 	SLOT_CONTENT = GZIP_MEMBER_SIZE + 65536, /* bytes: a member, and the header of its entry before it */
 	SLOT_PIECES = 512,
 	SLOT_MEMBERS = SLOT_CONTENT + SLOT_PIECES * 64 + 4096, /* bytes: what pieces become at the most */

@@ -3,7 +3,7 @@
  *
  * Who appends reads straight into memory that the queue lends. What is full goes to threads that compress it, write
  * what is next in order, and note (hash) it meanwhile; so does who appends, instead of waiting for room. How much can
- * be under way is bounded: some 27 MiB of content and of what it becomes, which are given back when the queue is
+ * be under way is bounded: some 22 MiB of content and of what it becomes, which are given back when the queue is
  * drained, and so are the threads. Little content, drained before it fills a member, never starts one.
  *
  * One thread appends. A failure of any other shows at its next call and at every later one: the file is then no good.

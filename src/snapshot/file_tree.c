@@ -34,11 +34,12 @@ void file_take_blocks(struct file *file, struct block *blocks, size_t count)
 	}
 	file->inside = count == 1 && blocks[0].kind == BLOCK_INSIDE;
 	file->block_count = (uint32_t)count;
+	file->blocks = count > 0 ? blocks : NULL;
 	if (file->inside) {
 		file->sum = blocks[0].sum;
+	}
+	if (file->inside || count == 0) {
 		free(blocks);
-	} else {
-		file->blocks = blocks;
 	}
 }
 

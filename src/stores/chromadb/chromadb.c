@@ -347,6 +347,7 @@ static enum status chromadb_finish(struct store *store, struct progress *progres
 	struct folder_copy_result copied;
 	CLEANUP(fingerprint_free) struct fingerprint fingerprint = {0};
 	enum status status = folder_copy_finish(self->copy, progress, &copied, error);
+	folder_copy_free(MOVE(self->copy)); /* what it knows of each file takes memory */
 	if (status == STATUS_OK) {
 		progress_step(progress, "checking and counting", 0);
 		status = count_records(self, &fingerprint, error);

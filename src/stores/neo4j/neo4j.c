@@ -340,6 +340,7 @@ static enum status neo4j_finish(struct store *store, struct progress *progress, 
 		fingerprint = neo4j_counts_take(self->counts);
 	}
 	enum status status = folder_copy_finish(self->copy, progress, &copied, error);
+	folder_copy_free(MOVE(self->copy)); /* what it knows of each file takes memory */
 	if (status == STATUS_OK) {
 		*ret_saved = (struct saved){.window_bytes = copied.window_bytes,
 									.fingerprint = fingerprint_take(&fingerprint),
