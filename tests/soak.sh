@@ -103,14 +103,22 @@ took=()   # timestamps of the backups that wait for their check ...
 lowest=() # ... and what the writer's number was before and after each
 highest=()
 
+# A store whose copy is seen to be torn when it is read back is a check that fails, where that is looked for.
+create_failed() { # STATUS
+	if [[ $without == at_rest && $1 == 3 ]]; then
+		printf 'without at_rest a copy is torn, at try %d: %s\n' $((taken + passed_over + 1)) "$(head -n 1 "$work/err")"
+		exit 0
+	fi
+	broken "create failed with status $1: $(cat "$work/err")"
+}
+
 take_backups() { # COUNT
 	local before report timestamp
 	while ((${#took[@]} < $1)); do
 		before=$(writer_number)
 		wait_until writer_is_past $((before + numbers_apart))
 		before=$(writer_number)
-		report=$(WHISPERBACKUP_TEST_WITHOUT=$without "$program" create --quiet --json 2>"$work/err") ||
-			broken "create failed with status $?: $(cat "$work/err")"
+		report=$(WHISPERBACKUP_TEST_WITHOUT=$without "$program" create --quiet --json 2>"$work/err") || create_failed $?
 		timestamp=$(jq -r .timestamp <<<"$report")
 		if [[ $without == at_rest ]] && jq -e '(.retries // 0) == 0' <<<"$(store_of "$timestamp" chromadb)" >/dev/null; then
 			passed_over=$((passed_over + 1))
