@@ -3,6 +3,8 @@
 
 #include <isa-l/igzip_lib.h>
 
+enum { GZIP_MAGIC_SIZE = 4 }; /* bytes of a header: magic, method, flags */
+
 struct gzip_source {
 	struct source source;
 	struct source *inner;         /* owned */
@@ -15,16 +17,28 @@ struct gzip_source {
 	bool any_member;
 };
 
+/* "A compliant decompressor must give an error indication if any reserved bit is non-zero" (RFC 1952, section 2.3.1.2);
+ * ISA-L does not look at them. */
+static bool has_reserved_flags(const struct gzip_input *input)
+{
+	enum { FLAGS = 3, RESERVED = 0xe0 };
+	const unsigned char *header = input->bytes + input->at;
+	return input->end - input->at > FLAGS && header[0] == 0x1f && header[1] == 0x8b && (header[FLAGS] & RESERVED) != 0;
+}
+
 /* Begins a member, unless the file has ended (*ret_ended). */
 static enum status begin_member(struct gzip_source *self, bool *ret_ended, struct error *error)
 {
-	enum status status = gzip_input_want(&self->input, 1, error);
+	enum status status = gzip_input_want(&self->input, GZIP_MAGIC_SIZE, error);
 	*ret_ended = self->input.at == self->input.end;
 	if (status != STATUS_OK) {
 		return status;
 	}
 	if (*ret_ended) {
 		return self->any_member ? STATUS_OK : gzip_damaged(error, "is empty");
+	}
+	if (has_reserved_flags(&self->input)) {
+		return gzip_damaged(error, "has a header that is not as gzip's have to be");
 	}
 	isal_inflate_reset(&self->state);
 	self->state.crc_flag = ISAL_GZIP_NO_HDR_VER; /* the header is read here, the trailer is still verified */
