@@ -26,6 +26,7 @@ static bool is_same(const char *one, const char *other)
 static void check_plain_form(const struct invocation *invocation)
 {
 	char *words[PLAIN_WORDS] = {NULL};
+	char *arguments[MOST_ARGUMENTS] = {NULL};
 	char *made[OPTION_COUNT] = {NULL};
 	struct invocation again = {0};
 	struct error error;
@@ -43,7 +44,8 @@ static void check_plain_form(const struct invocation *invocation)
 	char dashes[] = "--";
 	words[count++] = dashes;
 	for (size_t i = 0; i < invocation->argument_count; i++) {
-		words[count++] = (char *)(uintptr_t)invocation->arguments[i];
+		arguments[i] = strdup(invocation->arguments[i]);
+		words[count++] = arguments[i];
 	}
 	HOLDS(command_parse(invocation->command, words, &again, &error) == STATUS_OK);
 	HOLDS(again.command == invocation->command && again.argument_count == invocation->argument_count);
@@ -53,6 +55,7 @@ static void check_plain_form(const struct invocation *invocation)
 	}
 	for (size_t i = 0; i < invocation->argument_count; i++) {
 		HOLDS(strcmp(again.arguments[i], invocation->arguments[i]) == 0);
+		free(arguments[i]);
 	}
 }
 
