@@ -49,7 +49,7 @@ static enum status begin_member(struct gzip_source *self, bool *ret_ended, struc
 		return self->any_member ? STATUS_OK : gzip_damaged(error, "is empty");
 	}
 	if (is_spoilt(&self->input)) {
-		return gzip_damaged(error, "has a header that is not as gzip's have to be");
+		return gzip_damaged(error, "has a header that no gzip program writes");
 	}
 	isal_inflate_reset(&self->state);
 	self->state.crc_flag = ISAL_GZIP_NO_HDR_VER; /* the header is read here, the trailer is still verified */
