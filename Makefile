@@ -2,7 +2,7 @@
 
 prefix ?= $(or $(PREFIX),/usr/local)
 
-.PHONY: all build asan test test-unit test-cli test-stack soak soak-restore bench bench-folder bench-create bench-restore bench-window demo stack-up stack-down format lint install uninstall deb clean help
+.PHONY: all build asan test test-unit test-cli test-stack soak soak-restore fuzz bench bench-folder bench-create bench-restore bench-window demo stack-up stack-down format lint install uninstall deb clean help
 
 all: build
 
@@ -29,6 +29,9 @@ soak: ## fifty backups under load, each restored and checked for being of one mo
 
 soak-restore: ## a restore of all four stores, killed and made to fail at every step
 	@WHISPERBACKUP_TEST_STORES=postgresql,redis,chromadb,neo4j tests/run.sh tests/stack/76-killed-restore.bats
+
+fuzz: ## everything that reads what comes from outside, fed with made-up inputs, each for SECONDS=60
+	@SECONDS_EACH=$(or $(SECONDS),60) tests/fuzz.sh
 
 bench: bench-folder bench-create bench-restore bench-window ## measure it all again, into docs/BENCHMARKS.md; takes an hour
 
@@ -71,7 +74,7 @@ deb: ## build-deb/whisperbackup_*.deb, for Debian and Ubuntu
 	@scripts/package-deb.sh
 
 clean: ## remove what was built
-	rm -rf build build-asan build-lint build-release build-deb
+	rm -rf build build-asan build-lint build-release build-fuzz build-deb
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Builds the program into a folder: "build" for use, "build-asan" for the tests, "build-release" for installing.
+# Builds the program into a folder: "build" for use, "build-asan" for the tests, "build-release" for installing,
+# "build-fuzz" for tests/fuzz.sh.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -12,8 +13,12 @@ build-asan)
 	# clang links the sanitizers into programs only, which --no-undefined would take for an error.
 	options=('-Db_sanitize=address,undefined' -Db_lundef=false)
 	;;
+build-fuzz)
+	export CC=clang
+	options=('-Db_sanitize=address,undefined' -Db_lundef=false -Dc_args=-fsanitize=fuzzer-no-link -Dfuzz=true)
+	;;
 *)
-	echo "usage: scripts/build.sh build | build-asan | build-release" >&2
+	echo "usage: scripts/build.sh build | build-asan | build-release | build-fuzz" >&2
 	exit 2
 	;;
 esac

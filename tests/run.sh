@@ -74,7 +74,7 @@ broken() {
 
 run_unit() {
 	local test found=0
-	for test in build-asan/tests/test_*; do
+	for test in build-asan/tests/test_* build-asan/tests/fuzz/test_*; do
 		[[ -x $test && ! -d $test ]] || continue
 		found=1
 		say "${test##*/}"

@@ -2,6 +2,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /* How many bytes the character at `text` has; 0 if it is not well-formed. *ret_cut: it only lacks its end. */
 static size_t character_length(const unsigned char *text, bool *ret_cut)
@@ -62,6 +63,12 @@ void text_make_plain(char *text)
 		}
 		at += length > 0 ? length : 1;
 	}
+}
+
+void text_copy_plain(char *to, size_t size, const char *text)
+{
+	snprintf(to, size, "%s", text);
+	text_make_plain(to);
 }
 
 bool text_has_controls(const char *text)

@@ -5,6 +5,7 @@
 #define WHISPERBACKUP_BASE_TEXT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 /* Well-formed UTF-8 (RFC 3629). */
 bool text_is_utf8(const char *text);
@@ -14,6 +15,9 @@ bool text_is_utf8(const char *text);
  * '?'; a character that was cut off at the end is dropped. Terminals then take none of it for a command.
  */
 void text_make_plain(char *text);
+
+/* The same of a copy, of as much as fits into `size` bytes with the closing NUL. */
+void text_copy_plain(char *to, size_t size, const char *text);
 
 /* True if there is a control character in it, such as a newline. */
 bool text_has_controls(const char *text);

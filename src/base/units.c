@@ -2,6 +2,8 @@
 
 #include <stdio.h>
 
+enum { MOST_SECONDS = 99999 * 60 + 59 }; /* that are told */
+
 const char *units_bytes(uint64_t bytes, char ret_text[UNITS_SIZE])
 {
 	static const char letters[] = "KMGTPE";
@@ -26,8 +28,8 @@ const char *units_seconds(double seconds, char ret_text[UNITS_SIZE])
 	} else if (seconds < 119.5) {
 		snprintf(ret_text, UNITS_SIZE, "%.0f s", seconds);
 	} else {
-		unsigned whole = (unsigned)(seconds + 0.5);
-		snprintf(ret_text, UNITS_SIZE, "%u min %u s", whole / 60 % 100000, whole % 60);
+		unsigned whole = seconds < MOST_SECONDS ? (unsigned)(seconds + 0.5) : MOST_SECONDS;
+		snprintf(ret_text, UNITS_SIZE, "%u min %u s", whole / 60, whole % 60);
 	}
 	return ret_text;
 }

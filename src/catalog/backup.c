@@ -2,6 +2,7 @@
 #include "catalog/backup.h"
 
 #include "base/files.h"
+#include "base/text.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -105,6 +106,7 @@ static void damaged(struct backup *backup, struct backup_store *store, const cha
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 	snprintf(problem, sizeof problem, format, name);
 #pragma GCC diagnostic pop
+	text_make_plain(problem); /* jansson tells what it could not read */
 	if (store != NULL) {
 		store->damaged = true;
 		snprintf(store->reason, sizeof store->reason, "%s", problem);
@@ -120,7 +122,7 @@ static void damaged(struct backup *backup, struct backup_store *store, const cha
 static void copy_text(char *to, size_t size, const json_t *object, const char *key)
 {
 	const char *text = json_string_value(json_object_get(object, key));
-	snprintf(to, size, "%s", text != NULL ? text : "");
+	text_copy_plain(to, size, text != NULL ? text : "");
 }
 
 static bool is_sha256(const char *text)

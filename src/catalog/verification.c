@@ -1,6 +1,7 @@
 #include "catalog/verification.h"
 
 #include "base/files.h"
+#include "base/text.h"
 #include "catalog/backup.h"
 #include "pipeline/digest.h"
 #include "pipeline/file.h"
@@ -30,10 +31,10 @@ void verified_run_blame(struct verified_run *run, struct verified_store *store, 
 {
 	if (store != NULL) {
 		store->good = false;
-		snprintf(store->problem, sizeof store->problem, "%s", problem);
+		text_copy_plain(store->problem, sizeof store->problem, problem);
 	}
 	if (run->problem[0] == '\0') {
-		snprintf(run->problem, sizeof run->problem, "%s", problem);
+		text_copy_plain(run->problem, sizeof run->problem, problem);
 	}
 	run->good = false;
 }
@@ -111,7 +112,7 @@ json_t *verification_json(const struct verification *verification)
 static void copy_text(char *to, size_t size, const json_t *object, const char *key)
 {
 	const char *text = json_string_value(json_object_get(object, key));
-	snprintf(to, size, "%s", text != NULL ? text : "");
+	text_copy_plain(to, size, text != NULL ? text : "");
 }
 
 static void read_run(const json_t *object, struct verified_run *run)

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/files.h"
+#include "base/text.h"
 #include "base/units.h"
 #include "catalog/artefact_read.h"
 #include "commands/writers.h"
@@ -66,7 +67,7 @@ static enum status give_up(struct work *work, size_t index, const struct error *
 	struct error ignored;
 	store_free(MOVE(work->stores[index]));
 	record->status = STORE_FAILED;
-	snprintf(record->reason, sizeof record->reason, "%s", failure->message);
+	text_copy_plain(record->reason, sizeof record->reason, failure->message);
 	if (files_join(work->request->folder, ops->artefact, &path, &ignored) == STATUS_OK) {
 		(void)!files_remove(path, &ignored); /* the whole draft may be discarded anyway */
 	}

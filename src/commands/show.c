@@ -1,4 +1,5 @@
 /* show: one backup in detail. */
+#include "base/text.h"
 #include "base/units.h"
 #include "catalog/catalog.h"
 #include "commands/backup_json.h"
@@ -9,11 +10,15 @@
 
 #include <stdio.h>
 
+enum { TEXT_SIZE = 4096 }; /* bytes of a text of the manifest that are shown */
+
 static void print_text(const char *label, const json_t *object, const char *key)
 {
 	const char *text = json_string_value(json_object_get(object, key));
 	if (text != NULL) {
-		printf("     %-14s %s\n", label, text);
+		char plain[TEXT_SIZE];
+		text_copy_plain(plain, sizeof plain, text);
+		printf("     %-14s %s\n", label, plain);
 	}
 }
 

@@ -2,6 +2,9 @@
 #include "pipeline/gzip_members.h"
 
 #include <isa-l/igzip_lib.h>
+#include <string.h>
+
+enum { GZIP_FIXED_SIZE = 16 }; /* bytes of a header up to where our subfield begins to differ: docs/FORMAT.md */
 
 struct gzip_source {
 	struct source source;
@@ -15,16 +18,38 @@ struct gzip_source {
 	bool any_member;
 };
 
+/*
+ * Of a header that ISA-L would take. "A compliant decompressor must give an error indication if any reserved bit is
+ * non-zero" (RFC 1952, section 2.3.1.2). And what begins with our subfield has nothing else: with another length of the
+ * whole field a member would be skipped, and the next one's content taken for its own.
+ */
+static bool is_spoilt(const struct gzip_input *input)
+{
+	enum { FLAGS = 3, EXTRA_LENGTH = 10, SUBFIELD = 12, ONLY_EXTRA = 4, RESERVED = 0xe0 };
+	const unsigned char *header = input->bytes + input->at;
+	size_t length = input->end - input->at;
+	if (length <= FLAGS || memcmp(header, "\x1f\x8b", 2) != 0) {
+		return false;
+	}
+	bool ours =
+		length >= GZIP_FIXED_SIZE && (header[FLAGS] & ONLY_EXTRA) != 0 && memcmp(header + SUBFIELD, "WB\x08", 4) == 0;
+	return (header[FLAGS] & RESERVED) != 0 ||
+		   (ours && (header[FLAGS] != ONLY_EXTRA || memcmp(header + EXTRA_LENGTH, "\x0c", 2) != 0));
+}
+
 /* Begins a member, unless the file has ended (*ret_ended). */
 static enum status begin_member(struct gzip_source *self, bool *ret_ended, struct error *error)
 {
-	enum status status = gzip_input_want(&self->input, 1, error);
+	enum status status = gzip_input_want(&self->input, GZIP_FIXED_SIZE, error);
 	*ret_ended = self->input.at == self->input.end;
 	if (status != STATUS_OK) {
 		return status;
 	}
 	if (*ret_ended) {
 		return self->any_member ? STATUS_OK : gzip_damaged(error, "is empty");
+	}
+	if (is_spoilt(&self->input)) {
+		return gzip_damaged(error, "has a header that no gzip program writes");
 	}
 	isal_inflate_reset(&self->state);
 	self->state.crc_flag = ISAL_GZIP_NO_HDR_VER; /* the header is read here, the trailer is still verified */

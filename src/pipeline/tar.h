@@ -85,7 +85,7 @@ enum status tar_compose_source_new(const struct tar_part *parts, size_t count, s
 /* --- reading entry by entry --------------------------------------------------------------------------------------- */
 
 struct tar_entry {
-	const char *path; /* without "./" before and a slash behind it; lent until the next entry */
+	const char *path; /* without "./" before and slashes behind it; lent until the next entry */
 	bool is_file;
 	bool is_folder;
 	uint64_t size; /* bytes of content */

@@ -101,6 +101,15 @@ static enum status expect_end_marker(struct tar_reader *reader, uint64_t last_en
 	return STATUS_OK;
 }
 
+/* Without "./" before it; ".//a" is "a" too, and never "/a". The folder itself stays ".". */
+static const char *behind_dots(const char *path)
+{
+	while (strncmp(path, "./", 2) == 0 && path[1 + strspn(path + 1, "/")] != '\0') {
+		path += 1 + strspn(path + 1, "/");
+	}
+	return path;
+}
+
 enum status tar_reader_next(struct tar_reader *reader, struct tar_entry *ret_entry, bool *ret_ended,
 							struct error *error)
 {
@@ -122,14 +131,13 @@ enum status tar_reader_next(struct tar_reader *reader, struct tar_entry *ret_ent
 		return error_set(error, STATUS_DAMAGED, "the archive holds a path that leads out of it: %s",
 						 path != NULL ? path : "(no name)");
 	}
-	const char *start = path;
-	while (strncmp(start, "./", 2) == 0 && start[2] != '\0') {
-		start += 2;
-	}
+	const char *start = behind_dots(path);
 	size_t length = strlen(start);
-	bool slash = length > 1 && start[length - 1] == '/';
-	if (start != path || slash) {
-		CLEANUP(cleanup_free) char *copy = strndup(start, length - slash);
+	while (length > 1 && start[length - 1] == '/') {
+		length--;
+	}
+	if (start != path || start[length] != '\0') {
+		CLEANUP(cleanup_free) char *copy = strndup(start, length);
 		if (copy == NULL) {
 			return error_memory(error);
 		}
@@ -166,9 +174,7 @@ bool tar_path_is_above(const char *path, const char *prefix)
 
 const char *tar_path_below(const char *path, const char *prefix)
 {
-	while (strncmp(path, "./", 2) == 0) {
-		path += 2;
-	}
+	path = behind_dots(path);
 	size_t length = strlen(prefix);
 	if (strncmp(path, prefix, length) != 0 || (path[length] != '\0' && path[length] != '/')) {
 		return NULL;

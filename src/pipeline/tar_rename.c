@@ -142,7 +142,11 @@ static void rename_source_free(struct source *source)
 	struct rename_source *self = (struct rename_source *)source;
 	tar_reader_free(self->reader);
 	self->dropping = true;
-	archive_write_free(self->writer);
+	if (self->writer != NULL) {
+		/* After a failure that it calls fatal, archive_write_free alone leaves something behind (libarchive 3.6). */
+		(void)archive_write_close(self->writer);
+		archive_write_free(self->writer);
+	}
 	source_free(self->inner);
 	buffer_free(&self->output);
 	free(self->from);

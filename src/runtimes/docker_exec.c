@@ -1,6 +1,7 @@
 /* Programs in containers: exec create, start (an upgraded connection) and inspect of the Engine API. */
 #include "base/clock.h"
 #include "base/interrupt.h"
+#include "runtimes/docker_frames.h"
 #include "runtimes/docker_http.h"
 
 #include <errno.h>
@@ -10,9 +11,6 @@
 #include <sys/socket.h>
 
 enum {
-	FRAME_HEADER_SIZE =
-		8, /* stream type, three zero bytes, length as 32-bit big endian (ContainerAttach, "Stream format") */
-	FRAME_STANDARD_ERROR = 2,
 	EXIT_CODE_WAIT_SECONDS = 10, /* between the end of the streams and the exit code's being there */
 	EXIT_CODE_WAIT_STEP_MILLISECONDS = 5,
 	ID_SIZE = 80, /* 64 hexadecimal digits */
@@ -28,9 +26,7 @@ struct docker_exec {
 	struct docker_transfer transfer;
 	bool input_open;
 	bool finished;
-	unsigned char header[FRAME_HEADER_SIZE]; /* of the frame being read */
-	size_t header_length;
-	size_t frame_left; /* bytes of its payload still to come */
+	struct docker_frames frames;
 };
 
 static json_t *json_strings(const char *const *texts, const char *further)
@@ -108,43 +104,6 @@ enum status docker_exec_open(struct runtime *runtime, const struct exec_request 
 	return STATUS_OK;
 }
 
-/* Takes the frames that have arrived apart. */
-static enum status demultiplex(struct docker_exec *self, struct buffer *output, struct buffer *errors,
-							   struct error *error)
-{
-	struct buffer *pending = &self->transfer.pending;
-	size_t at = 0;
-	enum status status = STATUS_OK;
-	while (status == STATUS_OK && at < pending->length) {
-		if (self->header_length < FRAME_HEADER_SIZE) {
-			self->header[self->header_length++] = (unsigned char)pending->data[at++];
-			if (self->header_length == FRAME_HEADER_SIZE) {
-				const unsigned char *header = self->header;
-				self->frame_left =
-					(size_t)header[4] << 24 | (size_t)header[5] << 16 | (size_t)header[6] << 8 | header[7];
-				if (header[0] > 2 || header[1] != 0 || header[2] != 0 || header[3] != 0) {
-					return error_set(error, STATUS_FAILED, "Docker's stream of a command's output makes no sense");
-				}
-				self->header_length = self->frame_left == 0 ? 0 : self->header_length;
-			}
-			continue;
-		}
-		size_t length = pending->length - at < self->frame_left ? pending->length - at : self->frame_left;
-		if (self->header[0] == FRAME_STANDARD_ERROR) {
-			if (errors != NULL) {
-				(void)buffer_append_some(errors, pending->data + at, length);
-			}
-		} else if (output != NULL) {
-			status = buffer_append(output, pending->data + at, length, error);
-		}
-		at += length;
-		self->frame_left -= length;
-		self->header_length = self->frame_left == 0 ? 0 : self->header_length;
-	}
-	buffer_consume(pending, at);
-	return status;
-}
-
 enum status docker_exec_exchange(struct exec *exec, const void *bytes, size_t length, size_t *ret_written,
 								 struct buffer *output, struct buffer *errors, int timeout_milliseconds,
 								 bool *ret_ended, struct error *error)
@@ -165,7 +124,7 @@ enum status docker_exec_exchange(struct exec *exec, const void *bytes, size_t le
 		}
 	}
 	if (status == STATUS_OK) {
-		status = demultiplex(self, output, errors, error);
+		status = docker_frames_take(&self->frames, &self->transfer.pending, output, errors, error);
 	}
 	if (status == STATUS_OK) {
 		status = docker_transfer_result(&self->transfer, error);
@@ -174,7 +133,7 @@ enum status docker_exec_exchange(struct exec *exec, const void *bytes, size_t le
 		*ret_written = length; /* nobody reads it any more */
 	}
 	*ret_ended = self->transfer.ended && self->transfer.pending.length == 0;
-	if (status == STATUS_OK && *ret_ended && self->header_length != 0) {
+	if (status == STATUS_OK && *ret_ended && self->frames.header_length != 0) {
 		return error_set(error, STATUS_FAILED, "the output of a command in a container ended in the middle");
 	}
 	return status;

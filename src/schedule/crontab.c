@@ -188,15 +188,21 @@ static enum status take_all(const char *text, const char *project_folder, char *
 
 enum status crontab_take(const char *text, const char *project_folder, char **ret_text, struct error *error)
 {
+	struct block block = {0};
 	CLEANUP(cleanup_free) char *rest = NULL;
-	enum status status = take_first(text, project_folder, &rest, error);
-	if (status == STATUS_OK && rest != NULL) {
-		return take_all(rest, project_folder, ret_text, error);
+	CLEANUP(buffer_free) struct buffer alone = BUFFER_INIT(TEXT_LIMIT);
+	enum status status = find_block(text, project_folder, &block, error);
+	if (status == STATUS_OK) {
+		status = take_all(block.end, project_folder, &rest, error);
+	}
+	/* Only now the first: what a copy says of the line before it is not said of the one before the first. */
+	if (status == STATUS_OK) {
+		status = buffer_append(&alone, text, (size_t)(block.end - text), error);
 	}
 	if (status == STATUS_OK) {
-		*ret_text = NULL;
+		status = buffer_append_text(&alone, rest != NULL ? rest : "", error);
 	}
-	return status;
+	return status == STATUS_OK ? take_first(buffer_text(&alone), project_folder, ret_text, error) : status;
 }
 
 enum status crontab_put(const char *text, const char *project_folder, const char *schedule, const char *command,

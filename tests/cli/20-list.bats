@@ -240,6 +240,16 @@ TEXT
 	assert_contains "$output" 'restore: whisperbackup restore 20240912_143022'
 }
 
+@test "no text of a manifest reaches the terminal as a command" {
+	make_backup 20240912_143022
+	local manifest=$backups/whisperengine_backup_20240912_143022/manifest.json
+	jq '.stores[].image = "a\u001b[2Jb"' "$manifest" >"$manifest.new"
+	mv "$manifest.new" "$manifest"
+	program 0 show 20240912_143022
+	assert_contains "$output" 'a?[2Jb'
+	refute_contains "$output" $'\e'
+}
+
 @test "show --json is list's entry and the manifest" {
 	make_backup 20240912_143022
 	program 0 list --json

@@ -3,17 +3,13 @@
 
 #include "schedule/crontab.h"
 
-#include <dirent.h>
-
-#define CORPUS TESTS_FOLDER "/fuzz/corpus/crontab"
-
 #define BEGIN "# BEGIN whisperbackup /p\n"
 #define END   "# END whisperbackup /p\n"
 #define ENTRY "0 2 * * * run\n"
 #define NOTE  "# installed 2026-11-23T02:00:00Z by \"schedule install\"; removed by \"schedule uninstall\"\n"
 #define BLOCK BEGIN NOTE ENTRY END
 
-enum { MOMENT = 1795399200, RANDOM_TEXTS = 500 }; /* 2026-11-23T02:00:00Z */
+enum { MOMENT = 1795399200 }; /* 2026-11-23T02:00:00Z */
 
 static char *put(const char *text, const char *folder, const char *schedule, const char *command)
 {
@@ -113,6 +109,7 @@ static void copies_of_a_block_go_with_it(void **state)
 				"# the line before it had no newline\n" ENTRY END,
 				"x");
 	assert_take(BEGIN "# before it there was no crontab\n" ENTRY END BLOCK, NULL);
+	assert_take("x\n" BLOCK BEGIN "# the line before it had no newline\n" ENTRY END, "x\n");
 	free(other);
 	free(with_other);
 	free(rest);
@@ -486,94 +483,6 @@ static void cron_runs_the_command_that_was_put_in(void **state)
 	assert_read_by_cron("cd '/100%' && '/a\\b' \\!x", true);
 }
 
-/* --- the corpus, and random texts
- * ---------------------------------------------------------------------------------------- */
-
-/* Whatever the text is: what can be put in can be found, putting it in twice changes nothing, and it goes without
- * trace. */
-static void check(const char *name, const char *text)
-{
-	struct error error;
-	struct job job = {0};
-	char *before = NULL;
-	char *longer = NULL;
-	enum status found = crontab_take(text, "/p", &before, &error);
-	enum status status = crontab_put(text, "/p", "0 2 * * *", "run 100%", MOMENT, &longer, &error);
-	if (found == STATUS_FAILED ? status != STATUS_FAILED : status != STATUS_OK) {
-		fail_msg("%s: take says %d, put %d: %s", name, (int)found, (int)status, error.message);
-	}
-	if (crontab_find(text, "/p", &job, &error) == STATUS_OK) {
-		job_free(&job);
-	}
-	if (status == STATUS_OK) {
-		char *again = put(longer, "/p", "0 2 * * *", "run 100%");
-		char *after = take(longer, "/p");
-		const char *expected = found == STATUS_OK ? before : text;
-		if (strcmp(again, longer) != 0 || (after == NULL) != (expected == NULL) ||
-			(after != NULL && strcmp(after, expected) != 0)) {
-			fail_msg("%s: \"%s\" became \"%s\", and then \"%s\"", name, text, longer, after);
-		}
-		assert_found(longer, "0 2 * * *", "run 100%", MOMENT);
-		free(again);
-		free(after);
-	}
-	free(before);
-	free(longer);
-}
-
-static void every_text_of_the_corpus_keeps_its_lines(void **state)
-{
-	(void)state;
-	DIR *directory = opendir(CORPUS);
-	assert_non_null(directory);
-	size_t count = 0;
-	for (struct dirent *entry = NULL; (entry = readdir(directory)) != NULL;) {
-		if (entry->d_name[0] != '.') {
-			char *text = read_file(at(CORPUS, entry->d_name), NULL);
-			check(entry->d_name, text);
-			free(text);
-			count++;
-		}
-	}
-	closedir(directory);
-	assert_true(count > 30);
-}
-
-static void every_random_text_keeps_its_lines(void **state)
-{
-	(void)state;
-	static const char *const lines[] = {"",
-										"# comment",
-										"MAILTO=me",
-										"0 2 * * * echo 100\\%",
-										"\r",
-										" \t",
-										"é\xff\x01",
-										"# END whisperbackup /p",
-										" # BEGIN whisperbackup /p",
-										"# BEGIN whisperbackup /p ",
-										"# BEGIN whisperbackup /q",
-										"# END whisperbackup /q",
-										"# BEGIN whisperbackup ",
-										"# before it there was no crontab",
-										"# the line before it had no newline",
-										"# installed 2020-01-01T00:00:00Z",
-										"# BEGIN whisperbackup /p"};
-	enum { LINES = sizeof lines / sizeof *lines };
-	for (uint64_t seed = 0; seed < RANDOM_TEXTS; seed++) {
-		unsigned char random[13];
-		char text[1024];
-		size_t length = 0;
-		fill_random(random, sizeof random, seed);
-		text[0] = '\0';
-		for (size_t i = 1; i <= random[0] % 12U; i++) {
-			length += (size_t)snprintf(text + length, sizeof text - length, "%s\n", lines[random[i] % LINES]);
-		}
-		text[length > 0 && random[12] % 3 == 0 ? length - 1 : length] = '\0';
-		check("random", text);
-	}
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -603,8 +512,6 @@ int main(void)
 		cmocka_unit_test(what_is_no_assignment_is_no_setting),
 		cmocka_unit_test(assignments_in_the_block_and_behind_it_are_not_its_settings),
 		cmocka_unit_test(cron_runs_the_command_that_was_put_in),
-		cmocka_unit_test(every_text_of_the_corpus_keeps_its_lines),
-		cmocka_unit_test(every_random_text_keeps_its_lines),
 	};
 	return cmocka_run_group_tests_name("crontab", tests, NULL, NULL);
 }

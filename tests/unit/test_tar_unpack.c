@@ -93,6 +93,21 @@ static void an_archive_whose_names_begin_with_a_dot_and_slash_is_unpacked(void *
 	assert_unpacks_gnu_tar(*state, "", "./data");
 }
 
+static void slashes_behind_the_dot_of_a_name_do_not_make_it_absolute(void **state)
+{
+	struct error error;
+	make_folder(at(*state, "out"));
+	struct buffer archive = BUFFER_INIT(ARCHIVE_LIMIT);
+	raw_entry(&archive, '5', ".//", NULL, NULL);
+	raw_entry(&archive, '5', ".//data//", NULL, NULL);
+	raw_entry(&archive, '0', "././//data/a", NULL, "text");
+	raw_entry(&archive, '1', "data/hard", ".//data/a", NULL);
+	raw_zeros(&archive, 2);
+	assert_ok(unpack(&archive, "data", at(*state, "out"), &error), &error);
+	assert_file_is(at(*state, "out/hard"), "text");
+	buffer_free(&archive);
+}
+
 static void an_archive_of_a_single_block_size_is_unpacked(void **state)
 {
 	assert_unpacks_gnu_tar(*state, "-b 1", "data");
@@ -612,6 +627,7 @@ int main(void)
 		scratch_test(an_archive_of_gnu_tar_with_holes_is_unpacked),
 		scratch_test(an_archive_of_gnu_tar_in_pax_format_is_unpacked),
 		scratch_test(an_archive_whose_names_begin_with_a_dot_and_slash_is_unpacked),
+		scratch_test(slashes_behind_the_dot_of_a_name_do_not_make_it_absolute),
 		scratch_test(an_archive_of_a_single_block_size_is_unpacked),
 		scratch_test(holes_of_gnu_tar_come_back_as_holes),
 		scratch_test(folders_above_the_wanted_one_are_passed_over),

@@ -279,6 +279,20 @@ static void whatever_the_text_is_the_result_is_plain_and_one_that_is_fine_stays(
 }
 
 /* As snprintf does it, which knows nothing of characters. */
+static void a_copy_is_plain_and_ends_with_a_whole_character(void **state)
+{
+	(void)state;
+	char copy[4] = "old";
+	text_copy_plain(copy, sizeof copy, "a\033b");
+	assert_string_equal(copy, "a?b");
+	text_copy_plain(copy, sizeof copy, "abcd");
+	assert_string_equal(copy, "abc");
+	text_copy_plain(copy, sizeof copy, "ab\xc3\xa9");
+	assert_string_equal(copy, "ab");
+	text_copy_plain(copy, sizeof copy, "");
+	assert_string_equal(copy, "");
+}
+
 static void a_text_may_be_cut_anywhere(void **state)
 {
 	(void)state;
@@ -359,6 +373,7 @@ int main(void)
 		cmocka_unit_test(a_character_that_is_cut_off_at_the_end_is_dropped),
 		cmocka_unit_test(whatever_the_text_is_the_result_is_plain_and_one_that_is_fine_stays),
 		cmocka_unit_test(a_text_may_be_cut_anywhere),
+		cmocka_unit_test(a_copy_is_plain_and_ends_with_a_whole_character),
 		cmocka_unit_test(control_characters_are_found_wherever_they_are),
 		cmocka_unit_test(text_without_controls_has_none),
 		cmocka_unit_test(the_digest_of_a_text_is_its_sha_256),

@@ -95,6 +95,13 @@ static void assert_age(double seconds, const char *text)
 	assert_string_equal(units_age(seconds, shown), text);
 }
 
+static void seconds_that_make_no_sense_are_bounded(void **state)
+{
+	(void)state;
+	assert_seconds(6000000, "99999 min 59 s");
+	assert_seconds(1e300, "99999 min 59 s");
+}
+
 static void an_age_below_a_minute_is_just_now(void **state)
 {
 	(void)state;
@@ -141,6 +148,7 @@ int main(void)
 		cmocka_unit_test(seconds_below_ten_have_one_digit_behind_the_point),
 		cmocka_unit_test(seconds_from_ten_on_are_whole_numbers),
 		cmocka_unit_test(seconds_from_two_minutes_on_are_minutes),
+		cmocka_unit_test(seconds_that_make_no_sense_are_bounded),
 		cmocka_unit_test(an_age_below_a_minute_is_just_now),
 		cmocka_unit_test(an_age_is_whole_minutes_hours_or_days_that_have_gone_by),
 		cmocka_unit_test(an_age_that_makes_no_sense_is_bounded),

@@ -36,6 +36,23 @@ static bool has_magic(const unsigned char *head, size_t length)
 	return digits;
 }
 
+/* At least `least` bytes, or all that there are; *ret_length 0 at the end. */
+static enum status read_some(struct source *source, unsigned char *bytes, size_t least, size_t *ret_length,
+							 struct error *error)
+{
+	*ret_length = 0;
+	for (size_t length = 1; length > 0 && *ret_length < least; *ret_length += length) {
+		enum status status = interrupt_check(error);
+		if (status == STATUS_OK) {
+			status = source_read(source, bytes + *ret_length, STREAM_BLOCK_SIZE - *ret_length, &length, error);
+		}
+		if (status != STATUS_OK) {
+			return status;
+		}
+	}
+	return STATUS_OK;
+}
+
 enum status rdb_check(struct source *file, struct progress *progress, struct artefact *ret_artefact,
 					  struct error *error)
 {
@@ -52,10 +69,7 @@ enum status rdb_check(struct source *file, struct progress *progress, struct art
 	bool first = true;
 	enum status status = STATUS_OK;
 	for (size_t length = 1; status == STATUS_OK && length > 0;) {
-		status = interrupt_check(error);
-		if (status == STATUS_OK) {
-			status = source_read(source, block + kept, STREAM_BLOCK_SIZE, &length, error);
-		}
+		status = read_some(source, block + kept, first ? HEAD_SIZE : 1, &length, error);
 		if (status != STATUS_OK || length == 0) {
 			break;
 		}

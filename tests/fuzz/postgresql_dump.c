@@ -1,0 +1,127 @@
+/* stores/postgresql/dump_*: the parts of a dump are the same however it is read, and renaming a database and renaming
+ * it back changes none of its statements and rows. */
+#include "fuzz.h"
+
+#include "stores/postgresql/dump_digest.h"
+#include "stores/postgresql/dump_layout.h"
+#include "stores/postgresql/dump_lexer.h"
+#include "stores/postgresql/dump_rename.h"
+
+enum { TEXT_LIMIT = 4 << 20, MOST_RENAMED = 3 };
+
+/* --- the lexer ---------------------------------------------------------------------------------------------------- */
+
+struct recorder {
+	struct dump_listener listener;
+	uint64_t next;      /* where the next part has to begin */
+	bool in_piece;      /* the last part was not the last of its piece */
+	struct buffer ends; /* of the pieces, as text */
+};
+
+static enum status record(struct dump_listener *listener, const struct dump_part *part, struct error *error)
+{
+	struct recorder *recorder = (struct recorder *)listener;
+	HOLDS(part->offset == recorder->next && part->first == !recorder->in_piece);
+	HOLDS(!part->first || part->last || part->length >= DUMP_HEAD_SIZE);
+	recorder->next += part->length;
+	recorder->in_piece = !part->last;
+	return part->last
+			   ? buffer_printf(&recorder->ends, error, "%d:%llu ", (int)part->piece, (unsigned long long)recorder->next)
+			   : STATUS_OK;
+}
+
+static enum status lex(const uint8_t *data, size_t size, size_t step, struct buffer *ret_ends)
+{
+	CLEANUP(cleanup_dump_lexer) struct dump_lexer *lexer = NULL;
+	struct recorder recorder = {.listener = {.part = record}, .ends = BUFFER_INIT(TEXT_LIMIT)};
+	struct error error = {.message = ""};
+	HOLDS(dump_lexer_new(&recorder.listener, 0, &lexer, &error) == STATUS_OK);
+	enum status status = STATUS_OK;
+	for (size_t at = 0; status == STATUS_OK && at < size; at += step) {
+		status = dump_lexer_put_bytes(lexer, data + at, size - at < step ? size - at : step, &error);
+	}
+	status = status == STATUS_OK ? dump_lexer_finish(lexer, &error) : status;
+	HOLDS(status == STATUS_OK || (status == STATUS_DAMAGED && error.message[0] != '\0'));
+	HOLDS(status != STATUS_OK || (recorder.next == size && !recorder.in_piece));
+	*ret_ends = recorder.ends;
+	return status;
+}
+
+static void check_lexer(const uint8_t *data, size_t size)
+{
+	CLEANUP(buffer_free) struct buffer whole = BUFFER_INIT(TEXT_LIMIT);
+	CLEANUP(buffer_free) struct buffer pieces = BUFFER_INIT(TEXT_LIMIT);
+	enum status status = lex(data, size, size + 1, &whole);
+	HOLDS(lex(data, size, size > 0 ? data[size - 1] % 64 + 1 : 1, &pieces) == status);
+	HOLDS(status != STATUS_OK || fuzz_same(&whole, &pieces));
+}
+
+/* --- a whole dump ------------------------------------------------------------------------------------------------- */
+
+static void check_layout(const struct dump_layout *layout, size_t size)
+{
+	uint64_t at = layout->globals_end;
+	HOLDS(layout->size == size && layout->globals_end <= size);
+	HOLDS(strnlen(layout->version, sizeof layout->version) < sizeof layout->version);
+	for (size_t i = 0; i < layout->count; i++) {
+		const struct dump_database *database = &layout->databases[i];
+		HOLDS(database->name[0] != '\0' && at <= database->start && database->start <= database->content);
+		HOLDS(database->content <= database->end && database->end <= size);
+		at = database->end;
+	}
+}
+
+/* Writes a section of the file `from` with another name in it to the file `to`. */
+static enum status rename_section(const char *from, uint64_t start, uint64_t end, const char *name,
+								  const char *new_name, const char *to)
+{
+	CLEANUP(buffer_free) struct buffer text = BUFFER_INIT(TEXT_LIMIT);
+	struct source *source = NULL;
+	struct error error = {.message = ""};
+	enum status status = dump_rename_source_new(from, start, end, name, new_name, "", "", NULL, &source, &error);
+	if (status == STATUS_OK) {
+		status = fuzz_drain(source, &text, &error);
+	}
+	fuzz_write(to, buffer_text(&text), text.length);
+	return status;
+}
+
+static void check_rename(const char *path, uint64_t start, uint64_t end, const char *name)
+{
+	static const char new_name[] = "whisperbackup \"new\"";
+	unsigned char before[DUMP_DIGEST_SIZE];
+	unsigned char after[DUMP_DIGEST_SIZE];
+	struct error error;
+	CLEANUP(cleanup_free) char *plain = fuzz_path("plain");
+	CLEANUP(cleanup_free) char *there = fuzz_path("there");
+	CLEANUP(cleanup_free) char *back = fuzz_path("back");
+	if (rename_section(path, start, end, name, name, plain) == STATUS_OK) {
+		HOLDS(rename_section(plain, 0, UINT64_MAX, name, new_name, there) == STATUS_OK);
+		HOLDS(rename_section(there, 0, UINT64_MAX, new_name, name, back) == STATUS_OK);
+		HOLDS(dump_digest_file(plain, 0, UINT64_MAX, before, &error) == STATUS_OK);
+		HOLDS(dump_digest_file(back, 0, UINT64_MAX, after, &error) == STATUS_OK);
+		HOLDS(memcmp(before, after, sizeof before) == 0);
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct dump_layout layout = {0};
+	struct error error = {.message = ""};
+	check_lexer(data, size);
+	enum status status = dump_layout_read(fuzz_source(data, size, STREAM_BLOCK_SIZE), NULL, &layout, &error);
+	HOLDS(status == STATUS_OK || (status == STATUS_DAMAGED && error.message[0] != '\0'));
+	if (status != STATUS_OK) {
+		return 0;
+	}
+	CLEANUP(cleanup_free) char *path = fuzz_path("dump");
+	fuzz_write(path, data, size);
+	check_layout(&layout, size);
+	for (size_t i = 0; i < layout.count && i < MOST_RENAMED; i++) {
+		const struct dump_database *database = &layout.databases[i];
+		check_rename(path, database->start, database->content, database->name);
+		check_rename(path, database->content, database->end, database->name);
+	}
+	dump_layout_free(&layout);
+	return 0;
+}
