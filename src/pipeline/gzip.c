@@ -31,7 +31,9 @@ struct gzip_compressor {
 
 enum status gzip_compressor_new(struct gzip_compressor **ret_compressor, struct error *error)
 {
-	*ret_compressor = malloc(sizeof **ret_compressor);
+	/* Zeroed: ISA-L 2.30 reads of a new stream what isal_deflate_stateless_init leaves alone, such as the size of its
+	 * window (hist_bits); what another had left there would make members larger. */
+	*ret_compressor = calloc(1, sizeof **ret_compressor);
 	return *ret_compressor != NULL ? STATUS_OK : error_memory(error);
 }
 

@@ -373,7 +373,7 @@ static void assert_in_a_world_of_its_own(bool (*check)(void))
 		}
 		pid_t first = fork();
 		if (first == 0) {
-			bool ready = mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+			bool ready = mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) == 0 &&
 						 mount("none", "/proc", "proc", 0, NULL) == 0;
 			_exit(!ready ? NOT_ALLOWED : check() ? 0 : 1);
 		}
