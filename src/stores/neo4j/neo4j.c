@@ -29,7 +29,8 @@ struct neo4j {
 	bool counts_failed;          /* in the moment */
 };
 
-/* "NAME/PASSWORD" of NEO4J_AUTH as cypher-shell's own environment variables; "none" means no authentication. */
+/* "NAME/PASSWORD" or "NAME/PASSWORD/true" of NEO4J_AUTH as cypher-shell's own environment variables; "none" means no
+ * authentication. */
 static bool credentials(const struct container *container, char **ret_user, char **ret_password)
 {
 	const char *authentication = container_environment(container, "NEO4J_AUTH");
@@ -39,8 +40,13 @@ static bool credentials(const struct container *container, char **ret_user, char
 	if (slash == NULL) {
 		return true;
 	}
+	size_t length = strlen(slash + 1);
+	size_t end = strlen("/true"); /* "the password is to be changed at the first login", to the image alone */
+	if (length > end && strcmp(slash + 1 + length - end, "/true") == 0) {
+		length -= end;
+	}
 	return asprintf(ret_user, "NEO4J_USERNAME=%.*s", (int)(slash - authentication), authentication) >= 0 &&
-		   asprintf(ret_password, "NEO4J_PASSWORD=%s", slash + 1) >= 0;
+		   asprintf(ret_password, "NEO4J_PASSWORD=%.*s", (int)length, slash + 1) >= 0;
 }
 
 /* Runs a query in a database, NULL for the home database; STATUS_UNAVAILABLE if the server does not answer it. */

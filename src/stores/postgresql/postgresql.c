@@ -14,6 +14,29 @@
 
 enum { SECRET_LIMIT = 4096, ANSWER_LIMIT = 4096 }; /* bytes of a name or password in a file, of an answer */
 
+/* What has been read of a file that cannot be read whole is not for a message. */
+static enum status read_secret(struct runtime *runtime, const struct container *container, const char *path,
+							   struct buffer *content, struct error *error)
+{
+	const char *const arguments[] = {"cat", path, NULL};
+	const struct exec_request request = {.container = container, .arguments = arguments};
+	CLEANUP(buffer_free) struct buffer errors = BUFFER_INIT(ANSWER_LIMIT);
+	CLEANUP(cleanup_sink) struct sink *sink = NULL;
+	int exit_code = 0;
+	enum status status = sink_to_buffer_new(content, &sink, error);
+	if (status == STATUS_OK) {
+		status = runtime_run(runtime, &request, NULL, sink, &errors, &exit_code, error);
+	}
+	if (status != STATUS_OK || exit_code == 0) {
+		return status;
+	}
+	buffer_trim(&errors);
+	return errors.length > 0 ? error_set(error, STATUS_FAILED, "%s cannot be read in container %s: %s", path,
+										 container->name, errors.data)
+							 : error_set(error, STATUS_FAILED, "%s cannot be read in container %s: exit code %d", path,
+										 container->name, exit_code);
+}
+
 /* The variable itself, or the content of the file that NAME_FILE names in the container (docker-library/postgres,
  * file_env). */
 static enum status setting(struct runtime *runtime, const struct container *container, const char *name,
@@ -25,9 +48,7 @@ static enum status setting(struct runtime *runtime, const struct container *cont
 	const char *path = container_environment(container, file_name);
 	CLEANUP(buffer_free) struct buffer content = BUFFER_INIT(SECRET_LIMIT);
 	if ((value == NULL || *value == '\0') && path != NULL && *path != '\0') {
-		const char *const arguments[] = {"cat", path, NULL};
-		const struct exec_request request = {.container = container, .arguments = arguments};
-		enum status status = runtime_run_text(runtime, &request, &content, error);
+		enum status status = read_secret(runtime, container, path, &content, error);
 		if (status != STATUS_OK) {
 			return status;
 		}
