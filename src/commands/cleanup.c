@@ -245,9 +245,12 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 	if (status == STATUS_OK) {
 		status = session_open(invocation, &work.session, error);
 	}
+	if (status == STATUS_OK) {
+		status = session_guard(&work.session, error);
+	}
 	/* What only looks need not wait for a backup that is being made, and leaves no lock file behind. */
 	if (status == STATUS_OK && !work.dry_run) {
-		status = catalog_lock(work.session.backup_folder, &lock, error);
+		status = session_lock(&work.session, &lock, error);
 	}
 	if (status == STATUS_OK) {
 		status = catalog_list(work.session.backup_folder, &work.list, error);
@@ -276,7 +279,7 @@ const struct command command_cleanup = {
 	.arguments = "[DAYS]",
 	.most_arguments = 1,
 	.options = 1U << OPTION_KEEP_LAST | 1U << OPTION_KEEP_DAILY | 1U << OPTION_KEEP_WEEKLY | 1U << OPTION_KEEP_MONTHLY |
-			   1U << OPTION_DRY_RUN | 1U << OPTION_JSON | 1U << OPTION_QUIET,
+			   1U << OPTION_DRY_RUN | 1U << OPTION_ALLOW_SHARED_FOLDER | 1U << OPTION_JSON | 1U << OPTION_QUIET,
 	.summary = "Removes backups older than DAYS days (30)",
 	.details =
 		"With DAYS, or with nothing, backups that are older go. With --keep options, every backup goes that none of\n"

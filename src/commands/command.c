@@ -9,6 +9,8 @@ const struct option_definition option_table[OPTION_COUNT] = {
 	[OPTION_MAX_FREEZE] = {"max-freeze", "SECONDS", "give up rather than let services stand still for longer (30)"},
 	[OPTION_NO_PAUSE_WRITERS] = {"no-pause-writers", NULL, "do not pause the containers that use the stores"},
 	[OPTION_VOLUME_ACCESS] = {"volume-access", "WAY", "direct, api or auto: how the volumes' files are reached"},
+	[OPTION_ALLOW_SHARED_FOLDER] = {"allow-shared-folder", NULL,
+									"work in a backup folder that others can change as well"},
 	[OPTION_YES] = {"yes", NULL, "do not ask; for scripts"},
 	[OPTION_NO_SAFETY_BACKUP] = {"no-safety-backup", NULL, "do not back up the present state before it is replaced"},
 	[OPTION_KEEP_LAST] = {"keep-last", "N", "keep the newest N backups"},

@@ -95,6 +95,9 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 	if (status == STATUS_OK) {
 		status = session_open(invocation, &work.session, error);
 	}
+	if (status == STATUS_OK) {
+		status = session_guard(&work.session, error);
+	}
 	bool healed = false;
 	if (status == STATUS_OK) {
 		/* A guardian may still be at work for a run that was killed. */
@@ -111,7 +114,7 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 		status = session_nothing_runs(&work.session, error);
 	}
 	if (status == STATUS_OK) {
-		status = catalog_lock(work.session.backup_folder, &work.lock, error);
+		status = session_lock(&work.session, &work.lock, error);
 	}
 	if (status == STATUS_OK) {
 		status = restore_recovery_refuse(work.session.backup_folder, error);
@@ -154,7 +157,8 @@ const struct command command_create = {
 	.name = "create",
 	.arguments = "",
 	.options = 1U << OPTION_ONLY | 1U << OPTION_MAX_FREEZE | 1U << OPTION_NO_PAUSE_WRITERS |
-			   1U << OPTION_VOLUME_ACCESS | 1U << OPTION_DRILL | 1U << OPTION_JSON | 1U << OPTION_QUIET,
+			   1U << OPTION_VOLUME_ACCESS | 1U << OPTION_ALLOW_SHARED_FOLDER | 1U << OPTION_DRILL | 1U << OPTION_JSON |
+			   1U << OPTION_QUIET,
 	.summary = "Backs up all stores that run",
 	.details =
 		"The backup is a new folder under BACKUP_DIR (default ./backups). It appears there, and in list, only when\n"

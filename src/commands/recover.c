@@ -15,6 +15,9 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 	bool recovered = false;
 	bool drill_healed = false;
 	enum status status = session_open_only(invocation, &session, error);
+	if (status == STATUS_OK) {
+		status = session_guard(&session, error);
+	}
 	if (status != STATUS_OK) {
 		return status;
 	}
@@ -39,7 +42,7 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 const struct command command_recover = {
 	.name = "recover",
 	.arguments = "",
-	.options = 0,
+	.options = 1U << OPTION_ALLOW_SHARED_FOLDER,
 	.summary = "Puts right what a run that was killed has left",
 	.details =
 		"Containers that a backup had paused when it was killed run again; those that were paused before it stay so.\n"

@@ -25,6 +25,7 @@ const struct reference_entry reference_environment[] = {
 	{"COMPOSE_PROJECT_NAME", "Which Compose project is meant. Default: the one that was started from this folder."},
 	{"DOCKER_HOST", "The Docker Engine's unix socket, unix:///path. Default: /var/run/docker.sock."},
 	{"WHISPERBACKUP_VOLUME_ACCESS", "The same as --volume-access, which outweighs it: auto, direct or api."},
+	{"WHISPERBACKUP_ALLOW_SHARED_FOLDER", "yes: the same as --allow-shared-folder. It is not read from .env."},
 	{"WHISPERBACKUP_INVOKED_AS", "What hints and help call the program; bot.sh sets it."},
 	{NULL, NULL},
 };

@@ -123,6 +123,9 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 	enum status status = session_open(invocation, &work.session, error);
 	bool recovered = false;
 	if (status == STATUS_OK) {
+		status = session_guard(&work.session, error);
+	}
+	if (status == STATUS_OK) {
 		status = recovery_run(work.session.backup_folder, GUARDIAN_SECONDS, &recovered, error);
 	}
 	if (status == STATUS_OK) {
@@ -138,7 +141,7 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 		status = session_connect(&work.session, error);
 	}
 	if (status == STATUS_OK) {
-		status = catalog_lock(work.session.backup_folder, &work.lock, error);
+		status = session_lock(&work.session, &work.lock, error);
 	}
 	if (status == STATUS_OK) {
 		status = restore_recovery_refuse(work.session.backup_folder, error);
@@ -212,8 +215,8 @@ const struct command command_restore = {
 	.arguments = "TIMESTAMP",
 	.least_arguments = 1,
 	.most_arguments = 1,
-	.options = 1U << OPTION_ONLY | 1U << OPTION_VOLUME_ACCESS | 1U << OPTION_YES | 1U << OPTION_NO_SAFETY_BACKUP |
-			   1U << OPTION_JSON | 1U << OPTION_QUIET,
+	.options = 1U << OPTION_ONLY | 1U << OPTION_VOLUME_ACCESS | 1U << OPTION_ALLOW_SHARED_FOLDER | 1U << OPTION_YES |
+			   1U << OPTION_NO_SAFETY_BACKUP | 1U << OPTION_JSON | 1U << OPTION_QUIET,
 	.summary = "Replaces the stores' data by that of a backup",
 	.details =
 		"TIMESTAMP is one that list shows, such as 20240912_143022, or latest. ALL current data of the restored\n"

@@ -41,7 +41,7 @@ void schedule_find(const struct session *session, struct installation *ret_insta
 /* What a job takes along: cron knows nothing of the user's environment. What stands in .env is read anew by each run.
  */
 static const char *const setting_names[] = {"BACKUP_DIR", "COMPOSE_PROJECT_NAME", "DOCKER_HOST",
-											"WHISPERBACKUP_VOLUME_ACCESS"};
+											"WHISPERBACKUP_VOLUME_ACCESS", "WHISPERBACKUP_ALLOW_SHARED_FOLDER"};
 enum { SETTING_COUNT = sizeof setting_names / sizeof *setting_names };
 
 /* What the job, or else the crontab above it, sets the variable to; NULL if neither does. Owned by the caller. */
@@ -163,7 +163,7 @@ const struct command command_schedule = {
 	.name = "schedule",
 	.arguments = "[ACTION] [WHEN] [DAYS]",
 	.most_arguments = 3,
-	.options = 1U << OPTION_DRILL | 1U << OPTION_SYSTEMD,
+	.options = 1U << OPTION_DRILL | 1U << OPTION_SYSTEMD | 1U << OPTION_ALLOW_SHARED_FOLDER,
 	.summary = "Makes backups by itself: install, status, uninstall, trigger",
 	.details =
 		"  install [WHEN] [DAYS]  makes backups by that schedule (daily), and after each\n"

@@ -153,7 +153,13 @@ static enum status open_run(const struct invocation *invocation, struct session 
 		return error->status = STATUS_FAILED;
 	}
 	if (status == STATUS_OK) {
+		status = session_guard(session, error);
+	}
+	if (status == STATUS_OK) {
 		status = run_log_lock(session->backup_folder, lock, error);
+	}
+	if (status == STATUS_OK) {
+		status = session_guard(session, error); /* it may just have been made, and not by us */
 	}
 	return status == STATUS_OK ? run_log_open(session->backup_folder, log, error) : status;
 }

@@ -1,6 +1,8 @@
 #include "commands/session.h"
 
 #include "base/files.h"
+#include "catalog/catalog.h"
+#include "catalog/trust.h"
 #include "commands/recovery.h"
 #include "runtimes/docker.h"
 
@@ -162,6 +164,24 @@ static enum status set_backup_folder(struct session *session, const char *dot_en
 	return STATUS_OK;
 }
 
+/*
+ * Said once, it holds for all that this run calls, so it goes into the environment. It is not read from .env: who can
+ * write to the backups may well have written that.
+ */
+static enum status set_shared_allowed(struct session *session, const struct invocation *invocation, struct error *error)
+{
+	if (invocation->options[OPTION_ALLOW_SHARED_FOLDER] != NULL &&
+		setenv("WHISPERBACKUP_ALLOW_SHARED_FOLDER", "yes", 1) != 0) {
+		return error_memory(error);
+	}
+	const char *value = getenv("WHISPERBACKUP_ALLOW_SHARED_FOLDER");
+	session->shared_allowed = value != NULL && strcmp(value, "yes") == 0;
+	if (value == NULL || value[0] == '\0' || strcmp(value, "no") == 0 || session->shared_allowed) {
+		return STATUS_OK;
+	}
+	return error_set(error, STATUS_USAGE, "WHISPERBACKUP_ALLOW_SHARED_FOLDER is \"%s\", but may be yes or no", value);
+}
+
 enum status session_open_only(const struct invocation *invocation, struct session *ret_session, struct error *error)
 {
 	struct session session = {0};
@@ -186,6 +206,9 @@ enum status session_open_only(const struct invocation *invocation, struct sessio
 		session.volume_access = invocation->options[OPTION_VOLUME_ACCESS];
 		status = choose(&session, invocation->options[OPTION_ONLY], error);
 	}
+	if (status == STATUS_OK) {
+		status = set_shared_allowed(&session, invocation, error);
+	}
 	if (status != STATUS_OK) {
 		session_close(&session);
 		return status;
@@ -197,8 +220,27 @@ enum status session_open_only(const struct invocation *invocation, struct sessio
 enum status session_open(const struct invocation *invocation, struct session *ret_session, struct error *error)
 {
 	enum status status = session_open_only(invocation, ret_session, error);
-	if (status == STATUS_OK) {
+	struct error ignored;
+	if (status == STATUS_OK && session_guard(ret_session, &ignored) == STATUS_OK) {
 		recovery_try(ret_session->backup_folder);
+	}
+	return status;
+}
+
+enum status session_guard(const struct session *session, struct error *error)
+{
+	return session->shared_allowed ? STATUS_OK : trust_check(session->backup_folder, error);
+}
+
+enum status session_lock(const struct session *session, int *ret_lock, struct error *error)
+{
+	CLEANUP(catalog_unlock) int lock = -1;
+	enum status status = catalog_lock(session->backup_folder, &lock, error);
+	if (status == STATUS_OK) {
+		status = session_guard(session, error);
+	}
+	if (status == STATUS_OK) {
+		*ret_lock = cleanup_take(&lock);
 	}
 	return status;
 }

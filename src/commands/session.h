@@ -21,6 +21,7 @@ struct session {
 	char *docker_host;         /* DOCKER_HOST, or NULL */
 	char *project;             /* COMPOSE_PROJECT_NAME; NULL until session_connect has asked the engine */
 	const char *volume_access; /* --volume-access, or NULL; lent by the command line */
+	bool shared_allowed;       /* by --allow-shared-folder or the environment: see session_guard */
 	bool chosen[STORE_COUNT];  /* by --only; all without it */
 	bool all_chosen;
 	struct runtime *runtime;
@@ -31,12 +32,20 @@ struct session {
 
 /*
  * Reads the folder, the environment, .env and --only. Needs no Docker, unless a backup was killed in its moment: that
- * is healed first (recovery.h). session_open_only leaves that out.
+ * is healed first (recovery.h), if the folder is one to be believed. session_open_only leaves that out.
  */
 enum status session_open_only(const struct invocation *invocation, struct session *ret_session,
 							  struct error *error) MUST_CHECK;
 enum status session_open(const struct invocation *invocation, struct session *ret_session,
 						 struct error *error) MUST_CHECK;
+
+/*
+ * Refuses to work in a backup folder that others can change, unless that is allowed (trust.h). For every command that
+ * writes to it, or believes what it finds there. session_lock is catalog_lock, and looks once more at the folder that
+ * is there then: it may be somebody else who has made it.
+ */
+enum status session_guard(const struct session *session, struct error *error) MUST_CHECK;
+enum status session_lock(const struct session *session, int *ret_lock, struct error *error) MUST_CHECK;
 
 /* Connects to the engine and finds the project's containers; finds them again, as they are now. */
 enum status session_connect(struct session *session, struct error *error) MUST_CHECK;

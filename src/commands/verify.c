@@ -148,6 +148,9 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 	enum status status = session_open(invocation, &work.session, error);
 	work.drill = invocation->options[OPTION_DRILL] != NULL;
 	if (status == STATUS_OK) {
+		status = session_guard(&work.session, error);
+	}
+	if (status == STATUS_OK) {
 		status = choose(invocation, &work, error);
 	}
 	if (status == STATUS_OK && work.drill) {
@@ -177,8 +180,8 @@ const struct command command_verify = {
 	.name = "verify",
 	.arguments = "[TIMESTAMP]",
 	.most_arguments = 1,
-	.options =
-		1U << OPTION_ALL | 1U << OPTION_DRILL | 1U << OPTION_VOLUME_ACCESS | 1U << OPTION_JSON | 1U << OPTION_QUIET,
+	.options = 1U << OPTION_ALL | 1U << OPTION_DRILL | 1U << OPTION_VOLUME_ACCESS | 1U << OPTION_ALLOW_SHARED_FOLDER |
+			   1U << OPTION_JSON | 1U << OPTION_QUIET,
 	.summary = "Reads every byte of a backup and says whether it is good",
 	.details =
 		"Checksums, the structure of every file, ChromaDB's database, and whether the files say the same of each\n"

@@ -57,7 +57,8 @@ commands() { # as the help lists them
 	assert_equal "$output" "$(
 		cat <<'TEXT'
 Usage: whisperbackup create [--only STORES] [--max-freeze SECONDS]
-       [--no-pause-writers] [--volume-access WAY] [--drill] [--json] [--quiet]
+       [--no-pause-writers] [--volume-access WAY] [--allow-shared-folder]
+       [--drill] [--json] [--quiet]
 
 Backs up all stores that run.
 
@@ -95,6 +96,8 @@ Options:
   --no-pause-writers do not pause the containers that use the stores
   --volume-access WAY
                      direct, api or auto: how the volumes' files are reached
+  --allow-shared-folder
+                     work in a backup folder that others can change as well
   --drill            restore it into throwaway containers, and read every record
                      there
   --json             print one JSON document on standard output

@@ -275,7 +275,7 @@ pairs_of_help() {
 	local command
 	for command in $(commands); do
 		"$WHISPERBACKUP" "$command" --help |
-			sed -nE "/^Options:/,/^\$/ { s/^  (--[a-z-]+) [A-Z].*/$command \1=/p; t; s/^  (--[a-z-]+) .*/$command \1/p }"
+			sed -nE "/^Options:/,/^\$/ { s/^  (--[a-z-]+) [A-Z].*/$command \1=/p; t; s/^  (--[a-z-]+)( .*)?\$/$command \1/p }"
 	done | sort
 }
 
