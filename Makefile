@@ -2,7 +2,7 @@
 
 prefix ?= $(or $(PREFIX),/usr/local)
 
-.PHONY: all build asan test test-unit test-cli test-stack soak soak-restore fuzz bench bench-folder bench-create bench-restore bench-window demo stack-up stack-down format lint install uninstall deb clean help
+.PHONY: all build asan test test-unit test-cli test-stack test-threads coverage ci check-all soak soak-restore fuzz bench bench-folder bench-create bench-restore bench-window demo stack-up stack-down format lint install uninstall deb clean help
 
 all: build
 
@@ -23,6 +23,21 @@ test-cli: ## only the command-line tests, which need no Docker
 
 test-stack: ## only the tests on real servers
 	@tests/run.sh stack
+
+test-threads: ## the unit tests of what works in threads, with the thread sanitizer
+	@tests/run.sh threads
+
+coverage: ## how many lines of src the tests run, and which files have least of it
+	@tests/coverage.sh
+
+ci: ## what CI does: lint, test, test-threads, coverage
+	@scripts/install-deps.sh
+	@scripts/lint.sh
+	@tests/run.sh unit threads cli stack
+	@tests/coverage.sh
+
+check-all: ci ## that, and all unit tests with the thread sanitizer and with valgrind; takes half an hour more
+	@tests/run.sh unit-tsan unit-valgrind
 
 soak: ## fifty backups under load, each restored and checked for being of one moment
 	@tests/soak.sh -n $(or $(N),50)
@@ -74,7 +89,7 @@ deb: ## build-deb/whisperbackup_*.deb, for Debian and Ubuntu
 	@scripts/package-deb.sh
 
 clean: ## remove what was built
-	rm -rf build build-asan build-lint build-release build-fuzz build-deb
+	rm -rf build build-asan build-coverage build-deb build-fuzz build-lint build-release build-tsan
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14

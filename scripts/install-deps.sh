@@ -134,6 +134,8 @@ if [[ $scope == all ]]; then
     need_program clang clang
     # clang's sanitizers are a package of their own; only a clang that is there can be asked for them.
     [[ -e $(clang -print-file-name=libclang_rt.asan-x86_64.a 2>/dev/null || true) ]] || need_package libclang-rt-dev
+    need_program llvm-cov llvm
+    need_program valgrind valgrind
     need_program bats bats
     need_program jq jq
     need_program curl curl

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Runs the tests: all of them, or the kinds that are named (unit, cli, stack), or a file tests/stack/NAME.bats. Asks nothing;
-# ends with the counts.
+# ends with the counts. Three more kinds run unit tests again: "threads" those of what works in threads, "unit-tsan" all,
+# with the thread sanitizer; "unit-valgrind" all, with valgrind's memcheck, which also sees what libraries do.
 #
 # The program under test is the one with the sanitizers. The tests on real servers have Compose projects and ports of
 # their own, which are removed afterwards: a stack of yours is never touched. Files of tests run in two lanes side by side,
@@ -72,16 +73,30 @@ broken() {
 	failed=$((failed + 1))
 }
 
-run_unit() {
+run_unit() { # FOLDER NAMES [COMMAND..]: those of the build whose names fit, by the command
 	local test found=0
-	for test in build-asan/tests/test_* build-asan/tests/fuzz/test_*; do
-		[[ -x $test && ! -d $test ]] || continue
-		found=1
+	for test in "$1"/tests/test_* "$1"/tests/fuzz/test_*; do
+		[[ -x $test && ! -d $test && ${test##*/test_} =~ ^($2)$ ]] || continue
+		found=$((found + 1))
 		say "${test##*/}"
-		count "${test##*/}" env CMOCKA_MESSAGE_OUTPUT=TAP "$test"
+		count "${test##*/}" env CMOCKA_MESSAGE_OUTPUT=TAP "${@:3}" "$test"
 	done
-	[[ $found -eq 1 ]] || broken "there are no unit tests"
+	[[ $found -gt 0 ]] || broken "there are no unit tests"
 }
+
+# The thread sanitizer of clang before 18 does not find its way where the kernel spreads addresses over more than 28 bits
+# (vm.mmap_rnd_bits); so they are not spread, if that may be asked for.
+run_tsan() { # NAMES
+	local plain=(setarch -R)
+	"${plain[@]}" true 2>/dev/null || plain=()
+	scripts/build.sh build-tsan
+	TSAN_OPTIONS=second_deadlock_stack=1 run_unit build-tsan "$1" "${plain[@]}"
+}
+
+# Exits with 99 if there is an error or something is lost for good; what a child has inherited when it ends is not.
+memcheck=(valgrind --quiet --error-exitcode=99 --leak-check=full --show-leak-kinds=definite
+	--errors-for-leak-kinds=definite --child-silent-after-fork=yes)
+in_threads='archive_draft|artefact_read|block_compare|digest_source|gzip_members|gzip_queue'
 
 run_bats() { # FILE..
 	local file
@@ -181,7 +196,10 @@ export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
 
 for kind in "${kinds[@]}"; do
 	case $kind in
-	unit) run_unit ;;
+	unit) run_unit build-asan '.*' ;;
+	threads) run_tsan "$in_threads" ;;
+	unit-tsan) run_tsan '.*' ;;
+	unit-valgrind) run_unit build '.*' "${memcheck[@]}" ;;
 	cli) run_cli ;;
 	stack)
 		mapfile -t files < <(stack_files)
@@ -189,7 +207,7 @@ for kind in "${kinds[@]}"; do
 		;;
 	tests/stack/*.bats) run_stack "$kind" ;;
 	*)
-		echo "usage: tests/run.sh [unit] [cli] [stack] [tests/stack/NAME.bats]" >&2
+		echo "usage: tests/run.sh [unit] [cli] [stack] [threads] [unit-tsan] [unit-valgrind] [tests/stack/NAME.bats]" >&2
 		exit 2
 		;;
 	esac
