@@ -82,6 +82,12 @@ enum status schedule_open(const struct invocation *invocation, struct session *r
 	return status == STATUS_OK ? session_open(invocation, ret_session, error) : status;
 }
 
+enum status schedule_guard(const struct session *session, struct error *error)
+{
+	unsetenv("SUDO_UID");
+	return session_guard(session, error);
+}
+
 /* The path of this very program. */
 static enum status own_path(char **ret_path, struct error *error)
 {

@@ -34,6 +34,9 @@ void schedule_find(const struct session *session, struct installation *ret_insta
 enum status schedule_open(const struct invocation *invocation, struct session *ret_session,
 						  struct installation *ret_installation, struct error *error) MUST_CHECK;
 
+/* As session_guard will find it when a scheduler runs us: that knows of no sudo. */
+enum status schedule_guard(const struct session *session, struct error *error) MUST_CHECK;
+
 /* The command that runs the scheduled backup of this project, keeping backups for so many days, with or without a drill
  * each week. Owned by the caller. */
 enum status schedule_command(const struct session *session, unsigned days, bool drill, char **ret_command,

@@ -96,7 +96,7 @@ enum status schedule_install(const struct invocation *invocation, enum exit_code
 		return error_hint(error, "go to the project's folder first: cd /path/to/whisperengine");
 	}
 	if (status == STATUS_OK) {
-		status = session_guard(&session, error);
+		status = schedule_guard(&session, error);
 	}
 	if (status == STATUS_OK) {
 		status = schedule_command(&session, days, drill, &command, error);

@@ -190,6 +190,11 @@ static enum status print_installed(const struct session *session, const char *ki
 	if (session->folder_chosen && access(session->backup_folder, F_OK) != 0) {
 		*ret_wrong = complain("the backup folder %s is not there: is its disk mounted?", session->backup_folder_shown);
 	}
+	struct error reason;
+	if (schedule_guard(session, &reason) != STATUS_OK) {
+		*ret_wrong = complain("%s", reason.message);
+		printf("      %s\n", reason.hint);
+	}
 	*ret_wrong = print_scheduler(session, job) || *ret_wrong;
 	status = read_last(session, &last, ret_wrong, error);
 	if (status != STATUS_OK) {

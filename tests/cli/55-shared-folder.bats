@@ -123,6 +123,29 @@ CODE
 	assert_contains "$(cat "$backups/backup.log")" 'Docker not running'
 }
 
+@test "a schedule of root is not installed for a folder of whoever called sudo: cron knows nothing of that" {
+	need_world
+	chmod 700 "$backups"
+	chown 65534 "$project"
+	SUDO_UID=65534 program 0 cleanup --dry-run
+	SUDO_UID=65534 in_world 0 <<'CODE'
+! "$W" schedule install || exit 9
+CODE
+	assert_contains "$errors" "$project belongs to user "
+}
+
+@test "schedule status tells that a run will refuse the folder" {
+	need_world
+	chmod 700 "$backups"
+	in_world 0 <<'CODE'
+"$W" schedule install 2>/dev/null
+! "$W" schedule status | grep -q 'others can change the backups' || exit 9
+chown 65534 backups
+SUDO_UID=65534 "$W" schedule status || [ $? -eq 1 ]
+CODE
+	assert_contains "$output" "others can change the backups: $backups belongs to user "
+}
+
 @test "a schedule can be looked at and taken out where others can write to the folder" {
 	need_world
 	in_world 0 <<'CODE'
