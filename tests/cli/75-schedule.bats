@@ -545,7 +545,7 @@ CODE
 @test "on a full disk the run still says that it failed" {
 	in_world 1 <<'CODE'
 mkdir "$BATS_TEST_TMPDIR/full"
-mount -t tmpfs -o size=64k none "$BATS_TEST_TMPDIR/full"
+mount -t tmpfs -o mode=700,size=64k none "$BATS_TEST_TMPDIR/full"
 dd if=/dev/zero of="$BATS_TEST_TMPDIR/full/rest" bs=4k 2>/dev/null || true
 BACKUP_DIR="$BATS_TEST_TMPDIR/full" "$W" schedule run 30
 CODE

@@ -179,7 +179,7 @@ assert_nothing_new_is_listed() {
 
 @test "a full backup folder ends the run with a word about space, and nothing is listed" {
 	mkdir -p "$BATS_FILE_TMPDIR/full"
-	mount -t tmpfs -o size=6m none "$BATS_FILE_TMPDIR/full" 2>/dev/null || skip "a small file system cannot be mounted here"
+	mount -t tmpfs -o mode=700,size=6m none "$BATS_FILE_TMPDIR/full" 2>/dev/null || skip "a small file system cannot be mounted here"
 	BACKUP_DIR=$BATS_FILE_TMPDIR/full program 1 create --only redis,chromadb
 	local left
 	left=$(find "$BATS_FILE_TMPDIR/full" -mindepth 1 ! -name .lock)
@@ -193,7 +193,7 @@ assert_nothing_new_is_listed() {
 
 @test "a backup folder too full even to begin is told so" {
 	mkdir -p "$BATS_FILE_TMPDIR/full"
-	mount -t tmpfs -o size=4k none "$BATS_FILE_TMPDIR/full" 2>/dev/null || skip "a small file system cannot be mounted here"
+	mount -t tmpfs -o mode=700,size=4k none "$BATS_FILE_TMPDIR/full" 2>/dev/null || skip "a small file system cannot be mounted here"
 	echo full >"$BATS_FILE_TMPDIR/full/file"
 	BACKUP_DIR=$BATS_FILE_TMPDIR/full program 1 create --only redis
 	local left

@@ -72,7 +72,7 @@ with_manifest() { # JQ-FILTER: the good backup with another manifest, as $bad
 @test "a disk that is too full for the data and a safety backup is refused" {
 	mkdir "$BATS_FILE_TMPDIR/small"
 	# Room for the backup itself, and a little; a safety backup wants more than that.
-	mount -t tmpfs -o "size=$(($(du -sk "$(backup_path $good)" | cut -f 1) + 128))k" tmpfs "$BATS_FILE_TMPDIR/small" 2>/dev/null ||
+	mount -t tmpfs -o "mode=700,size=$(($(du -sk "$(backup_path $good)" | cut -f 1) + 128))k" tmpfs "$BATS_FILE_TMPDIR/small" 2>/dev/null ||
 		skip 'this user may not mount'
 	cp -r "$(backup_path $good)" "$BATS_FILE_TMPDIR/small/"
 	BACKUP_DIR=$BATS_FILE_TMPDIR/small program 1 restore $good --only redis --yes

@@ -185,7 +185,7 @@ postgres_refuses() {
 
 @test "a backup folder too small for what the last backup took is told before the backup begins" {
 	mkdir "$BATS_TEST_TMPDIR/small disk"
-	mount -t tmpfs -o size=64k none "$BATS_TEST_TMPDIR/small disk" || skip "cannot mount a small disk"
+	mount -t tmpfs -o mode=700,size=64k none "$BATS_TEST_TMPDIR/small disk" || skip "cannot mount a small disk"
 	BACKUP_DIR="$BATS_TEST_TMPDIR/small disk" run --separate-stderr "$WHISPERBACKUP" create --only postgresql
 	umount "$BATS_TEST_TMPDIR/small disk"
 	assert_equal "$status" 1
@@ -202,7 +202,7 @@ postgres_refuses() {
 @test "BACKUP_DIR may be relative, with spaces, and on another disk" {
 	mkdir "$BATS_TEST_TMPDIR/project" "$BATS_TEST_TMPDIR/project/other disk"
 	touch "$BATS_TEST_TMPDIR/project/compose.yaml"
-	mount -t tmpfs none "$BATS_TEST_TMPDIR/project/other disk" || skip "cannot mount another disk"
+	mount -t tmpfs -o mode=700 none "$BATS_TEST_TMPDIR/project/other disk" || skip "cannot mount another disk"
 	cd "$BATS_TEST_TMPDIR/project"
 	BACKUP_DIR='other disk/my backups' run --separate-stderr "$WHISPERBACKUP" create --only redis
 	local created=$status said=$stderr
