@@ -54,7 +54,7 @@ llvm-cov export --summary-only --instr-profile="$work/counts" --ignore-filename-
 [[ ! -e $work/failed ]] || sed 's/^/did not go well: /' "$work/failed"
 printf '\nleast covered, in percent of their lines:\n'
 jq -r --argjson shown "$shown" '.data[0].files | map({name: (.filename | sub(".*/src/"; "src/")),
-	lines: .summary.lines}) | sort_by(.lines.percent) | .[:$shown][] |
+	lines: .summary.lines} | select(.lines.count > 0)) | sort_by(.lines.percent) | .[:$shown][] |
 	"\(.lines.percent * 10 | round / 10)\t\(.lines.count - .lines.covered) of \(.lines.count) lines not run\t\(.name)"' \
 	"$work/summary.json" | expand -t 8,40
 printf '\n'
