@@ -2,7 +2,7 @@
 
 prefix ?= $(or $(PREFIX),/usr/local)
 
-.PHONY: all build asan test test-unit test-cli test-stack test-threads coverage ci check-all soak soak-restore fuzz bench bench-folder bench-create bench-restore bench-window demo stack-up stack-down format lint install uninstall deb clean help
+.PHONY: all build asan test test-unit test-cli test-stack test-threads coverage check-all soak soak-restore fuzz bench bench-folder bench-create bench-restore bench-window demo stack-up stack-down format lint install uninstall deb clean help
 
 all: build
 
@@ -30,13 +30,8 @@ test-threads: ## the unit tests of what works in threads, with the thread saniti
 coverage: ## how many lines of src the tests run, and which files have least of it
 	@tests/coverage.sh
 
-ci: ## what CI does: lint, test, test-threads, coverage
-	@scripts/install-deps.sh
-	@scripts/lint.sh
-	@tests/run.sh unit threads cli stack
-	@tests/coverage.sh
-
-check-all: ci ## that, and all unit tests with the thread sanitizer and with valgrind; takes half an hour more
+check-all: ## what CI does, and all unit tests with the thread sanitizer and with valgrind; takes half an hour more
+	@.ci/run
 	@tests/run.sh unit-tsan unit-valgrind
 
 soak: ## fifty backups under load, each restored and checked for being of one moment

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests: all of them, or the kinds that are named (unit, cli, stack), or a file tests/stack/NAME.bats. Asks nothing;
+# Runs the tests: all of them, or the kinds that are named (unit, threads, cli, stack), or a file tests/stack/NAME.bats. Asks nothing;
 # ends with the counts. Three more kinds run unit tests again: "threads" those of what works in threads, "unit-tsan" all,
 # with the thread sanitizer; "unit-valgrind" all, with valgrind's memcheck, which also sees what libraries do.
 #
@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 kinds=("$@")
-[[ ${#kinds[@]} -gt 0 ]] || kinds=(unit cli stack)
+[[ ${#kinds[@]} -gt 0 ]] || kinds=(unit threads cli stack)
 
 passed=0
 failed=0
