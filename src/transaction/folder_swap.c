@@ -265,6 +265,9 @@ static enum status direct_rollback(const struct folder_swap *swap, struct error 
 	if (status == STATUS_OK && state[0] != '\0' && mkdir(parts.aside, 0700) != 0) {
 		status = error_set_errno(error, "cannot make %s", parts.aside);
 	}
+	if (status == STATUS_OK && strcmp(state, "done") == 0) {
+		status = write_state(&parts, "in", error); /* what is done stands; what is being moved aside must not */
+	}
 	if (status == STATUS_OK && (strcmp(state, "in") == 0 || strcmp(state, "done") == 0)) {
 		/* What is there now came from us, or was written since by the service that is being rolled back. */
 		status = move_entries(swap, swap->host, parts.aside, NULL, true, error);
@@ -379,6 +382,7 @@ static const char swap_script[] =
 	"  fi\n"
 	"  rm -rf $own/aside\n"
 	"  if [ -n \"$now\" ]; then mkdir $own/aside; fi\n"
+	"  if [ \"$now\" = done ]; then state in; fi\n"
 	"  case $now in in|done) move_chosen $own/aside \"$@\"; state out;; esac\n"
 	"  if [ -n \"$now\" ]; then move_all $own/old . $own/aside; like $own/old .; fi\n"
 	"  rm -f $own/state; sync\n"
