@@ -31,7 +31,11 @@ enum status error_set_errno(struct error *error, const char *format, ...)
 	va_list arguments;
 	va_start(arguments, format);
 	bool full = number == ENOSPC || number == EDQUOT;
-	fill(error, full ? STATUS_NO_SPACE : number == EINTR ? STATUS_INTERRUPTED : STATUS_FAILED, format, arguments);
+	enum status status = full               ? STATUS_NO_SPACE
+						 : number == EINTR  ? STATUS_INTERRUPTED
+						 : number == ENOMEM ? STATUS_NO_MEMORY
+											: STATUS_FAILED;
+	fill(error, status, format, arguments);
 	va_end(arguments);
 	size_t length = strlen(error->message);
 	snprintf(error->message + length, sizeof error->message - length, ": %s", strerror(number));
@@ -77,5 +81,5 @@ void error_clear(struct error *error)
 
 enum status error_memory(struct error *error)
 {
-	return error_set(error, STATUS_FAILED, "out of memory");
+	return error_set(error, STATUS_NO_MEMORY, "out of memory");
 }

@@ -22,6 +22,7 @@ enum status {
 	STATUS_LOCKED,      /* another run is at work */
 	STATUS_DAMAGED,     /* a backup's bytes are not what they have to be */
 	STATUS_NO_SPACE,    /* the disk is full */
+	STATUS_NO_MEMORY,   /* nothing is known of what was to be read */
 	STATUS_INTERRUPTED, /* the user pressed Ctrl-C or sent SIGTERM */
 };
 
@@ -41,7 +42,7 @@ struct error {
 enum status error_set(struct error *error, enum status status, const char *format, ...) PRINTF_LIKE(3, 4);
 
 /* As error_set with STATUS_FAILED, with ": " and the text of errno at the end. STATUS_INTERRUPTED if errno is EINTR,
- * and STATUS_NO_SPACE with a hint if it is ENOSPC or EDQUOT. */
+ * STATUS_NO_MEMORY if it is ENOMEM, and STATUS_NO_SPACE with a hint if it is ENOSPC or EDQUOT. */
 enum status error_set_errno(struct error *error, const char *format, ...) PRINTF_LIKE(2, 3);
 
 /* Says what the user can do about it. Returns the status that `error` already has, so that it can end a function. */
@@ -53,7 +54,7 @@ enum status error_prefix(struct error *error, const char *format, ...) PRINTF_LI
 /* Empties `error`, for a caller that goes on after a failure it has dealt with. */
 void error_clear(struct error *error);
 
-/* Out of memory, in the words used everywhere. */
+/* STATUS_NO_MEMORY, in the words used everywhere. */
 enum status error_memory(struct error *error);
 
 #endif

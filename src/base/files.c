@@ -91,12 +91,14 @@ enum status files_disk_usage(const char *path, uint64_t *ret_bytes, struct error
 
 enum status files_join(const char *folder, const char *name, char **ret_path, struct error *error)
 {
-	char *path = NULL;
 	size_t length = strlen(folder);
 	const char *slash = length > 0 && folder[length - 1] == '/' ? "" : "/";
-	if (asprintf(&path, "%s%s%s", folder, slash, name) < 0) {
+	size_t size = length + strlen(slash) + strlen(name) + 1;
+	char *path = malloc(size); /* not asprintf, which without memory may write a byte too far (glibc 2.36) */
+	if (path == NULL) {
 		return error_memory(error);
 	}
+	snprintf(path, size, "%s%s%s", folder, slash, name);
 	*ret_path = path;
 	return STATUS_OK;
 }

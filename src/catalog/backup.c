@@ -2,11 +2,14 @@
 #include "catalog/backup.h"
 
 #include "base/files.h"
+#include "base/json_text.h"
 #include "base/text.h"
+#include "catalog/sums.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -69,10 +72,14 @@ enum status backup_fingerprint(const struct backup *backup, size_t store, struct
 	return STATUS_OK;
 }
 
-static uint64_t size_of_folder(const char *path)
+/* What cannot be read counts nothing. */
+static enum status size_of_folder(const char *path, uint64_t *ret_size, struct error *error)
 {
 	uint64_t size = 0;
 	DIR *folder = opendir(path);
+	if (folder == NULL && errno == ENOMEM) {
+		return error_memory(error);
+	}
 	for (struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
 		struct stat attributes;
 		if (fstatat(dirfd(folder), entry->d_name, &attributes, AT_SYMLINK_NOFOLLOW) == 0 &&
@@ -83,19 +90,24 @@ static uint64_t size_of_folder(const char *path)
 	if (folder != NULL) {
 		closedir(folder);
 	}
-	return size;
+	*ret_size = size;
+	return STATUS_OK;
 }
 
-static bool file_size(const struct backup *backup, const char *name, uint64_t *ret_size)
+/* False if it is not there, or is no regular file. */
+static bool file_size(struct backup *backup, const char *name, uint64_t *ret_size)
 {
-	CLEANUP(cleanup_free) char *path = NULL;
+	char path[PATH_MAX];
 	struct stat attributes;
-	if (asprintf(&path, "%s/%s", backup->path, name) < 0 || lstat(path, &attributes) != 0 ||
-		!S_ISREG(attributes.st_mode)) {
+	if ((size_t)snprintf(path, sizeof path, "%s/%s", backup->path, name) >= sizeof path) {
+		return false;
+	}
+	if (lstat(path, &attributes) != 0) {
+		backup->unreadable = backup->unreadable || errno != ENOENT;
 		return false;
 	}
 	*ret_size = (uint64_t)attributes.st_size;
-	return true;
+	return S_ISREG(attributes.st_mode);
 }
 
 /* `store` is NULL if the damage is not that of one store. */
@@ -164,15 +176,10 @@ static void read_store(struct backup *backup, const json_t *object)
 	}
 }
 
-static void read_manifest(struct backup *backup, const char *text)
+/* What it says. */
+static void read_document(struct backup *backup)
 {
-	json_error_t failure;
-	backup->manifest = json_loads(text, JSON_REJECT_DUPLICATES, &failure);
 	const json_t *stores = json_object_get(backup->manifest, "stores");
-	if (backup->manifest == NULL) {
-		damaged(backup, NULL, BACKUP_MANIFEST " cannot be read: %s", failure.text);
-		return;
-	}
 	if (json_integer_value(json_object_get(backup->manifest, "format")) != BACKUP_FORMAT) {
 		damaged(backup, NULL, BACKUP_MANIFEST " is of another format than %s", "1");
 		return;
@@ -198,6 +205,43 @@ static void read_manifest(struct backup *backup, const char *text)
 			backup->status = BACKUP_PARTIAL;
 		}
 	}
+}
+
+/* Backups by earlier versions have no checksum of the manifest. What else is wrong with SHA256SUMS, verify says. */
+static enum status compare_sum(struct backup *backup, const char *text, struct error *error)
+{
+	CLEANUP(cleanup_free) char *path = NULL;
+	CLEANUP(cleanup_free) char *sums = NULL;
+	char expected[DIGEST_TEXT_SIZE];
+	char sum[DIGEST_TEXT_SIZE];
+	enum status status = files_join(backup->path, BACKUP_SUMS, &path, error);
+	if (status == STATUS_OK) {
+		status = files_read_text(path, &sums, error);
+	}
+	if (status == STATUS_OK) {
+		status = digest_text(text, sum, error);
+	}
+	if (status == STATUS_OK && sums_find(sums, BACKUP_MANIFEST, expected) && strcmp(expected, sum) != 0) {
+		bool manifest_damaged = backup->manifest_damaged;
+		damaged(backup, NULL, BACKUP_MANIFEST " and %s do not agree: one of them is not what was written", BACKUP_SUMS);
+		backup->manifest_damaged = manifest_damaged; /* its stores may be found whole */
+		backup->manifest_doubtful = true;
+	}
+	return status == STATUS_NO_MEMORY ? status : STATUS_OK;
+}
+
+static enum status read_manifest(struct backup *backup, const char *text, struct error *error)
+{
+	enum status status = json_text_read(text, JSON_REJECT_DUPLICATES, &backup->manifest, error);
+	if (status == STATUS_NO_MEMORY) {
+		return status;
+	}
+	if (status != STATUS_OK) {
+		damaged(backup, NULL, BACKUP_MANIFEST " cannot be read: %s", error->message);
+		return STATUS_OK;
+	}
+	read_document(backup);
+	return compare_sum(backup, text, error);
 }
 
 /* False if the folder holds nothing that a backup is made of. */
@@ -252,15 +296,25 @@ enum status backup_read(const char *folder, const char *timestamp, struct backup
 		status = files_read_text(manifest_path, &text, error);
 	}
 	if (status == STATUS_OK) {
-		read_manifest(backup, text);
-	} else if (status == STATUS_NOT_FOUND && !read_legacy(backup)) {
-		return error_set(error, STATUS_NOT_FOUND, "%s holds no backup", backup->path);
-	} else if (status != STATUS_NOT_FOUND) {
+		status = read_manifest(backup, text, error);
+	} else if (status == STATUS_NOT_FOUND) {
+		status =
+			read_legacy(backup) ? STATUS_OK : error_set(error, STATUS_NOT_FOUND, "%s holds no backup", backup->path);
+	} else if (status != STATUS_NO_MEMORY) {
+		backup->unreadable = true;
 		damaged(backup, NULL, "%s", error->message);
+		status = STATUS_OK;
 	}
-	verification_read(backup->path, &backup->verified);
+	if (status == STATUS_OK) {
+		status = verification_read(backup->path, &backup->verified, error);
+	}
+	if (status == STATUS_OK) {
+		status = size_of_folder(backup->path, &backup->size, error);
+	}
+	if (status != STATUS_OK) {
+		return status;
+	}
 	backup->moment = moment_of(backup);
-	backup->size = size_of_folder(backup->path);
 	*ret_backup = MOVE(backup);
 	return STATUS_OK;
 }
@@ -280,10 +334,11 @@ enum status backup_check(struct backup *backup, struct progress *progress, struc
 		if (status == STATUS_OK) {
 			status = digest_file(path, progress, sha256, &size, error);
 		}
-		if (status == STATUS_INTERRUPTED) {
+		if (status == STATUS_INTERRUPTED || status == STATUS_NO_MEMORY) {
 			return status;
 		}
 		if (status != STATUS_OK) {
+			backup->unreadable = backup->unreadable || status != STATUS_NOT_FOUND;
 			damaged(backup, store, "%s cannot be read", store->file);
 		} else if (strcmp(sha256, store->sha256) != 0) {
 			damaged(backup, store, "%s is not what was written (SHA-256 differs)", store->file);

@@ -44,9 +44,11 @@ struct backup {
 	time_t moment; /* when it began: what its name says in local time */
 	char *path;
 	enum backup_status status;
-	bool manifest_damaged;                   /* not one store, but the whole cannot be trusted */
-	uint64_t size;                           /* bytes of all files in the folder */
-	char problem[512];                       /* what is damaged, first of all */
+	bool manifest_damaged;  /* not one store, but the whole cannot be trusted */
+	bool manifest_doubtful; /* it, or SHA256SUMS, has changed since it was written; what it names may still be good */
+	bool unreadable;        /* it is called damaged because a file of it could not be read just now, which may pass */
+	uint64_t size;          /* bytes of all files in the folder */
+	char problem[512];      /* what is damaged, first of all */
 	struct backup_store stores[STORE_COUNT]; /* in the order of store_table */
 	json_t *manifest;                        /* NULL in a legacy backup */
 	struct verification verified;            /* what has been found out about it since it was made */
@@ -69,7 +71,7 @@ enum status backup_fingerprint(const struct backup *backup, size_t store, struct
 
 /*
  * Reads the files of a backup that have a checksum whole, as nothing else here does. What differs from it or cannot be
- * read is noted as damage, which is no failure; STATUS_INTERRUPTED is one.
+ * read is noted as damage, which is no failure; STATUS_INTERRUPTED and STATUS_NO_MEMORY are.
  */
 enum status backup_check(struct backup *backup, struct progress *progress, struct error *error) MUST_CHECK;
 

@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/files.h"
+#include "base/json_text.h"
 #include "pipeline/file.h"
 
 #include <inttypes.h>
@@ -25,7 +26,7 @@ enum status drill_journal_write(const char *folder, const char *engine, char ret
 	}
 	snprintf(ret_name, DRILL_NAME_SIZE, "%016" PRIx64, number);
 	json_t *document = json_pack("{s:i, s:s?, s:s}", "format", JOURNAL_FORMAT, "engine", engine, "drill", ret_name);
-	CLEANUP(cleanup_free) char *text = document != NULL ? json_dumps(document, JSON_INDENT(2)) : NULL;
+	CLEANUP(cleanup_free) char *text = json_text_write(document, JSON_INDENT(2));
 	json_decref(document);
 	enum status status = text == NULL ? error_memory(error) : files_join(folder, JOURNAL_NAME, &path, error);
 	if (status == STATUS_OK) {
@@ -55,7 +56,10 @@ enum status drill_journal_read(const char *folder, char **ret_engine, char ret_n
 	if (status != STATUS_OK) {
 		return status;
 	}
-	json_t *document = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	json_t *document = NULL;
+	if (json_text_read(text, JSON_REJECT_DUPLICATES, &document, error) == STATUS_NO_MEMORY) {
+		return error->status; /* a text that is no JSON names no drill */
+	}
 	const char *engine = json_string_value(json_object_get(document, "engine"));
 	const char *name = json_string_value(json_object_get(document, "drill"));
 	/* The name becomes part of a question to the engine. */

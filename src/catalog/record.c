@@ -2,6 +2,8 @@
 
 #include "base/buffer.h"
 #include "base/files.h"
+#include "base/json_text.h"
+#include "base/text.h"
 #include "base/units.h"
 #include "catalog/backup.h"
 #include "pipeline/file.h"
@@ -60,13 +62,21 @@ static enum status write_information(const struct backup_record *record, const c
 	return status == STATUS_OK ? write_text(folder, BACKUP_INFORMATION, buffer_text(&text), error) : status;
 }
 
-static enum status write_sums(const struct backup_record *record, const char *folder, struct error *error)
+/* The manifest's comes first, so that none of the lines can be cut off without being missed. */
+static enum status write_sums(const struct backup_record *record, const char *manifest, const char *folder,
+							  struct error *error)
 {
 	CLEANUP(buffer_free) struct buffer text = BUFFER_INIT(TEXT_LIMIT);
 	CLEANUP(cleanup_free) char *information = NULL;
 	char digest[DIGEST_TEXT_SIZE];
 	uint64_t size = 0;
-	enum status status = files_join(folder, BACKUP_INFORMATION, &information, error);
+	enum status status = digest_text(manifest, digest, error);
+	if (status == STATUS_OK) {
+		status = buffer_printf(&text, error, "%s  %s\n", digest, BACKUP_MANIFEST);
+	}
+	if (status == STATUS_OK) {
+		status = files_join(folder, BACKUP_INFORMATION, &information, error);
+	}
 	if (status == STATUS_OK) {
 		status = digest_file(information, NULL, digest, &size, error);
 	}
@@ -92,28 +102,37 @@ static json_t *json_time(const struct timespec *moment)
 	return json_string(text);
 }
 
-/* A text that came from outside; null if it is empty or cannot be told in JSON. */
+/* A text that came from outside; null if it is empty or cannot be told in JSON. NULL: no memory. */
 static json_t *json_text(const char *text)
 {
-	json_t *string = text[0] != '\0' ? json_string(text) : NULL;
-	return string != NULL ? string : json_null();
+	return text[0] != '\0' && text_is_utf8(text) ? json_string(text) : json_null();
 }
 
-/* {"rows": {"shop.public.users": 12, ...}, ...}; null if it is not known. A name that cannot be told is left out. */
+static bool add_count(json_t *object, const struct count *count)
+{
+	json_t *kind = json_object_get(object, count->kind);
+	if (kind == NULL) {
+		kind = json_object();
+		if (json_object_set_new(object, count->kind, kind) != 0) {
+			return false;
+		}
+	}
+	return json_object_set_new(kind, count->name, json_integer((json_int_t)count->number)) == 0;
+}
+
+/* {"rows": {"shop.public.users": 12, ...}, ...}; null if it is not known. A name that is not UTF-8, which JSON cannot
+ * tell, is left out. NULL: no memory. */
 static json_t *json_fingerprint(const struct fingerprint *fingerprint)
 {
 	json_t *object = fingerprint->known ? json_object() : json_null();
-	for (size_t i = 0; fingerprint->known && object != NULL && i < fingerprint->count; i++) {
+	bool complete = object != NULL;
+	for (size_t i = 0; complete && fingerprint->known && i < fingerprint->count; i++) {
 		const struct count *count = &fingerprint->items[i];
-		json_t *kind = json_object_get(object, count->kind);
-		if (kind == NULL) {
-			kind = json_object();
-			if (json_object_set_new(object, count->kind, kind) != 0) {
-				json_decref(object);
-				return NULL;
-			}
-		}
-		(void)json_object_set_new(kind, count->name, json_integer((json_int_t)count->number));
+		complete = !text_is_utf8(count->name) || add_count(object, count);
+	}
+	if (!complete) {
+		json_decref(object);
+		return NULL;
 	}
 	return object;
 }
@@ -158,8 +177,11 @@ static json_t *json_steps(const struct backup_record *record)
 {
 	json_t *object = json_object();
 	for (size_t i = 0; object != NULL && i < RECORD_WINDOW_STEPS && record->window_steps[i].name != NULL; i++) {
-		(void)json_object_set_new(object, record->window_steps[i].name,
-								  json_real(record->window_steps[i].milliseconds));
+		const struct window_step *step = &record->window_steps[i];
+		if (json_object_set_new(object, step->name, json_real(step->milliseconds)) != 0) {
+			json_decref(object);
+			return NULL;
+		}
 	}
 	return object;
 }
@@ -176,7 +198,7 @@ static bool add_moment(json_t *manifest, const struct backup_record *record)
 		   json_object_set_new(manifest, "writers_exempt", json_integer((json_int_t)record->writers_exempt)) == 0;
 }
 
-static enum status write_manifest(const struct backup_record *record, const char *folder, struct error *error)
+static enum status make_manifest(const struct backup_record *record, char **ret_text, struct error *error)
 {
 	char host[HOST_SIZE] = "";
 	(void)gethostname(host, sizeof host - 1);
@@ -192,14 +214,17 @@ static enum status write_manifest(const struct backup_record *record, const char
 	}
 	complete = complete && add_moment(manifest, record);
 	complete = complete && json_object_set(manifest, "stores", stores) == 0;
-	CLEANUP(cleanup_free) char *text = complete ? json_dumps(manifest, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) : NULL;
+	CLEANUP(cleanup_free)
+	char *text = complete ? json_text_write(manifest, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) : NULL;
 	CLEANUP(cleanup_free) char *line = NULL;
 	json_decref(stores);
 	json_decref(manifest);
 	if (text == NULL || asprintf(&line, "%s\n", text) < 0) {
+		line = NULL;
 		return error_memory(error);
 	}
-	return write_text(folder, BACKUP_MANIFEST, line, error);
+	*ret_text = MOVE(line);
+	return STATUS_OK;
 }
 
 void record_free(struct backup_record *record)
@@ -211,9 +236,13 @@ void record_free(struct backup_record *record)
 
 enum status record_write(const struct backup_record *record, const char *folder, struct error *error)
 {
+	CLEANUP(cleanup_free) char *manifest = NULL;
 	enum status status = write_information(record, folder, error);
 	if (status == STATUS_OK) {
-		status = write_sums(record, folder, error);
+		status = make_manifest(record, &manifest, error);
 	}
-	return status == STATUS_OK ? write_manifest(record, folder, error) : status;
+	if (status == STATUS_OK) {
+		status = write_sums(record, manifest, folder, error);
+	}
+	return status == STATUS_OK ? write_text(folder, BACKUP_MANIFEST, manifest, error) : status;
 }

@@ -222,6 +222,17 @@ static void keep_last_ones(const struct backup_list *list, time_t now, struct re
 	}
 }
 
+/* It may be as good as any; a disk or a share that comes back shows it. */
+static void keep_unreadable(const struct backup_list *list, struct retention_decision *decisions)
+{
+	for (size_t i = 0; i < list->count; i++) {
+		if (list->items[i]->unreadable && decisions[i].verdict == RETENTION_REMOVE) {
+			decisions[i].verdict = RETENTION_KEEP_SAFE;
+			add(&decisions[i], "it could not be read just now");
+		}
+	}
+}
+
 /* --- all together ------------------------------------------------------------------------------------------------- */
 
 static void explain_removal(const struct backup *backup, const struct retention_policy *policy, bool only_age,
@@ -258,6 +269,7 @@ void retention_decide(const struct backup_list *list, const struct retention_pol
 		keep_young(list, policy->days, now, decisions);
 	}
 	keep_last_ones(list, now, decisions);
+	keep_unreadable(list, decisions);
 	for (size_t i = 0; i < list->count; i++) {
 		if (decisions[i].verdict == RETENTION_REMOVE) {
 			explain_removal(list->items[i], policy, only_age, &decisions[i]);

@@ -1,6 +1,7 @@
 #include "catalog/verification.h"
 
 #include "base/files.h"
+#include "base/json_text.h"
 #include "base/text.h"
 #include "catalog/backup.h"
 #include "pipeline/digest.h"
@@ -9,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum {
 	VERIFICATION_FORMAT = 1,
@@ -144,25 +146,37 @@ static void read_run(const json_t *object, struct verified_run *run)
 
 /* --- the file ----------------------------------------------------------------------------------------------------- */
 
-void verification_read(const char *path, struct verification *ret_verification)
+static enum status read_document(const char *path, struct verification *verification, struct error *error)
 {
 	CLEANUP(cleanup_free) char *file = NULL;
 	CLEANUP(cleanup_free) char *text = NULL;
 	char identity[DIGEST_TEXT_SIZE];
-	struct error ignored;
-	*ret_verification = (struct verification){0};
-	if (files_join(path, VERIFICATION_FILE, &file, &ignored) != STATUS_OK ||
-		files_read_text(file, &text, &ignored) != STATUS_OK) {
-		return;
+	json_t *document = NULL;
+	enum status status = files_join(path, VERIFICATION_FILE, &file, error);
+	if (status == STATUS_OK) {
+		status = files_read_text(file, &text, error);
 	}
-	json_t *document = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	if (status == STATUS_OK) {
+		status = json_text_read(text, JSON_REJECT_DUPLICATES, &document, error);
+	}
+	if (status == STATUS_OK) {
+		status = identify(path, identity, error);
+	}
 	const char *of = json_string_value(json_object_get(document, "backup"));
-	if (of != NULL && json_integer_value(json_object_get(document, "format")) == VERIFICATION_FORMAT &&
-		identify(path, identity, &ignored) == STATUS_OK && strcmp(of, identity) == 0) {
-		read_run(json_object_get(document, "read"), &ret_verification->read);
-		read_run(json_object_get(document, "drill"), &ret_verification->drill);
+	if (status == STATUS_OK && of != NULL && strcmp(of, identity) == 0 &&
+		json_integer_value(json_object_get(document, "format")) == VERIFICATION_FORMAT) {
+		read_run(json_object_get(document, "read"), &verification->read);
+		read_run(json_object_get(document, "drill"), &verification->drill);
 	}
 	json_decref(document);
+	return status;
+}
+
+enum status verification_read(const char *path, struct verification *ret_verification, struct error *error)
+{
+	*ret_verification = (struct verification){0};
+	enum status status = read_document(path, ret_verification, error);
+	return status == STATUS_NO_MEMORY ? status : STATUS_OK;
 }
 
 static enum status replace(const char *path, const char *text, struct error *error)
@@ -182,6 +196,9 @@ static enum status replace(const char *path, const char *text, struct error *err
 	if (status == STATUS_OK && rename(fresh, file) != 0) {
 		status = error_set_errno(error, "cannot give %s its name", file);
 	}
+	if (status != STATUS_OK && fresh != NULL) {
+		(void)unlink(fresh);
+	}
 	return status == STATUS_OK ? file_sync_folder(path, error) : status;
 }
 
@@ -198,7 +215,7 @@ enum status verification_write(const char *path, const struct verification *veri
 		(void)json_object_set_new(document, "backup", json_string(identity));
 	}
 	CLEANUP(cleanup_free)
-	char *text = document != NULL ? json_dumps(document, JSON_INDENT(2) | JSON_REAL_PRECISION(6)) : NULL;
+	char *text = json_text_write(document, JSON_INDENT(2) | JSON_REAL_PRECISION(6));
 	CLEANUP(cleanup_free) char *line = NULL;
 	json_decref(document);
 	if (text == NULL || asprintf(&line, "%s\n", text) < 0) {

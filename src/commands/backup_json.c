@@ -1,5 +1,7 @@
 #include "commands/backup_json.h"
 
+#include "base/json_text.h"
+
 #include <stdio.h>
 
 static json_t *json_or_null(json_t *value)
@@ -67,10 +69,12 @@ enum status backup_json_print(json_t *document, struct error *error)
 	if (document == NULL) {
 		return error_memory(error);
 	}
-	int result = json_dumpf(document, stdout, JSON_INDENT(2));
+	CLEANUP(cleanup_free) char *text = json_text_write(document, JSON_INDENT(2));
 	json_decref(document);
-	return result != 0 || fputc('\n', stdout) == EOF ? error_set_errno(error, "cannot write to standard output")
-													 : STATUS_OK;
+	if (text == NULL) {
+		return error_memory(error);
+	}
+	return puts(text) == EOF ? error_set_errno(error, "cannot write to standard output") : STATUS_OK;
 }
 
 const char *backup_date(const struct backup *backup, char ret_text[BACKUP_DATE_SIZE])

@@ -24,6 +24,7 @@ enum exit_code command_exit_code(enum status status)
 	case STATUS_UNAVAILABLE:
 	case STATUS_CONFLICT:
 	case STATUS_NO_SPACE:
+	case STATUS_NO_MEMORY:
 		break;
 	}
 	return EXIT_FAILED;

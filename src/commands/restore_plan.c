@@ -10,7 +10,7 @@
 
 enum status restore_plan_refuse_damaged(const struct restore_work *work, struct error *error)
 {
-	bool damaged = work->backup->manifest_damaged;
+	bool damaged = work->backup->manifest_damaged || work->backup->manifest_doubtful;
 	for (size_t i = 0; i < STORE_COUNT; i++) {
 		damaged = damaged || (work->session.chosen[i] && work->backup->stores[i].damaged);
 	}
@@ -18,6 +18,12 @@ enum status restore_plan_refuse_damaged(const struct restore_work *work, struct 
 		return STATUS_OK;
 	}
 	(void)error_set(error, STATUS_DAMAGED, "backup %s is damaged: %s", work->backup->timestamp, work->backup->problem);
+	if (work->backup->manifest_doubtful && !work->backup->manifest_damaged) {
+		return error_hint(error,
+						  "nothing was changed; take another backup (%s list), or see docs/OPERATIONS.md for how to "
+						  "use what is left of this one",
+						  command_program());
+	}
 	return error_hint(error, "nothing was changed; take another backup (%s list)", command_program());
 }
 

@@ -16,15 +16,18 @@
 static const char *const compose_files[] = {"compose.yaml", "compose.yml", "docker-compose.yml", "docker-compose.yaml",
 											NULL};
 
-static bool holds_compose_file(const char *folder)
+static enum status holds_compose_file(const char *folder, bool *ret_holds, struct error *error)
 {
-	for (size_t i = 0; compose_files[i] != NULL; i++) {
+	*ret_holds = false;
+	for (size_t i = 0; compose_files[i] != NULL && !*ret_holds; i++) {
 		CLEANUP(cleanup_free) char *path = NULL;
-		if (asprintf(&path, "%s/%s", folder, compose_files[i]) >= 0 && access(path, F_OK) == 0) {
-			return true;
+		enum status status = files_join(folder, compose_files[i], &path, error);
+		if (status != STATUS_OK) {
+			return status;
 		}
+		*ret_holds = access(path, F_OK) == 0;
 	}
-	return false;
+	return STATUS_OK;
 }
 
 /*
@@ -51,7 +54,12 @@ static enum status find_project_folder(char **ret_folder, bool *ret_found, struc
 		return error_set_errno(error, "cannot tell the current folder");
 	}
 	for (;;) {
-		if (holds_compose_file(folder)) {
+		bool holds = false;
+		enum status status = holds_compose_file(folder, &holds, error);
+		if (status != STATUS_OK) {
+			return status;
+		}
+		if (holds) {
 			*ret_found = true;
 			*ret_folder = MOVE(folder);
 			return STATUS_OK;
@@ -65,11 +73,12 @@ static enum status find_project_folder(char **ret_folder, bool *ret_found, struc
 	}
 }
 
-/* The value of a line "NAME=value" of a .env file, without quotes, as Compose reads it; NULL if there is none. */
-static char *dot_env_value(const char *text, const char *name)
+/* The value of a line "NAME=value" of a .env file, without quotes, as Compose reads it, lent and not ended; NULL if
+ * there is none. */
+static const char *dot_env_value(const char *text, const char *name, size_t *ret_length)
 {
 	size_t length = strlen(name);
-	char *value = NULL;
+	const char *value = NULL;
 	for (const char *line = text; *line != '\0'; line += strcspn(line, "\n"), line += *line == '\n') {
 		const char *at = line + strspn(line, " \t");
 		if (strncmp(at, "export ", 7) == 0) {
@@ -91,24 +100,22 @@ static char *dot_env_value(const char *text, const char *name)
 				end--;
 			}
 		}
-		free(value); /* the last line wins */
-		value = strndup(at, end);
+		value = at; /* the last line wins */
+		*ret_length = end;
 	}
 	return value;
 }
 
-/* The environment's value, else that of .env; empty counts as not set. */
-static char *setting(const char *dot_env, const char *name)
+/* The environment's value, else that of .env; *ret_value is NULL if neither sets it, or to nothing. */
+static enum status setting(const char *dot_env, const char *name, char **ret_value, struct error *error)
 {
 	const char *value = getenv(name);
-	if (value != NULL && value[0] != '\0') {
-		return strdup(value);
+	size_t length = value != NULL ? strlen(value) : 0;
+	if (length == 0 && dot_env != NULL) {
+		value = dot_env_value(dot_env, name, &length);
 	}
-	char *from_file = dot_env != NULL ? dot_env_value(dot_env, name) : NULL;
-	if (from_file != NULL && from_file[0] == '\0') {
-		free(MOVE(from_file));
-	}
-	return from_file;
+	*ret_value = value != NULL && length > 0 ? strndup(value, length) : NULL;
+	return value != NULL && length > 0 && *ret_value == NULL ? error_memory(error) : STATUS_OK;
 }
 
 static enum status choose(struct session *session, const char *only, struct error *error)
@@ -140,7 +147,11 @@ static enum status choose(struct session *session, const char *only, struct erro
 
 static enum status set_backup_folder(struct session *session, const char *dot_env, struct error *error)
 {
-	CLEANUP(cleanup_free) char *chosen = setting(dot_env, "BACKUP_DIR");
+	CLEANUP(cleanup_free) char *chosen = NULL;
+	enum status status = setting(dot_env, "BACKUP_DIR", &chosen, error);
+	if (status != STATUS_OK) {
+		return status;
+	}
 	session->folder_chosen = chosen != NULL;
 	if (chosen != NULL && chosen[0] == '/') {
 		session->backup_folder = strdup(chosen);
@@ -150,9 +161,12 @@ static enum status set_backup_folder(struct session *session, const char *dot_en
 		while (strncmp(inside, "./", 2) == 0) {
 			inside += 2;
 		}
-		if (asprintf(&session->backup_folder, "%s/%s", session->project_folder, inside) < 0 ||
-			asprintf(&session->backup_folder_shown, "./%s", inside) < 0) {
-			return error_memory(error);
+		status = files_join(session->project_folder, inside, &session->backup_folder, error);
+		if (status == STATUS_OK) {
+			status = files_join(".", inside, &session->backup_folder_shown, error);
+		}
+		if (status != STATUS_OK) {
+			return status;
 		}
 	}
 	if (session->backup_folder == NULL || session->backup_folder_shown == NULL) {
@@ -201,8 +215,12 @@ enum status session_open_only(const struct invocation *invocation, struct sessio
 		status = set_backup_folder(&session, dot_env, error);
 	}
 	if (status == STATUS_OK) {
-		session.docker_host = setting(dot_env, "DOCKER_HOST");
-		session.project = setting(dot_env, "COMPOSE_PROJECT_NAME");
+		status = setting(dot_env, "DOCKER_HOST", &session.docker_host, error);
+	}
+	if (status == STATUS_OK) {
+		status = setting(dot_env, "COMPOSE_PROJECT_NAME", &session.project, error);
+	}
+	if (status == STATUS_OK) {
 		session.volume_access = invocation->options[OPTION_VOLUME_ACCESS];
 		status = choose(&session, invocation->options[OPTION_ONLY], error);
 	}

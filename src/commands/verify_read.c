@@ -4,36 +4,16 @@
 #include "base/files.h"
 #include "base/units.h"
 #include "catalog/artefact_read.h"
+#include "catalog/sums.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define SUMS        "SHA256SUMS"
 #define INFORMATION "backup_info.txt"
+#define MANIFEST    "manifest.json"
 
 /* --- the small files ---------------------------------------------------------------------------------------------- */
-
-/* The line "SHA256  NAME" of SHA256SUMS, as sha256sum writes it; false if there is none. */
-static bool sum_of(const char *sums, const char *name, char ret_sum[DIGEST_TEXT_SIZE])
-{
-	for (const char *line = sums; *line != '\0'; line += strcspn(line, "\n"), line += *line == '\n') {
-		size_t length = strcspn(line, "\r\n");
-		const char *file = line + DIGEST_TEXT_SIZE + 1;
-		if (length < DIGEST_TEXT_SIZE + 1U || line[DIGEST_TEXT_SIZE - 1] != ' ') {
-			continue;
-		}
-		length -= DIGEST_TEXT_SIZE + 1;
-		if (length > 2 && strncmp(file, "./", 2) == 0) {
-			file += 2;
-			length -= 2;
-		}
-		if (strlen(name) == length && strncmp(file, name, length) == 0) {
-			snprintf(ret_sum, DIGEST_TEXT_SIZE, "%s", line);
-			return true;
-		}
-	}
-	return false;
-}
 
 static void blame_file(struct verified_run *run, const char *name, const char *problem)
 {
@@ -55,12 +35,12 @@ static enum status check_information(const struct backup *backup, const char *su
 		return status;
 	}
 	status = digest_file(path, NULL, sum, &size, error);
-	if (status == STATUS_INTERRUPTED) {
+	if (status == STATUS_INTERRUPTED || status == STATUS_NO_MEMORY) {
 		return status;
 	}
 	if (status != STATUS_OK) {
 		blame_file(run, INFORMATION, status == STATUS_NOT_FOUND ? "is missing" : "cannot be read");
-	} else if (!sum_of(sums, INFORMATION, expected) || strcmp(expected, sum) != 0) {
+	} else if (!sums_find(sums, INFORMATION, expected) || strcmp(expected, sum) != 0) {
 		blame_file(run, INFORMATION, "is not what was written (SHA-256 differs from " SUMS ")");
 	}
 	return STATUS_OK;
@@ -77,6 +57,9 @@ static enum status check_sums(const struct backup *backup, struct verified_run *
 		return status;
 	}
 	status = files_read_text(path, &sums, error);
+	if (status == STATUS_NO_MEMORY) {
+		return status;
+	}
 	if (status != STATUS_OK) {
 		blame_file(run, SUMS, status == STATUS_NOT_FOUND ? "is missing" : "cannot be read");
 		return STATUS_OK;
@@ -84,11 +67,21 @@ static enum status check_sums(const struct backup *backup, struct verified_run *
 	for (size_t i = 0; i < STORE_COUNT; i++) {
 		const struct backup_store *store = &backup->stores[i];
 		if (store->status == STORE_OK && !store->damaged &&
-			(!sum_of(sums, store->file, sum) || strcmp(sum, store->sha256) != 0)) {
+			(!sums_find(sums, store->file, sum) || strcmp(sum, store->sha256) != 0)) {
 			char text[VERIFICATION_PROBLEM_SIZE];
 			snprintf(text, sizeof text, "says something else of %s than the manifest", store->file);
 			blame_file(run, SUMS, text);
 		}
+	}
+	const char *names[STORE_COUNT + 2] = {MANIFEST, INFORMATION};
+	for (size_t i = 0; i < STORE_COUNT; i++) {
+		names[i + 2] = store_table[i]->artefact;
+	}
+	size_t foreign = sums_foreign_line(sums, names, STORE_COUNT + 2);
+	if (foreign != 0) {
+		char text[VERIFICATION_PROBLEM_SIZE];
+		snprintf(text, sizeof text, "is not what was written: line %zu is no checksum of a file of a backup", foreign);
+		blame_file(run, SUMS, text);
 	}
 	return check_information(backup, sums, run, error);
 }
@@ -103,7 +96,7 @@ static enum status read_artefact(const struct backup_store *store, size_t index,
 	if (status == STATUS_NOT_FOUND && reading.unreadable) {
 		return error_set(error, STATUS_DAMAGED, "it is missing");
 	}
-	if (status != STATUS_OK && status != STATUS_INTERRUPTED && reading.unreadable) {
+	if (status != STATUS_OK && status != STATUS_INTERRUPTED && status != STATUS_NO_MEMORY && reading.unreadable) {
 		error->status = STATUS_DAMAGED; /* what cannot be read cannot be restored */
 		return error->status;
 	}
@@ -162,6 +155,9 @@ enum status verify_read(const char *folder, const struct backup *backup, struct 
 		verified_run_blame(run, NULL, backup->problem);
 		display_line(display, MARK_FAILED, "%s", backup->problem);
 	} else if (backup->status != BACKUP_LEGACY) {
+		if (backup->manifest_doubtful) {
+			verified_run_blame(run, NULL, backup->problem);
+		}
 		status = check_sums(backup, run, error);
 		if (status == STATUS_OK && !run->good) {
 			display_line(display, MARK_FAILED, "%s", run->problem);

@@ -24,9 +24,10 @@ struct digest {
 	uint64_t step; /* bytes between two places, at least */
 };
 
+/* There is nothing else that can be in its way; libcrypto does not tell. */
 static enum status failed(struct error *error)
 {
-	return error_set(error, STATUS_FAILED, "cannot compute a SHA-256");
+	return error_set(error, STATUS_NO_MEMORY, "cannot compute a SHA-256: out of memory");
 }
 
 void digest_format(const unsigned char digest[DIGEST_SIZE], char ret_text[DIGEST_TEXT_SIZE])
@@ -166,7 +167,7 @@ enum status digest_text(const char *text, char ret_text[DIGEST_TEXT_SIZE], struc
 {
 	unsigned char digest[DIGEST_SIZE];
 	if (EVP_Digest(text, strlen(text), digest, NULL, EVP_sha256(), NULL) != 1) {
-		return error_set(error, STATUS_FAILED, "cannot compute a SHA-256");
+		return failed(error);
 	}
 	digest_format(digest, ret_text);
 	return STATUS_OK;

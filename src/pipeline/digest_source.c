@@ -204,7 +204,7 @@ enum status digest_source_finish(struct digest_source *digest, char ret_text[DIG
 	hash(digest, digest->blocks[digest->filled % BLOCKS], digest->length);
 	digest->length = 0;
 	if (digest->hashed_badly || EVP_DigestFinal_ex(digest->context, bytes, NULL) != 1) {
-		return error_set(error, STATUS_FAILED, "cannot compute a SHA-256");
+		return error_set(error, STATUS_NO_MEMORY, "cannot compute a SHA-256: out of memory");
 	}
 	digest_format(bytes, ret_text);
 	*ret_size = digest->size;

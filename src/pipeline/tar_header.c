@@ -63,8 +63,8 @@ static enum status write_header(struct archive_entry *entry, bool sparse, struct
 	archive_write_set_options(writer, "xattrheader=SCHILY");
 	archive_write_set_bytes_per_block(writer, 0);
 	/* A warning: the name is not UTF-8, and goes in as the bytes it is (pax, hdrcharset=BINARY). */
-	if (archive_write_open(writer, &output, NULL, append, NULL) != ARCHIVE_OK ||
-		archive_write_header(writer, entry) < ARCHIVE_WARN ||
+	bool open = archive_write_open(writer, &output, NULL, append, NULL) == ARCHIVE_OK;
+	if (!open || archive_write_header(writer, entry) < ARCHIVE_WARN ||
 		/* The map of the holes comes with the first content, even if that is none (archive_write_set_format_pax.c). */
 		(sparse && archive_write_data(writer, "", 0) != 0)) {
 		(void)error_set(error, STATUS_FAILED, "cannot write the archive: %s", archive_error_string(writer));
@@ -74,7 +74,9 @@ static enum status write_header(struct archive_entry *entry, bool sparse, struct
 	 * it would not free all that it holds (libarchive 3.6, archive_write.c). */
 	output.closing = true;
 	archive_write_fail(writer);
-	archive_write_close(writer);
+	if (open) { /* one that had no memory to open would write to nowhere */
+		archive_write_close(writer);
+	}
 	archive_write_free(writer);
 	return output.status;
 }

@@ -43,6 +43,9 @@ enum status tar_reader_error(struct tar_reader *reader, struct error *error)
 		return error->status;
 	}
 	const char *text = archive_error_string(reader->archive);
+	if (archive_errno(reader->archive) == ENOMEM) {
+		return error_memory(error);
+	}
 	return error_set(error, STATUS_DAMAGED, "the archive is damaged: %s", text != NULL ? text : "unknown format");
 }
 

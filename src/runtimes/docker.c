@@ -2,6 +2,7 @@
 #include "runtimes/docker.h"
 
 #include "base/clock.h"
+#include "base/json_text.h"
 #include "runtimes/docker_http.h"
 
 #include <stdio.h>
@@ -250,7 +251,7 @@ enum status docker_container(struct docker *docker, const char *id, struct conta
 static enum status list_by_label(struct docker *docker, const char *label, json_t **ret_list, struct error *error)
 {
 	CLEANUP(cleanup_json) json_t *filters = json_pack("{s:[s, s]}", "label", label, "com.docker.compose.oneoff=False");
-	CLEANUP(cleanup_free) char *text = filters != NULL ? json_dumps(filters, JSON_COMPACT) : NULL;
+	CLEANUP(cleanup_free) char *text = json_text_write(filters, JSON_COMPACT);
 	CLEANUP(cleanup_free) char *escaped = text != NULL ? docker_escape(docker, text) : NULL;
 	if (escaped == NULL) {
 		return error_set(error, STATUS_USAGE, "the project's name or folder cannot be asked for: %s", label);

@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/interrupt.h"
+#include "base/json_text.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -139,7 +140,7 @@ enum status docker_request(struct docker *docker, const char *method, json_t *bo
 	}
 	CURL *curl = docker->curl;
 	curl_easy_reset(curl);
-	CLEANUP(cleanup_free) char *text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
+	CLEANUP(cleanup_free) char *text = json_text_write(body, JSON_COMPACT);
 	struct curl_slist *headers = curl_slist_append(NULL, "Content-Type: application/json");
 	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(DOCKER_REPLY_LIMIT);
 	if (headers == NULL || (body != NULL && text == NULL) || !set_target(docker, curl, path)) {

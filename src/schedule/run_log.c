@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/files.h"
+#include "base/json_text.h"
 #include "base/text.h"
 #include "pipeline/file.h"
 
@@ -61,7 +62,7 @@ enum status run_log_write_last(const char *folder, const struct last_run *run, s
 	json_t *json = json_pack("{s:I, s:I, s:i, s:i, s:s}", "started", (json_int_t)run->started, "finished",
 							 (json_int_t)run->finished, "process", run->process, "exit_code", run->exit_code, "summary",
 							 copy.summary);
-	CLEANUP(cleanup_free) char *text = json != NULL ? json_dumps(json, JSON_COMPACT) : NULL;
+	CLEANUP(cleanup_free) char *text = json_text_write(json, JSON_COMPACT);
 	CLEANUP(cleanup_free) char *path = NULL;
 	CLEANUP(cleanup_free) char *new_path = NULL;
 	CLEANUP(cleanup_sink) struct sink *file = NULL;
@@ -107,7 +108,10 @@ enum status run_log_read_last(const char *folder, struct last_run *ret_run, stru
 	if (status != STATUS_OK) {
 		return status;
 	}
-	CLEANUP(cleanup_json) json_t *json = json_loads(text, 0, NULL);
+	CLEANUP(cleanup_json) json_t *json = NULL;
+	if (json_text_read(text, 0, &json, error) == STATUS_NO_MEMORY) {
+		return error->status;
+	}
 	json_int_t started = 0;
 	json_int_t finished = 0;
 	json_int_t process = 0;

@@ -2,6 +2,7 @@
 
 #include "base/buffer.h"
 #include "base/files.h"
+#include "base/json_text.h"
 #include "pipeline/file.h"
 
 #include <errno.h>
@@ -64,7 +65,7 @@ enum status journal_write(const char *path, const char *engine, const struct con
 	json_t *list = containers_json(containers, count);
 	json_t *document =
 		json_pack("{s:i, s:s, s:s, s:o}", "format", JOURNAL_FORMAT, "boot", boot, "engine", engine, "containers", list);
-	CLEANUP(cleanup_free) char *text = document != NULL ? json_dumps(document, JSON_INDENT(2)) : NULL;
+	CLEANUP(cleanup_free) char *text = json_text_write(document, JSON_INDENT(2));
 	json_decref(document);
 	if (text == NULL) {
 		return error_memory(error);
@@ -95,7 +96,10 @@ enum status journal_write(const char *path, const char *engine, const struct con
 
 static enum status fill(struct journal *journal, const char *text, struct error *error)
 {
-	json_t *document = json_loads(text, JSON_REJECT_DUPLICATES, NULL);
+	json_t *document = NULL;
+	if (json_text_read(text, JSON_REJECT_DUPLICATES, &document, error) == STATUS_NO_MEMORY) {
+		return error->status; /* a text that is no JSON names nothing */
+	}
 	json_t *list = json_object_get(document, "containers");
 	const char *engine = json_string_value(json_object_get(document, "engine"));
 	const char *boot = json_string_value(json_object_get(document, "boot"));

@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/interrupt.h"
+#include "base/json_text.h"
 #include "base/test_switch.h"
 #include "pipeline/file.h"
 #include "pipeline/gzip.h"
@@ -211,7 +212,7 @@ enum status volume_store_remember(struct store *store, struct buffer *memory, st
 	const struct mount *mount = container_mount_of(store->container, store->data_folder);
 	json_t *document = json_pack("{s:s, s:s, s:o}", "folder", store->data_folder, "source",
 								 mount != NULL ? mount->source : "", "names", names);
-	CLEANUP(cleanup_free) char *text = document != NULL ? json_dumps(document, JSON_COMPACT) : NULL;
+	CLEANUP(cleanup_free) char *text = json_text_write(document, JSON_COMPACT);
 	json_decref(document);
 	return text == NULL ? error_memory(error) : buffer_append_text(memory, text, error);
 }
@@ -257,7 +258,10 @@ static enum status expect_same_volume(const struct volume_store *self, const jso
 
 enum status volume_store_recall(struct volume_store *self, const char *memory, char ***ret_names, struct error *error)
 {
-	json_t *document = json_loads(memory, 0, NULL);
+	json_t *document = NULL;
+	if (json_text_read(memory, 0, &document, error) == STATUS_NO_MEMORY) {
+		return error->status;
+	}
 	char **names = calloc(json_array_size(json_object_get(document, "names")) + 1, sizeof(char *));
 	enum status status = names == NULL ? error_memory(error) : STATUS_OK;
 	if (status == STATUS_OK && !read_memory(self, document, names)) {

@@ -1,6 +1,7 @@
 #include "transaction/restore_journal.h"
 
 #include "base/files.h"
+#include "base/json_text.h"
 #include "base/test_switch.h"
 #include "pipeline/file.h"
 
@@ -65,7 +66,7 @@ static enum status take_back(int fd, off_t length, enum status status)
 /* Appends a line and flushes it. The document is owned from then on. */
 static enum status append(int fd, const char *path, json_t *document, struct error *error)
 {
-	CLEANUP(cleanup_free) char *text = document != NULL ? json_dumps(document, JSON_COMPACT) : NULL;
+	CLEANUP(cleanup_free) char *text = json_text_write(document, JSON_COMPACT);
 	CLEANUP(cleanup_free) char *line = NULL;
 	json_decref(document);
 	if (text == NULL || asprintf(&line, "%s\n", text) < 0) {
@@ -150,19 +151,23 @@ enum status restore_journal_end(struct restore_journal *journal, struct error *e
 
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
-static char *text_of(const json_t *object, const char *key)
+/* Stays NULL if there is none. */
+static enum status copy_text(char **text, const json_t *object, const char *key, struct error *error)
 {
-	const char *text = json_string_value(json_object_get(object, key));
-	return text != NULL ? strdup(text) : NULL;
+	const char *value = json_string_value(json_object_get(object, key));
+	*text = value != NULL ? strdup(value) : NULL;
+	return value != NULL && *text == NULL ? error_memory(error) : STATUS_OK;
 }
 
 static enum status read_heading(struct restore_journal *journal, const json_t *document, struct error *error)
 {
 	size_t index = 0;
 	const json_t *item = NULL;
-	journal->engine = text_of(document, "engine");
-	journal->project = text_of(document, "project");
-	journal->timestamp = text_of(document, "timestamp");
+	if (copy_text(&journal->engine, document, "engine", error) != STATUS_OK ||
+		copy_text(&journal->project, document, "project", error) != STATUS_OK ||
+		copy_text(&journal->timestamp, document, "timestamp", error) != STATUS_OK) {
+		return error->status;
+	}
 	journal->volume_access = (int)json_integer_value(json_object_get(document, "volume_access"));
 	bool sound = json_integer_value(json_object_get(document, "format")) == JOURNAL_FORMAT && journal->engine != NULL &&
 				 journal->project != NULL && journal->timestamp != NULL;
@@ -205,7 +210,10 @@ static enum status read_lines(struct restore_journal *journal, char *text, struc
 	enum status status = STATUS_OK;
 	/* A line that was cut off is the last one, and its step has not begun. */
 	for (char *line; status == STATUS_OK && (line = strsep(&rest, "\n")) != NULL && (first || rest != NULL);) {
-		json_t *document = json_loads(line, JSON_REJECT_DUPLICATES, NULL);
+		json_t *document = NULL;
+		if (json_text_read(line, JSON_REJECT_DUPLICATES, &document, error) == STATUS_NO_MEMORY) {
+			return error->status;
+		}
 		const char *step = json_string_value(json_object_get(document, "step"));
 		if (first) {
 			status = read_heading(journal, document, error);

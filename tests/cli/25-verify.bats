@@ -8,36 +8,6 @@ setup() {
 	enter_project
 }
 
-# A backup whose files are well-formed, though there is nothing in them.
-make_sound_backup() { # TIMESTAMP
-	make_backup "$1"
-	folder=$backups/whisperengine_backup_$1
-	printf -- '--\n-- PostgreSQL database cluster dump\n--\n\n--\n-- PostgreSQL database cluster dump complete\n--\n\n' \
-		>"$folder/postgresql_backup.sql"
-	printf 'REDIS0011\xff\0\0\0\0\0\0\0\0' >"$folder/redis_backup.rdb"
-	local tree=$BATS_TEST_TMPDIR/tree
-	mkdir -p "$tree"/{data/databases/system,data/transactions/system,chroma/chroma}
-	echo store >"$tree/data/databases/system/neostore"
-	echo log >"$tree/data/transactions/system/neostore.transaction.db.0"
-	: >"$tree/chroma/chroma/chroma.sqlite3"
-	tar -czf "$folder/neo4j_backup.tar.gz" -C "$tree" data
-	tar -czf "$folder/chromadb_backup.tar.gz" -C "$tree" chroma/chroma
-	note_sums "$1"
-}
-
-# Makes manifest and SHA256SUMS say that the files are as they are now.
-note_sums() { # TIMESTAMP
-	local folder=$backups/whisperengine_backup_$1 store file manifest
-	for store in postgresql redis chromadb neo4j; do
-		file=$(artefact_of "$store")
-		manifest=$(jq --arg name "$store" --argjson size "$(stat -c %s "$folder/$file")" \
-			--arg sum "$(sha256sum <"$folder/$file" | cut -c 1-64)" \
-			'(.stores[] | select(.name == $name)) += {size_bytes: $size, sha256: $sum}' "$folder/manifest.json")
-		echo "$manifest" >"$folder/manifest.json"
-	done
-	(cd "$folder" && sha256sum backup_info.txt ./*_backup.* >SHA256SUMS)
-}
-
 verified() { # [FILTER]: what list --json says of the newest
 	"$WHISPERBACKUP" list --json 2>/dev/null | jq -c ".backups[-1].verified | ${1:-.}"
 }
@@ -111,6 +81,25 @@ verified() { # [FILTER]: what list --json says of the newest
 	program 5 verify
 	assert_contains "$errors" 'backup_info.txt is not what was written'
 	cp "$BATS_TEST_TMPDIR/sound/backup_info.txt" "$folder/"
+	program 0 verify
+}
+
+@test "a changed byte of the manifest is damage to list, verify and cleanup, though no field of it matters" {
+	make_sound_backup 20240912_143022
+	sed -i 's/"host": "here"/"host": "hers"/' "$folder/manifest.json"
+	program 0 list
+	assert_contains "$output" 'damaged: manifest.json and SHA256SUMS do not agree'
+	program 5 verify
+	assert_contains "$errors" 'manifest.json and SHA256SUMS do not agree'
+	program 0 cleanup 30 # it is the only one, and its stores may be whole
+	assert_equal "$(backup_folders)" 20240912_143022
+	rm "$folder/manifest.json"
+	program 0 verify
+}
+
+@test "a backup of an earlier version, without a checksum of its manifest, is good" {
+	make_sound_backup 20240912_143022
+	sed -i '/ manifest\.json$/d' "$folder/SHA256SUMS"
 	program 0 verify
 }
 

@@ -114,6 +114,36 @@ make_backup() { # TIMESTAMP [STORE..]
 		>"$folder/manifest.json"
 }
 
+# A backup whose files are well-formed, though there is nothing in them.
+make_sound_backup() { # TIMESTAMP
+	make_backup "$1"
+	folder=$backups/whisperengine_backup_$1
+	printf -- '--\n-- PostgreSQL database cluster dump\n--\n\n--\n-- PostgreSQL database cluster dump complete\n--\n\n' \
+		>"$folder/postgresql_backup.sql"
+	printf 'REDIS0011\xff\0\0\0\0\0\0\0\0' >"$folder/redis_backup.rdb"
+	local tree=$BATS_TEST_TMPDIR/tree
+	mkdir -p "$tree"/{data/databases/system,data/transactions/system,chroma/chroma}
+	echo store >"$tree/data/databases/system/neostore"
+	echo log >"$tree/data/transactions/system/neostore.transaction.db.0"
+	: >"$tree/chroma/chroma/chroma.sqlite3"
+	tar -czf "$folder/neo4j_backup.tar.gz" -C "$tree" data
+	tar -czf "$folder/chromadb_backup.tar.gz" -C "$tree" chroma/chroma
+	note_sums "$1"
+}
+
+# Makes manifest and SHA256SUMS say that the files are as they are now.
+note_sums() { # TIMESTAMP
+	local folder=$backups/whisperengine_backup_$1 store file manifest
+	for store in postgresql redis chromadb neo4j; do
+		file=$(artefact_of "$store")
+		manifest=$(jq --arg name "$store" --argjson size "$(stat -c %s "$folder/$file")" \
+			--arg sum "$(sha256sum <"$folder/$file" | cut -c 1-64)" \
+			'(.stores[] | select(.name == $name)) += {size_bytes: $size, sha256: $sum}' "$folder/manifest.json")
+		echo "$manifest" >"$folder/manifest.json"
+	done
+	(cd "$folder" && sha256sum manifest.json backup_info.txt ./*_backup.* >SHA256SUMS)
+}
+
 # A backup folder as the guide's manual commands leave it.
 make_legacy_backup() { # TIMESTAMP
 	local folder=$backups/whisperengine_backup_$1 store

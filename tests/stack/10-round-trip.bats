@@ -70,7 +70,7 @@ NAMES
 @test "sha256sum -c finds every file whole" {
 	(cd "$backup" && sha256sum --check --strict --quiet SHA256SUMS)
 	assert_equal "$(awk '{ print $2 }' "$backup/SHA256SUMS" | sort)" \
-		$'backup_info.txt\nchromadb_backup.tar.gz\nneo4j_backup.tar.gz\npostgresql_backup.sql\nredis_backup.rdb'
+		$'backup_info.txt\nchromadb_backup.tar.gz\nmanifest.json\nneo4j_backup.tar.gz\npostgresql_backup.sql\nredis_backup.rdb'
 }
 
 @test "the manifest's checksums and sizes are those of the files" {

@@ -45,6 +45,7 @@ with_manifest() { # JQ-FILTER: the good backup with another manifest, as $bad
 	folder=$(copy_backup $good $bad)
 	jq "$1" "$folder/manifest.json" >"$BATS_TEST_TMPDIR/manifest"
 	cp "$BATS_TEST_TMPDIR/manifest" "$folder/manifest.json"
+	forget_sum_of_manifest
 }
 
 # --- before anything is touched -----------------------------------------------------------------------------------------

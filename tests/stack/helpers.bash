@@ -422,6 +422,11 @@ note_sums() {
 	(cd "$folder" && sha256sum backup_info.txt "$artefact" >SHA256SUMS)
 }
 
+# Makes SHA256SUMS that of an earlier version, which says nothing of the manifest.
+forget_sum_of_manifest() {
+	[[ ! -e $folder/SHA256SUMS ]] || sed -i '/ manifest\.json$/d' "$folder/SHA256SUMS"
+}
+
 unpack() { # sets $tree
 	tree=$BATS_TEST_TMPDIR/tree
 	mkdir "$tree"

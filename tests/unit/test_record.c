@@ -126,8 +126,9 @@ static void sha256sum_accepts_the_sums(void **state)
 	make_artefacts(*state, record);
 	write_record(*state, record);
 	char *output = shell(NULL, "cd '%s' && sha256sum --strict -c SHA256SUMS 2>&1", (char *)*state);
-	assert_string_equal(output, "backup_info.txt: OK\npostgresql_backup.sql: OK\nredis_backup.rdb: OK\n"
-								"chromadb_backup.tar.gz: OK\nneo4j_backup.tar.gz: OK\n");
+	assert_string_equal(output,
+						"manifest.json: OK\nbackup_info.txt: OK\npostgresql_backup.sql: OK\nredis_backup.rdb: OK\n"
+						"chromadb_backup.tar.gz: OK\nneo4j_backup.tar.gz: OK\n");
 	free(output);
 }
 

@@ -487,6 +487,17 @@ static void a_legacy_backup_does_not_make_the_last_checked_copy_removable(void *
 	assert_decision(0, RETENTION_KEEP_SAFE, "the newest backup with a checksum of postgresql");
 }
 
+static void what_could_not_be_read_stays(void **state)
+{
+	(void)state;
+	add("20240101_120000", BACKUP_DAMAGED, 0)->unreadable = true;
+	add("20240102_120000", BACKUP_DAMAGED, 0);
+	complete("20240103_120000");
+	decide("20240930_120000", DAYS(7));
+	assert_kept("20240101_120000 20240103_120000 ");
+	assert_decision(0, RETENTION_KEEP_SAFE, "it could not be read just now");
+}
+
 /* --- the future --------------------------------------------------------------------------------------------------- */
 
 static void what_is_dated_in_the_future_stays_and_counts_nowhere(void **state)
@@ -547,6 +558,7 @@ int main(void)
 		list_test(legacy_backups_follow_the_same_rules),
 		list_test(of_legacy_backups_alone_the_newest_stays),
 		list_test(a_legacy_backup_does_not_make_the_last_checked_copy_removable),
+		list_test(what_could_not_be_read_stays),
 		list_test(what_is_dated_in_the_future_stays_and_counts_nowhere),
 	};
 	return cmocka_run_group_tests_name("retention", tests, NULL, NULL);

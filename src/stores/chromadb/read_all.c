@@ -1,6 +1,7 @@
 #include "stores/chromadb/read_all.h"
 
 #include "base/interrupt.h"
+#include "base/json_text.h"
 #include "stores/chromadb/counts.h"
 #include "stores/container_http.h"
 
@@ -36,7 +37,7 @@ static void cleanup_json_value(json_t **value)
 static enum status post(const struct reading *reading, const char *path, json_t *body, json_t **ret_reply,
 						struct error *error)
 {
-	CLEANUP(cleanup_free) char *text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
+	CLEANUP(cleanup_free) char *text = json_text_write(body, JSON_COMPACT);
 	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(REPLY_LIMIT);
 	int code = 0;
 	json_decref(body);

@@ -1,5 +1,7 @@
 #include "stores/neo4j/counts.h"
 
+#include "base/json_text.h"
+
 #include "stores/dialogue.h"
 
 #include <jansson.h>
@@ -125,7 +127,7 @@ static enum status ask(struct neo4j_counts *counts, const char *database, const 
 					   struct error *error)
 {
 	CLEANUP(cleanup_json_value) json_t *document = json_pack("{s:[{s:s}]}", "statements", "statement", statement);
-	CLEANUP(cleanup_free) char *body = document != NULL ? json_dumps(document, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
+	CLEANUP(cleanup_free) char *body = json_text_write(document, JSON_COMPACT | JSON_ENSURE_ASCII);
 	CLEANUP(cleanup_free) char *text = NULL;
 	if (body == NULL || asprintf(&text, "ask\n/db/%s/tx/commit\n%zu\n%s\n", database, strlen(body), body) < 0) {
 		return error_memory(error);

@@ -1,0 +1,83 @@
+#include "base/json_text.h"
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+
+enum { RESERVE_SIZE = 1 << 20 }; /* bytes; touched only when it is needed */
+
+static _Thread_local bool out_of_memory;
+
+/*
+ * Where memory comes from when there is no other. jansson does not stand being refused any: it then writes beyond its
+ * buffer (load.c, lex_scan_string). What it makes of this is thrown away, so nothing of it is ever given back.
+ */
+static alignas(max_align_t) char reserve[RESERVE_SIZE];
+static atomic_size_t reserve_used;
+
+static void *reserved(size_t size)
+{
+	const size_t rounding = alignof(max_align_t) - 1;
+	if (size > RESERVE_SIZE) {
+		return NULL;
+	}
+	size = (size + rounding) & ~rounding;
+	size_t at = atomic_fetch_add(&reserve_used, size);
+	return at <= RESERVE_SIZE - size ? reserve + at : NULL;
+}
+
+static void *noting_malloc(size_t size)
+{
+	void *memory = malloc(size);
+	if (memory == NULL) {
+		out_of_memory = true;
+		memory = reserved(size);
+	}
+	return memory;
+}
+
+static void noting_free(void *memory)
+{
+	uintptr_t at = (uintptr_t)memory;
+	if (at < (uintptr_t)reserve || at >= (uintptr_t)reserve + sizeof reserve) {
+		free(memory);
+	}
+}
+
+/* Before anything is made of JSON. */
+__attribute__((constructor)) static void set_functions(void)
+{
+	json_set_alloc_funcs(noting_malloc, noting_free);
+}
+
+enum status json_text_read(const char *text, size_t flags, json_t **ret_json, struct error *error)
+{
+	json_error_t failure;
+	bool before = out_of_memory;
+	out_of_memory = false;
+	json_t *json = json_loads(text, flags, &failure);
+	bool trusted = !out_of_memory;
+	out_of_memory = out_of_memory || before;
+	if (!trusted) {
+		json_decref(json);
+		return error_memory(error);
+	}
+	if (json == NULL) {
+		return error_set(error, STATUS_FAILED, "%s", failure.text);
+	}
+	*ret_json = json;
+	return STATUS_OK;
+}
+
+char *json_text_write(const json_t *json, size_t flags)
+{
+	char *text = json != NULL ? json_dumps(json, flags) : NULL;
+	if (out_of_memory) {
+		noting_free(text);
+		return NULL;
+	}
+	return text;
+}
