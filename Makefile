@@ -2,7 +2,7 @@
 
 prefix ?= $(or $(PREFIX),/usr/local)
 
-.PHONY: all build asan test test-unit test-cli test-stack test-threads coverage check-all soak soak-restore fuzz bench bench-folder bench-create bench-restore bench-window demo stack-up stack-down format lint install uninstall deb clean help
+.PHONY: all build asan test test-unit test-cli test-stack test-threads coverage check-all soak soak-restore fuzz torture bench bench-folder bench-create bench-restore bench-window demo stack-up stack-down format lint install uninstall deb clean help
 
 all: build
 
@@ -42,6 +42,9 @@ soak-restore: ## a restore of all four stores, killed and made to fail at every 
 
 fuzz: ## everything that reads what comes from outside, fed with made-up inputs, each for SECONDS=60
 	@SECONDS_EACH=$(or $(SECONDS),60) tests/fuzz.sh
+
+torture: ## each call fails once, each bit of a backup flips; no Docker, takes an hour or two
+	@WHISPERBACKUP_TORTURE=full tests/run.sh torture
 
 bench: bench-folder bench-create bench-restore bench-window ## measure it all again, into docs/BENCHMARKS.md; takes an hour
 

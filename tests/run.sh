@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs the tests: all of them, or the kinds that are named (unit, threads, cli, stack), or a file tests/stack/NAME.bats. Asks nothing;
+# Runs the tests: all of them, or the kinds that are named (unit, threads, cli, stack, torture), or a file tests/stack/NAME.bats. Asks nothing;
 # ends with the counts. Three more kinds run unit tests again: "threads" those of what works in threads, "unit-tsan" all,
 # with the thread sanitizer; "unit-valgrind" all, with valgrind's memcheck, which also sees what libraries do.
 #
@@ -202,13 +202,17 @@ for kind in "${kinds[@]}"; do
 	unit-tsan) run_tsan '.*' ;;
 	unit-valgrind) run_unit build '.*' "${memcheck[@]}" ;;
 	cli) run_cli ;;
+	torture)
+		run_unit build-asan 'faults_.*|damage'
+		run_bats tests/cli/95-faults.bats
+		;;
 	stack)
 		mapfile -t files < <(stack_files)
 		run_stack "${files[@]}"
 		;;
 	tests/stack/*.bats) run_stack "$kind" ;;
 	*)
-		echo "usage: tests/run.sh [unit] [cli] [stack] [threads] [unit-tsan] [unit-valgrind] [tests/stack/NAME.bats]" >&2
+		echo "usage: tests/run.sh [unit] [cli] [stack] [torture] [threads] [unit-tsan] [unit-valgrind] [tests/stack/NAME.bats]" >&2
 		exit 2
 		;;
 	esac

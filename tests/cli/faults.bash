@@ -1,0 +1,152 @@
+# shellcheck shell=bash disable=SC2154 # the helpers set project and backups
+# The Nth call fails, for every N: a command is run with one fault after the other, until it no longer gets so far, and
+# each run is judged. Loaded by `load faults`, after `load helpers`.
+#
+# WHISPERBACKUP_TORTURE=full makes every allocation fail. Otherwise those that come before a command begins, which are
+# some 3,000 in libcurl and OpenSSL, are left out, and of the others one in $stride is taken. Of the other kinds, of which
+# there are few, all are always taken.
+
+stride=61
+declare -A kinds=([read]=1 [open]=1 [write]=1 [flush]=1 [name]=1 [remove]=1)
+
+# The program with the faults in it, beside the one under test.
+find_faults() {
+	FAULTS=$(dirname "$WHISPERBACKUP")/tests/whisperbackup-faults
+	[[ -x $FAULTS ]] || skip "the program was built without its tests"
+	export FAULTS
+	note=$BATS_TEST_TMPDIR/note
+	pristine=$BATS_TEST_TMPDIR/pristine
+}
+
+# The world before each run: what the project's folder holds now.
+keep_pristine() {
+	cp -a "$project" "$pristine"
+}
+
+bring_back() {
+	find "$project" -mindepth 1 -maxdepth 1 -exec rm -rf {} +
+	cp -a "$pristine/." "$project/"
+}
+
+# What may be compared between two runs. A test whose command changes more has another one.
+state() {
+	(cd "$project" && find . -name '*.json' -path '*verified*' -prune -o -type f -print0 | sort -z | xargs -0r sha256sum
+		find . -type d | sort
+		find . -name verified.json -exec jq -c '[.good, .backup]' {} \;)
+}
+
+# Runs it; sets $exit_status. A finding of a sanitizer is status 99.
+faulty() { # FAULT or nothing, COMMAND..
+	local below=$project
+	[[ $1 != memory* ]] || below=''
+	rm -f "$note"
+	exit_status=0
+	env ${1:+WHISPERBACKUP_FAULT="$1" WHISPERBACKUP_FAULT_NOTE="$note"} ${below:+WHISPERBACKUP_FAULT_BELOW="$below"} \
+		ASAN_OPTIONS=exitcode=99 LSAN_OPTIONS=exitcode=99:print_suppressions=0 \
+		UBSAN_OPTIONS=halt_on_error=1:exitcode=99:print_stacktrace=1 \
+		timeout 60 "$FAULTS" "${@:2}" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" </dev/null || exit_status=$?
+	out=$(<"$BATS_TEST_TMPDIR/out")
+}
+
+# How many allocations there are before a command begins.
+allocations_before() {
+	local low=1 high=65536 middle
+	while ((high - low > 1)); do
+		middle=$(((low + high) / 2))
+		faulty "memory:$middle" --version
+		if [[ -e $note ]]; then low=$middle; else high=$middle; fi
+	done
+	echo "$low"
+}
+
+complain() { # LINE..
+	fail "$@" "exit status $exit_status, of: $command" "$out" "$(<"$BATS_TEST_TMPDIR/err")"
+}
+
+# No backup that is listed is another than it was, and what stays without a fault has stayed.
+assert_nothing_lost() {
+	local folder
+	for folder in "$backups"/whisperengine_backup_*; do
+		[[ -d $folder ]] || continue
+		diff -rq -x 'verified.json*' "$folder" "$pristine/backups/${folder##*/}" >/dev/null || complain "half a backup: $folder"
+	done
+	for folder in $kept; do
+		[[ -d $folder ]] || complain "lost: $folder"
+	done
+}
+
+# A disk that fails may keep things from being seen or kept, if that is said. A note about a verification that cannot be
+# read counts as none.
+tells_of_it() { # FAULT
+	local said
+	[[ $1 != memory* ]] || return 1
+	said=$out$(<"$BATS_TEST_TMPDIR/err")
+	[[ $said == *'Input/output error'* || $said == *'cannot be kept beside the backup'* ||
+		$said == *'could not be read just now: it stays'* || $out == "${expected_out//   ✅ verified*days ago$'\n'/}" ]]
+}
+
+judge() { # FAULT
+	local after
+	after=$(state)
+	case $exit_status in
+	99) complain "$1: a sanitizer has found something" ;;
+	124) complain "$1: it does not end" ;;
+	0)
+		[[ $expected_status == 0 ]] || complain "$1: it claims to have succeeded"
+		[[ $out == "$expected_out" ]] || tells_of_it "$1" || complain "$1: it claims to have succeeded, but says something else"
+		[[ $after == "$expected_state" ]] || tells_of_it "$1" ||
+			complain "$1: it claims to have succeeded, but has not:" "$(diff <(echo "$after") <(echo "$expected_state"))"
+		;;
+	[1-9])
+		[[ -s $BATS_TEST_TMPDIR/err || ($exit_status == "$expected_status" && $out == "$expected_out") ]] ||
+			complain "$1: it failed without a word"
+		[[ $exit_status != 5 || $expected_status == 5 || $1 != memory* ]] ||
+			complain "$1: it calls a backup damaged because memory was short"
+		;;
+	*) complain "$1: it died" ;;
+	esac
+	[[ $after != "$pristine_state" ]] || return 0 # nothing has changed, so nothing does
+	changed=yes
+	assert_nothing_lost
+	faulty '' "${words[@]}"
+	[[ $exit_status == "$expected_status" && $out == "$expected_out" && $(state) == "$expected_state" ]] ||
+		complain "a run after $1 is not as it would have been:" "$(diff <(state) <(echo "$expected_state"))"
+}
+
+# One fault after the other.
+each_of_a_kind() { # KIND[+] FIRST STEP
+	local n fault
+	for ((n = $2; ; n += $3)); do
+		fault=${1%+}:$n${1//[a-z]/}
+		[[ $changed != yes ]] || bring_back
+		changed=''
+		faulty "$fault" "${words[@]}"
+		if [[ ! -e $note ]]; then
+			[[ $exit_status == "$expected_status" ]] || complain "$fault is not reached, but it failed"
+			changed=yes
+			return
+		fi
+		judge "$fault"
+		runs=$((runs + 1))
+	done
+}
+
+each_fault() { # COMMAND ARGUMENT..
+	local first=1 step=1 kind words=("$@") command="$*" expected_status expected_out expected_state
+	local kept runs=0 changed=yes pristine_state
+	bring_back
+	pristine_state=$(state)
+	faulty '' "${words[@]}"
+	expected_status=$exit_status expected_out=$out expected_state=$(state)
+	kept=$(find "$backups" -maxdepth 1 -name 'whisperengine_backup_*')
+	((expected_status < 99)) || complain "it fails without a fault"
+	for kind in "${!kinds[@]}"; do
+		each_of_a_kind "$kind" 1 1
+	done
+	each_of_a_kind write+ 1 1
+	if [[ ${WHISPERBACKUP_TORTURE:-} != full ]]; then
+		first=$(($(allocations_before) + 1)) step=$stride
+	fi
+	each_of_a_kind memory "$first" "$step"
+	echo "# $command: $runs faults" >&3
+}

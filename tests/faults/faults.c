@@ -1,0 +1,391 @@
+/* Both names of a call are ours, the one with 64 behind it too. */
+#undef _FILE_OFFSET_BITS
+#include "faults.h"
+
+#include <dirent.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+_Static_assert(sizeof(off_t) == sizeof(off64_t), "one function has to do for both names of a call");
+
+static _Atomic enum fault_kind armed;
+static atomic_ulong seen;
+static unsigned long nth_call;
+static bool every_later;
+static const char *folder;
+static const char *note;
+
+/* What the address sanitizer is told: whole stacks, since libraries have no frame pointers; and what libcurl and
+ * OpenSSL leak themselves when they come up without memory. */
+const char *__asan_default_options(void)
+{
+	return "fast_unwind_on_malloc=0:handle_segv=2";
+}
+
+const char *__lsan_default_suppressions(void)
+{
+	return "leak:curl_global_init\nleak:EVP_MD_fetch\n";
+}
+
+/* --- which call ----------------------------------------------------------------------------------------------------
+ */
+
+void fault_arm(enum fault_kind kind, unsigned long nth, bool onwards, const char *below)
+{
+	nth_call = nth;
+	every_later = onwards;
+	folder = below;
+	atomic_store(&seen, 0);
+	atomic_store(&armed, kind);
+}
+
+bool fault_disarm(void)
+{
+	atomic_store(&armed, FAULT_NONE);
+	return atomic_load(&seen) >= nth_call;
+}
+
+/* Before main: what the libraries do to come up is not the program's. */
+__attribute__((constructor)) static void arm_from_environment(void)
+{
+	static const char *const names[] = {
+		[FAULT_MEMORY] = "memory", [FAULT_WRITE] = "write", [FAULT_FLUSH] = "flush",  [FAULT_NAME] = "name",
+		[FAULT_OPEN] = "open",     [FAULT_READ] = "read",   [FAULT_REMOVE] = "remove"};
+	const char *wanted = getenv("WHISPERBACKUP_FAULT");
+	if (wanted == NULL) {
+		return;
+	}
+	note = getenv("WHISPERBACKUP_FAULT_NOTE");
+	for (size_t i = FAULT_MEMORY; i < sizeof names / sizeof *names; i++) {
+		size_t length = strlen(names[i]);
+		if (strncmp(wanted, names[i], length) == 0 && wanted[length] == ':') {
+			char *end = NULL;
+			unsigned long nth = strtoul(wanted + length + 1, &end, 10);
+			fault_arm((enum fault_kind)i, nth, *end == '+', getenv("WHISPERBACKUP_FAULT_BELOW"));
+			return;
+		}
+	}
+	abort(); /* a test that asks for nothing that there is would pass */
+}
+
+static void reached(void)
+{
+	if (note != NULL) {
+		long fd = syscall(SYS_openat, AT_FDCWD, note, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+		(void)syscall(SYS_close, fd);
+	}
+}
+
+/* Counts a call; is it to fail? Sets errno then. */
+static bool fails(enum fault_kind kind, int number)
+{
+	if (atomic_load(&armed) != kind) {
+		return false;
+	}
+	unsigned long call = atomic_fetch_add(&seen, 1) + 1;
+	if (call == nth_call) {
+		reached();
+	}
+	if (call != nth_call && !(every_later && call > nth_call)) {
+		return false;
+	}
+	errno = number;
+	return true;
+}
+
+/* --- where ---------------------------------------------------------------------------------------------------------
+ */
+
+static bool is_below(const char *path)
+{
+	size_t length = strlen(folder);
+	return strncmp(path, folder, length) == 0 && (path[length] == '/' || path[length] == '\0');
+}
+
+static bool link_is_below(const char *link, const char *name)
+{
+	char path[PATH_MAX + NAME_MAX];
+	long length = syscall(SYS_readlinkat, AT_FDCWD, link, path, PATH_MAX - 1);
+	if (length <= 0) {
+		return false;
+	}
+	snprintf(path + length, sizeof path - (size_t)length, "/%s", name);
+	return is_below(path);
+}
+
+static bool fd_is_meant(enum fault_kind kind, int fd)
+{
+	if (atomic_load(&armed) != kind || folder == NULL) {
+		return atomic_load(&armed) == kind;
+	}
+	char link[32];
+	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
+	return link_is_below(link, "");
+}
+
+static bool path_is_meant(enum fault_kind kind, int at, const char *path)
+{
+	if (atomic_load(&armed) != kind || folder == NULL) {
+		return atomic_load(&armed) == kind;
+	}
+	if (path[0] == '/') {
+		return is_below(path);
+	}
+	char link[32] = "/proc/self/cwd";
+	if (at != AT_FDCWD) {
+		snprintf(link, sizeof link, "/proc/self/fd/%d", at);
+	}
+	return link_is_below(link, path);
+}
+
+#define FAIL_FD(kind, number, fd)         (fd_is_meant((kind), (fd)) && fails((kind), (number)))
+#define FAIL_PATH(kind, number, at, path) (path_is_meant((kind), (at), (path)) && fails((kind), (number)))
+
+/* --- memory --------------------------------------------------------------------------------------------------------
+ */
+
+void *__libc_malloc(size_t size);
+void *__libc_calloc(size_t count, size_t size);
+void *__libc_realloc(void *memory, size_t size);
+/* There in a build with the address sanitizer, else NULL. */
+__attribute__((weak)) void *__interceptor_malloc(size_t size);
+__attribute__((weak)) void *__interceptor_calloc(size_t count, size_t size);
+__attribute__((weak)) void *__interceptor_realloc(void *memory, size_t size);
+
+void *malloc(size_t size)
+{
+	if (fails(FAULT_MEMORY, ENOMEM)) {
+		return NULL;
+	}
+	return __interceptor_malloc != NULL ? __interceptor_malloc(size) : __libc_malloc(size);
+}
+
+void *calloc(size_t count, size_t size)
+{
+	if (fails(FAULT_MEMORY, ENOMEM)) {
+		return NULL;
+	}
+	return __interceptor_calloc != NULL ? __interceptor_calloc(count, size) : __libc_calloc(count, size);
+}
+
+void *realloc(void *memory, size_t size)
+{
+	if (fails(FAULT_MEMORY, ENOMEM)) {
+		return NULL;
+	}
+	return __interceptor_realloc != NULL ? __interceptor_realloc(memory, size) : __libc_realloc(memory, size);
+}
+
+/* The sanitizer's own do not come by malloc. */
+char *strndup(const char *text, size_t length)
+{
+	size_t size = strnlen(text, length);
+	char *copy = malloc(size + 1);
+	if (copy != NULL) {
+		memcpy(copy, text, size);
+		copy[size] = '\0';
+	}
+	return copy;
+}
+
+char *strdup(const char *text)
+{
+	return strndup(text, SIZE_MAX);
+}
+
+/* --- files ---------------------------------------------------------------------------------------------------------
+ */
+
+ssize_t write(int fd, const void *bytes, size_t length)
+{
+	return FAIL_FD(FAULT_WRITE, ENOSPC, fd) ? -1 : syscall(SYS_write, fd, bytes, length);
+}
+
+ssize_t pwrite64(int fd, const void *bytes, size_t length, off64_t offset)
+{
+	return FAIL_FD(FAULT_WRITE, ENOSPC, fd) ? -1 : syscall(SYS_pwrite64, fd, bytes, length, offset);
+}
+
+ssize_t pwrite(int fd, const void *bytes, size_t length, off_t offset)
+{
+	return pwrite64(fd, bytes, length, offset);
+}
+
+ssize_t writev(int fd, const struct iovec *parts, int count)
+{
+	return FAIL_FD(FAULT_WRITE, ENOSPC, fd) ? -1 : syscall(SYS_writev, fd, parts, count);
+}
+
+int ftruncate64(int fd, off64_t length)
+{
+	return FAIL_FD(FAULT_WRITE, ENOSPC, fd) ? -1 : (int)syscall(SYS_ftruncate, fd, length);
+}
+
+int ftruncate(int fd, off_t length)
+{
+	return ftruncate64(fd, length);
+}
+
+ssize_t read(int fd, void *bytes, size_t length)
+{
+	return FAIL_FD(FAULT_READ, EIO, fd) ? -1 : syscall(SYS_read, fd, bytes, length);
+}
+
+ssize_t pread64(int fd, void *bytes, size_t length, off64_t offset)
+{
+	return FAIL_FD(FAULT_READ, EIO, fd) ? -1 : syscall(SYS_pread64, fd, bytes, length, offset);
+}
+
+ssize_t pread(int fd, void *bytes, size_t length, off_t offset)
+{
+	return pread64(fd, bytes, length, offset);
+}
+
+ssize_t readv(int fd, const struct iovec *parts, int count)
+{
+	return FAIL_FD(FAULT_READ, EIO, fd) ? -1 : syscall(SYS_readv, fd, parts, count);
+}
+
+int fsync(int fd)
+{
+	return FAIL_FD(FAULT_FLUSH, EIO, fd) ? -1 : (int)syscall(SYS_fsync, fd);
+}
+
+int fdatasync(int fd)
+{
+	return FAIL_FD(FAULT_FLUSH, EIO, fd) ? -1 : (int)syscall(SYS_fdatasync, fd);
+}
+
+int syncfs(int fd)
+{
+	return FAIL_FD(FAULT_FLUSH, EIO, fd) ? -1 : (int)syscall(SYS_syncfs, fd);
+}
+
+static int open_mode(int at, const char *path, int flags, va_list rest)
+{
+	mode_t mode = (flags & O_CREAT) != 0 || (flags & O_TMPFILE) == O_TMPFILE ? va_arg(rest, mode_t) : 0;
+	return FAIL_PATH(FAULT_OPEN, EIO, at, path) ? -1 : (int)syscall(SYS_openat, at, path, flags, mode);
+}
+
+#define DEFINE_OPEN(name)                                                                                              \
+	int name(const char *path, int flags, ...)                                                                         \
+	{                                                                                                                  \
+		va_list rest;                                                                                                  \
+		va_start(rest, flags);                                                                                         \
+		int fd = open_mode(AT_FDCWD, path, flags, rest);                                                               \
+		va_end(rest);                                                                                                  \
+		return fd;                                                                                                     \
+	}
+
+#define DEFINE_OPENAT(name)                                                                                            \
+	int name(int at, const char *path, int flags, ...)                                                                 \
+	{                                                                                                                  \
+		va_list rest;                                                                                                  \
+		va_start(rest, flags);                                                                                         \
+		int fd = open_mode(at, path, flags, rest);                                                                     \
+		va_end(rest);                                                                                                  \
+		return fd;                                                                                                     \
+	}
+
+DEFINE_OPEN(open)
+DEFINE_OPEN(open64)
+DEFINE_OPENAT(openat)
+DEFINE_OPENAT(openat64)
+
+DIR *opendir(const char *path)
+{
+	DIR *(*real)(const char *) = (DIR * (*)(const char *)) dlsym(RTLD_NEXT, "opendir");
+	return FAIL_PATH(FAULT_OPEN, EIO, AT_FDCWD, path) ? NULL : real(path);
+}
+
+FILE *fopen64(const char *path, const char *mode)
+{
+	FILE *(*real)(const char *, const char *) = (FILE * (*)(const char *, const char *)) dlsym(RTLD_NEXT, "fopen64");
+	return FAIL_PATH(FAULT_OPEN, EIO, AT_FDCWD, path) ? NULL : real(path, mode);
+}
+
+FILE *fopen(const char *path, const char *mode)
+{
+	return fopen64(path, mode);
+}
+
+/* --- names ---------------------------------------------------------------------------------------------------------
+ */
+
+int renameat(int from_at, const char *from, int to_at, const char *to)
+{
+	return FAIL_PATH(FAULT_NAME, ENOSPC, to_at, to) ? -1 : (int)syscall(SYS_renameat2, from_at, from, to_at, to, 0);
+}
+
+int rename(const char *from, const char *to)
+{
+	return renameat(AT_FDCWD, from, AT_FDCWD, to);
+}
+
+int linkat(int from_at, const char *from, int to_at, const char *to, int flags)
+{
+	return FAIL_PATH(FAULT_NAME, ENOSPC, to_at, to) ? -1 : (int)syscall(SYS_linkat, from_at, from, to_at, to, flags);
+}
+
+int link(const char *from, const char *to)
+{
+	return linkat(AT_FDCWD, from, AT_FDCWD, to, 0);
+}
+
+int symlinkat(const char *target, int at, const char *path)
+{
+	return FAIL_PATH(FAULT_NAME, ENOSPC, at, path) ? -1 : (int)syscall(SYS_symlinkat, target, at, path);
+}
+
+int symlink(const char *target, const char *path)
+{
+	return symlinkat(target, AT_FDCWD, path);
+}
+
+int mkdirat(int at, const char *path, mode_t mode)
+{
+	return FAIL_PATH(FAULT_NAME, ENOSPC, at, path) ? -1 : (int)syscall(SYS_mkdirat, at, path, mode);
+}
+
+int mkdir(const char *path, mode_t mode)
+{
+	return mkdirat(AT_FDCWD, path, mode);
+}
+
+int unlinkat(int at, const char *path, int flags)
+{
+	return FAIL_PATH(FAULT_REMOVE, EIO, at, path) ? -1 : (int)syscall(SYS_unlinkat, at, path, flags);
+}
+
+int unlink(const char *path)
+{
+	return unlinkat(AT_FDCWD, path, 0);
+}
+
+int rmdir(const char *path)
+{
+	return unlinkat(AT_FDCWD, path, AT_REMOVEDIR);
+}
+
+int remove(const char *path)
+{
+	if (FAIL_PATH(FAULT_REMOVE, EIO, AT_FDCWD, path)) {
+		return -1;
+	}
+	long result = syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+	return (int)(result != 0 && (errno == EISDIR || errno == EPERM)
+					 ? syscall(SYS_unlinkat, AT_FDCWD, path, AT_REMOVEDIR)
+					 : result);
+}

@@ -1,0 +1,37 @@
+/*
+ * faults.h - makes one system call or allocation of a program fail: the Nth of its kind.
+ *
+ * faults.c is linked into the program, not preloaded: the program's own malloc comes first in every look-up, also in
+ * that of the libraries it uses, and still hands on to the allocator of the address sanitizer, which a preloaded malloc
+ * would never be asked by. So each allocation can be made to fail, in libraries too, and what is leaked or used after
+ * it was freed on the way out is still told.
+ *
+ * A program that is run by others is told by its environment:
+ *
+ *   WHISPERBACKUP_FAULT        KIND:N, the Nth call fails; KIND:N+, all from the Nth on do, like on a disk that is full
+ *   WHISPERBACKUP_FAULT_BELOW  the folder in which calls count and fail; without it all do
+ *   WHISPERBACKUP_FAULT_NOTE   a file that is made when the Nth call is reached
+ */
+#ifndef WHISPERBACKUP_TESTS_FAULTS_H
+#define WHISPERBACKUP_TESTS_FAULTS_H
+
+#include <stdbool.h>
+
+enum fault_kind {
+	FAULT_NONE,
+	FAULT_MEMORY, /* malloc, calloc, realloc, and what makes strings: ENOMEM. No folder narrows it. */
+	FAULT_WRITE,  /* write, pwrite, writev, ftruncate: ENOSPC */
+	FAULT_FLUSH,  /* fsync, fdatasync, syncfs: EIO */
+	FAULT_NAME,   /* rename, link, mkdir, symlink and the like: ENOSPC */
+	FAULT_OPEN,   /* open, openat, opendir, fopen: EIO */
+	FAULT_READ,   /* read, pread, readv: EIO */
+	FAULT_REMOVE, /* unlink, rmdir, remove: EIO */
+};
+
+/* From here on the `nth` call fails, counted from 1; with `onwards` those behind it too. `below` is lent, or NULL. */
+void fault_arm(enum fault_kind kind, unsigned long nth, bool onwards, const char *below);
+
+/* No call fails any more. Was the Nth reached? */
+bool fault_disarm(void);
+
+#endif

@@ -1,0 +1,153 @@
+/*
+ * faults_support.h - runs a piece of work again and again, with its Nth call failing, for every N.
+ */
+#ifndef WHISPERBACKUP_TESTS_FAULTS_SUPPORT_H
+#define WHISPERBACKUP_TESTS_FAULTS_SUPPORT_H
+
+#include "tar_support.h"
+
+#include "../faults/faults.h"
+#include "pipeline/digest.h"
+
+#include <signal.h>
+#include <sys/mman.h>
+
+enum {
+	MEMORY_STRIDE = 7, /* of allocations, one in so many fails; WHISPERBACKUP_TORTURE=full: each */
+	MOST_FAULTS = 100000,
+};
+
+static const char *const fault_names[] = {
+	[FAULT_MEMORY] = "allocation", [FAULT_WRITE] = "write",  [FAULT_FLUSH] = "flush",   [FAULT_NAME] = "name",
+	[FAULT_OPEN] = "opening",      [FAULT_READ] = "reading", [FAULT_REMOVE] = "removal"};
+
+struct work {
+	/* Makes what the work needs in the empty folder. */
+	void (*prepare)(const char *folder);
+	/* Is done with a fault. It has no assertions: they need memory. */
+	enum status (*act)(const char *folder, struct error *error);
+	/* Without a fault again: is what there is now right after that status? */
+	void (*judge)(const char *folder, enum status status);
+};
+
+/* There in a build with the address sanitizer. Nonzero: something has leaked, and was told. */
+__attribute__((weak)) int __lsan_do_recoverable_leak_check(void);
+
+/* What a child has found, in memory that is shared with it. */
+struct outcome {
+	bool returned;
+	bool reached;
+	bool leaked;
+	enum status status;
+	struct error error;
+};
+
+/*
+ * Without memory libarchive 3.6 ends the program where it cannot make a string longer (__archive_errx), and crashes
+ * where it does not look whether it got any (archive_write_disk_posix.c, new_fixup, and others); so does the address
+ * sanitizer at the start of a thread. That cannot be helped from here: for who looks at what is left, the program was
+ * killed.
+ */
+static inline bool others_have_ended_it(const char *said)
+{
+	const char *top = strstr(said, "    #0 ");
+	const char *next = top != NULL ? strstr(top, "    #1 ") : NULL;
+	size_t line = top != NULL ? strcspn(top, "\n") : 0;
+	size_t next_line = next != NULL ? strcspn(next, "\n") : 0;
+	bool in_library = top != NULL && memmem(top, line, "/libarchive.so", 14) != NULL;
+	bool by_library = top != NULL && next != NULL && memmem(top, line, " in __interceptor_", 18) != NULL &&
+					  memmem(next, next_line, "/libarchive.so", 14) != NULL;
+	return in_library || by_library || strstr(said, "Fatal Internal Error in libarchive: ") != NULL ||
+		   strstr(said, "in __sanitizer::GetThreadStackTopAndBottom") != NULL;
+}
+
+/* Some calls end the program. So each is made by a child, which can die as one that is killed does. */
+static inline void act_in_child(const char *folder, const char *said, const struct work *work, enum fault_kind kind,
+								unsigned long nth, bool onwards, struct outcome *outcome)
+{
+	memset(outcome, 0, sizeof *outcome);
+	fflush(NULL);
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		signal(SIGSEGV, SIG_DFL); /* cmocka's would go on with the next test */
+		signal(SIGABRT, SIG_DFL);
+		if (freopen(said, "w", stderr) == NULL) {
+			_exit(2);
+		}
+		fault_arm(kind, nth, onwards, kind == FAULT_MEMORY ? NULL : folder);
+		outcome->status = work->act(folder, &outcome->error);
+		outcome->reached = fault_disarm();
+		outcome->leaked = __lsan_do_recoverable_leak_check != NULL && __lsan_do_recoverable_leak_check() != 0;
+		outcome->returned = true;
+		_exit(0);
+	}
+	int result = 0;
+	assert_int_equal(waitpid(child, &result, 0), child);
+	char *text = read_file(said, NULL);
+	bool ended = kind == FAULT_MEMORY && !outcome->returned && others_have_ended_it(text);
+	bool well = ended || (outcome->returned && !outcome->leaked &&
+						  (outcome->status == STATUS_OK || (outcome->reached && outcome->error.message[0] != '\0')));
+	if (!well) {
+		print_error("%s %lu%s: result %d, status %d: %s\n%s\n", fault_names[kind], nth, onwards ? " and on" : "",
+					result, (int)outcome->status, outcome->error.message, text);
+	}
+	free(text);
+	assert_true(well);
+	if (ended) {
+		outcome->status = STATUS_FAILED;
+		outcome->reached = true;
+	}
+}
+
+static inline bool one_fault(const char *scratch, const struct work *work, enum fault_kind kind, unsigned long nth,
+							 bool onwards)
+{
+	struct outcome *outcome = mmap(NULL, sizeof *outcome, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	char folder[PATH_MAX];
+	assert_true(outcome != MAP_FAILED);
+	snprintf(folder, sizeof folder, "%s/work", scratch);
+	make_folder(folder);
+	work->prepare(folder);
+	act_in_child(folder, at(scratch, "said"), work, kind, nth, onwards, outcome);
+	bool reached = outcome->reached;
+	if (getenv("WHISPERBACKUP_FAULT_TRACE") != NULL) { /* to find the one that the judge does not like */
+		print_message("# %s %lu%s: status %d\n", fault_names[kind], nth, onwards ? " and on" : "",
+					  (int)outcome->status);
+	}
+	work->judge(folder, outcome->status);
+	assert_int_equal(munmap(outcome, sizeof *outcome), 0);
+	assert_int_equal(nftw(folder, support_remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
+	return reached;
+}
+
+static inline unsigned long each_nth(const char *scratch, const struct work *work, enum fault_kind kind, bool onwards,
+									 unsigned long step)
+{
+	unsigned long count = 0;
+	bool reached = true;
+	for (unsigned long nth = 1; reached; nth += step) {
+		assert_true(nth < MOST_FAULTS);
+		reached = one_fault(scratch, work, kind, nth, onwards);
+		count += reached;
+	}
+	return count;
+}
+
+static inline void each_fault(const char *scratch, const struct work *work)
+{
+	const char *torture = getenv("WHISPERBACKUP_TORTURE");
+	bool full = torture != NULL && strcmp(torture, "full") == 0;
+	unsigned long count = 0;
+	char warm[DIGEST_TEXT_SIZE];
+	struct error error;
+	assert_ok(digest_text("", warm, &error), &error); /* OpenSSL comes up once, and not in each child */
+	for (enum fault_kind kind = FAULT_MEMORY; kind <= FAULT_REMOVE; kind++) {
+		count += each_nth(scratch, work, kind, false, kind == FAULT_MEMORY && !full ? MEMORY_STRIDE : 1);
+	}
+	count += each_nth(scratch, work, FAULT_WRITE, true, 1);
+	assert_true(count > 0);
+	print_message("# %lu faults\n", count);
+}
+
+#endif

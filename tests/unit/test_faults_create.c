@@ -1,0 +1,225 @@
+/*
+ * What makes a backup, without an engine, with its Nth allocation, write, flush, rename, opening, reading or removal
+ * failing: what it says it has done is there, and what is listed is whole.
+ */
+#include "faults_support.h"
+
+#include "catalog/catalog.h"
+#include "catalog/record.h"
+#include "stores/redis/dump.h"
+#include "stores/store_table.h"
+
+#include <time.h>
+
+/* --- a folder to an archive --------------------------------------------------------------------------------------- */
+
+static char archive[PATH_MAX];
+static char source_folder[PATH_MAX];
+static char changed[PATH_MAX];
+static char *large;
+
+static void prepare_folder(const char *folder)
+{
+	enum { LARGE = (1 << 20) + 5000 };
+	large = large != NULL ? large : malloc(LARGE);
+	assert_non_null(large);
+	fill_random(large, LARGE, 1);
+	snprintf(archive, sizeof archive, "%s/archive.tar.gz", folder);
+	snprintf(source_folder, sizeof source_folder, "%s/src", folder);
+	snprintf(changed, sizeof changed, "%s/src/changed", folder);
+	make_folder(source_folder);
+	make_folder(at(source_folder, "empty"));
+	write_file(at(source_folder, "small"), "small\n");
+	write_file(changed, "before\n");
+	write_bytes(at(source_folder, "large"), large, LARGE);
+	assert_int_equal(symlink("small", at(source_folder, "link")), 0);
+}
+
+static enum status copy_folder(const char *folder, struct error *error)
+{
+	(void)folder;
+	CLEANUP(cleanup_folder_copy) struct folder_copy *copy = NULL;
+	struct folder_copy_result result;
+	uint64_t bytes = 0;
+	enum status status = folder_copy_of(source_folder, "data", archive, &copy, error);
+	if (status == STATUS_OK) {
+		status = folder_copy_catch_up(copy, NULL, &bytes, error);
+	}
+	if (status == STATUS_OK && truncate(changed, 3) != 0) {
+		return error_set_errno(error, "cannot change a file");
+	}
+	if (status == STATUS_OK) {
+		status = folder_copy_capture(copy, error);
+	}
+	return status == STATUS_OK ? folder_copy_finish(copy, NULL, &result, error) : status;
+}
+
+static void judge_archive(const char *folder, enum status status)
+{
+	if (status != STATUS_OK) {
+		return; /* the draft of the backup goes with it */
+	}
+	struct error error;
+	struct buffer tar = uncompressed(archive);
+	make_folder(at(folder, "out"));
+	assert_ok(unpack(&tar, "data", at(folder, "out"), &error), &error);
+	buffer_free(&tar);
+	static const char *const names[] = {"small", "changed", "large"};
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		size_t expected_length = 0;
+		size_t length = 0;
+		char *expected = read_file(at(source_folder, names[i]), &expected_length);
+		char *content = read_file(at(at(folder, "out"), names[i]), &length);
+		assert_int_equal(length, expected_length);
+		assert_memory_equal(content, expected, length);
+		free(expected);
+		free(content);
+	}
+	assert_true(exists(at(folder, "out/empty")));
+	assert_true(exists(at(folder, "out/link")));
+}
+
+static void a_folder_is_archived_whole_or_not_at_all(void **state)
+{
+	const struct work work = {prepare_folder, copy_folder, judge_archive};
+	each_fault(*state, &work);
+	free(MOVE(large));
+}
+
+/* --- a draft to a backup ------------------------------------------------------------------------------------------ */
+
+static struct backup_record record;
+
+static void prepare_record(const char *folder)
+{
+	(void)folder;
+	record = (struct backup_record){.shown_path = "./backups/whisperengine_backup_20240912_143022",
+									.project = "whisperengine",
+									.started = {.tv_sec = time(NULL)},
+									.finished = {.tv_sec = time(NULL)}};
+	for (size_t i = 0; i < STORE_COUNT; i++) {
+		struct store_record *store = &record.stores[i];
+		struct error error;
+		store->status = STORE_OK;
+		store->size = 4;
+		snprintf(store->saved.method, sizeof store->saved.method, "by hand");
+		assert_ok(digest_text("data", store->sha256, &error), &error);
+		store->saved.fingerprint.known = true;
+		assert_ok(fingerprint_add(&store->saved.fingerprint, "rows", "first", 1, &error), &error);
+		assert_ok(fingerprint_add(&store->saved.fingerprint, "rows", "second", 2, &error), &error);
+	}
+}
+
+static enum status make_and_publish(const char *folder, struct draft *draft, struct error *error)
+{
+	enum status status = catalog_draft(folder, draft, error);
+	for (size_t i = 0; status == STATUS_OK && i < STORE_COUNT; i++) {
+		char path[PATH_MAX];
+		snprintf(path, sizeof path, "%s/%s", draft->path, store_table[i]->artefact);
+		status = file_write_text(path, "data", error);
+	}
+	if (status == STATUS_OK) {
+		record.timestamp = draft->timestamp;
+		status = record_write(&record, draft->path, error);
+	}
+	return status == STATUS_OK ? catalog_publish(folder, draft, error) : status;
+}
+
+/* As `create` does it, in the order of create_backup.c. */
+static enum status make_backup(const char *folder, struct error *error)
+{
+	struct draft draft = {0};
+	CLEANUP(catalog_unlock) int lock = -1;
+	enum status status = catalog_lock(folder, &lock, error);
+	if (status == STATUS_OK) {
+		status = make_and_publish(folder, &draft, error);
+	}
+	catalog_discard(&draft);
+	return status;
+}
+
+static void assert_whole(struct backup *backup)
+{
+	struct error error;
+	if (backup->status != BACKUP_COMPLETE) {
+		print_error("%s\n", backup->problem);
+	}
+	assert_int_equal(backup->status, BACKUP_COMPLETE);
+	assert_ok(backup_check(backup, NULL, &error), &error);
+	assert_int_equal(backup->status, BACKUP_COMPLETE);
+	for (size_t i = 0; i < STORE_COUNT; i++) {
+		CLEANUP(fingerprint_free) struct fingerprint counted = {0};
+		char difference[FINGERPRINT_DIFFERENCE_SIZE];
+		assert_ok(backup_fingerprint(backup, i, &counted, &error), &error);
+		assert_int_equal(counted.count, 2);
+		assert_true(fingerprint_compare(&record.stores[i].saved.fingerprint, &counted, difference));
+	}
+	shell_ok("cd '%s' && sha256sum --quiet --strict -c SHA256SUMS", backup->path);
+}
+
+static void judge_backup(const char *folder, enum status status)
+{
+	struct error error;
+	CLEANUP(backup_list_free) struct backup_list list = {0};
+	assert_ok(catalog_list(folder, &list, &error), &error);
+	assert_true(list.count == 1 || (list.count == 0 && status != STATUS_OK));
+	if (list.count == 1) { /* also if its name could not be flushed */
+		assert_whole(list.items[0]);
+	}
+	int lock = -1;
+	assert_ok(catalog_lock(folder, &lock, &error), &error);
+	catalog_unlock(&lock);
+	char *left = shell(NULL, "find '%s' -mindepth 1 -maxdepth 1 -name '.partial*'", folder);
+	assert_string_equal(left, "");
+	free(left);
+	record_free(&record);
+}
+
+static void a_backup_is_listed_whole_or_not_at_all(void **state)
+{
+	const struct work work = {prepare_record, make_backup, judge_backup};
+	each_fault(*state, &work);
+}
+
+/* --- Redis's dump ------------------------------------------------------------------------------------------------- */
+
+static char dump_copy[PATH_MAX];
+
+static void prepare_dump(const char *folder)
+{
+	snprintf(dump_copy, sizeof dump_copy, "%s/redis_backup.rdb", folder);
+	write_file(at(folder, "dump.rdb"), "REDIS0011 and so on");
+}
+
+static enum status copy_dump(const char *folder, struct error *error)
+{
+	CLEANUP(cleanup_close) int fd = -1;
+	enum status status = redis_dump_open(folder, "dump.rdb", &fd, error);
+	return status == STATUS_OK ? redis_dump_copy(fd, NULL, dump_copy, NULL, error) : status;
+}
+
+static void judge_dump(const char *folder, enum status status)
+{
+	assert_file_is(at(folder, "dump.rdb"), "REDIS0011 and so on");
+	if (status == STATUS_OK) {
+		assert_file_is(dump_copy, "REDIS0011 and so on");
+	}
+}
+
+static void a_dump_of_redis_is_copied_whole_or_not_at_all(void **state)
+{
+	const struct work work = {prepare_dump, copy_dump, judge_dump};
+	each_fault(*state, &work);
+}
+
+int main(void)
+{
+	setenv("TZ", "UTC", 1);
+	tzset();
+	const struct CMUnitTest tests[] = {
+		scratch_test(a_folder_is_archived_whole_or_not_at_all),
+		scratch_test(a_backup_is_listed_whole_or_not_at_all),
+		scratch_test(a_dump_of_redis_is_copied_whole_or_not_at_all),
+	};
+	return cmocka_run_group_tests_name("faults_create", tests, NULL, NULL);
+}
