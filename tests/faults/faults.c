@@ -306,13 +306,15 @@ DEFINE_OPENAT(openat64)
 
 DIR *opendir(const char *path)
 {
-	DIR *(*real)(const char *) = (DIR * (*)(const char *)) dlsym(RTLD_NEXT, "opendir");
+	DIR *(*real)(const char *) = NULL;
+	*(void **)&real = dlsym(RTLD_NEXT, "opendir"); /* as dlsym(3) has it */
 	return FAIL_PATH(FAULT_OPEN, EIO, AT_FDCWD, path) ? NULL : real(path);
 }
 
 FILE *fopen64(const char *path, const char *mode)
 {
-	FILE *(*real)(const char *, const char *) = (FILE * (*)(const char *, const char *)) dlsym(RTLD_NEXT, "fopen64");
+	FILE *(*real)(const char *, const char *) = NULL;
+	*(void **)&real = dlsym(RTLD_NEXT, "fopen64");
 	return FAIL_PATH(FAULT_OPEN, EIO, AT_FDCWD, path) ? NULL : real(path, mode);
 }
 

@@ -40,14 +40,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	CLEANUP(cleanup_free) char *path = fuzz_path(VERIFICATION_FILE);
 	fuzz_write(manifest, MANIFEST, strlen(MANIFEST));
 	fuzz_write(path, data, size);
-	verification_read(fuzz_scratch(), &verification);
+	HOLDS(verification_read(fuzz_scratch(), &verification, &error) == STATUS_OK);
 	HOLDS(!(verification_is_good(&verification) && verification_is_bad(&verification)));
 	backup.verified = verification;
 	HOLDS(fuzz_plain(verified_text(&backup, text)));
 	/* Nobody drills what has not been read, so that is not kept. */
 	if (verification.read.when != 0) {
 		HOLDS(verification_write(fuzz_scratch(), &verification, &error) == STATUS_OK);
-		verification_read(fuzz_scratch(), &again);
+		HOLDS(verification_read(fuzz_scratch(), &again, &error) == STATUS_OK);
 		compare_runs(&verification.read, &again.read);
 		compare_runs(&verification.drill, &again.drill);
 	}
