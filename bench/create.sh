@@ -2,6 +2,7 @@
 # How long does a backup of a whole stack take? `whisperbackup create`, store by store and all together, beside the
 # commands by hand of WhisperEngine's backup guide, which hold no moment, flush nothing and check nothing. Prints a table
 # in Markdown; seconds are of this machine and this moment, so look at the ratios. A stack of its own.
+# shellcheck disable=SC2016 # the backticks are Markdown's
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=bench/common.bash

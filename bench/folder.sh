@@ -2,6 +2,7 @@
 # How fast does a folder become an archive, and the archive a folder again? Ours, beside what people use instead, with
 # seeded data in the page cache; every time includes the flush to disk. Prints tables in Markdown; seconds are of this
 # machine and this moment, so look at the ratios.
+# shellcheck disable=SC2016 # the backticks are Markdown's
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 # shellcheck source=bench/common.bash
