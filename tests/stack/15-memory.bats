@@ -44,6 +44,7 @@ assert_modest() { # NAME
 	local memory
 	assert_equal "$(kept "$1.status")" 0
 	memory=$(cut -d ' ' -f 3 "$BATS_FILE_TMPDIR/$1.measured")
+	echo "# $1: $((memory / 1024)) MiB" >&3
 	((memory <= most)) || fail "$1 had $((memory / 1024)) MiB of memory, not $((most / 1024)) at the most"
 }
 
