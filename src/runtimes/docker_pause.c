@@ -58,11 +58,15 @@ enum status docker_unpause(struct runtime *runtime, const struct container *cont
 	struct error ignored;
 	enum container_state state = CONTAINER_PAUSED;
 	enum container_health health = HEALTH_NONE;
-	if (runtime_inspect(runtime, container, &state, &health, &ignored) == STATUS_OK && state != CONTAINER_PAUSED) {
+	bool known = runtime_inspect(runtime, container, &state, &health, &ignored) == STATUS_OK;
+	if (known && state != CONTAINER_PAUSED) {
 		return error_set(error, STATUS_CONFLICT, "%s is not paused", container->name);
 	}
-	/* It may also have been thawed past the engine by a run that was killed then. */
-	for (int tries = 0; tries < TRIES && status != STATUS_OK && freezer_set(container->id, true); tries++) {
+	/* It may also have been thawed past the engine by a run that was killed then. One that an engine that does not
+	 * answer may long have thawed is not frozen again. */
+	for (int tries = 0; known && tries < TRIES && status != STATUS_OK && status != STATUS_INTERRUPTED &&
+						freezer_set(container->id, true);
+		 tries++) {
 		status = ask(docker, &thaw, error);
 		thaw.thawed = true;
 	}

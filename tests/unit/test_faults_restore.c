@@ -3,6 +3,7 @@
  * removal failing: the data is the old or the new, never some of each, and what a dead run has left is never misread.
  */
 #include "faults_support.h"
+#include "volume_support.h"
 
 #include "catalog/drill_journal.h"
 #include "snapshot/journal.h"
@@ -53,23 +54,6 @@ static void an_archive_is_unpacked_whole_or_it_is_said(void **state)
 }
 
 /* --- the swap ----------------------------------------------------------------------------------------------------- */
-
-static char empty[] = "";
-static char destination[] = "/var/lib/data";
-static char volume[PATH_MAX];
-static char *no_texts[] = {NULL};
-static struct mount mounts[] = {{.type = empty, .source = volume, .destination = destination, .writable = true}};
-static const struct container container = {.id = empty,
-										   .name = empty,
-										   .service = empty,
-										   .store = empty,
-										   .image = empty,
-										   .image_digest = empty,
-										   .environment = no_texts,
-										   .command = no_texts,
-										   .mounts = mounts,
-										   .mount_count = 1};
-static struct runtime runtime; /* is not asked */
 
 static void prepare_volume(const char *folder)
 {

@@ -3,6 +3,7 @@
  * is only taken by root.
  */
 #include "tar_support.h"
+#include "volume_support.h"
 
 #include "transaction/folder_swap.h"
 
@@ -32,29 +33,11 @@ static void make_volume(const char *scratch, const char *old, const char *new)
 	run_in(at(scratch, "new"), new);
 }
 
-static char empty[] = "";
-static char destination[] = "/var/lib/data";
-static char source[PATH_MAX];
-static char *no_texts[] = {NULL};
-static struct mount mounts[] = {{.type = empty, .source = source, .destination = destination, .writable = true}};
-static const struct container container = {.id = empty,
-										   .name = empty,
-										   .service = empty,
-										   .store = empty,
-										   .image = empty,
-										   .image_digest = empty,
-										   .environment = no_texts,
-										   .command = no_texts,
-										   .mounts = mounts,
-										   .mount_count = 1};
-
-static struct runtime runtime; /* is not asked */
-
 static struct folder_swap *new_swap(const char *scratch, const char *const *names)
 {
 	struct error error;
 	struct folder_swap *swap = NULL;
-	snprintf(source, sizeof source, "%s", at(scratch, "volume"));
+	snprintf(volume, sizeof volume, "%s", at(scratch, "volume"));
 	assert_ok(folder_swap_new(&runtime, &container, "/var/lib/data", names, &swap, &error), &error);
 	return swap;
 }
@@ -465,10 +448,10 @@ static void apply_of_some_names_leaves_the_folders_owner_and_mode(void **state)
 	assert_ok(stage(swap, *state, &error), &error);
 	assert_ok(folder_swap_apply(swap, &error), &error);
 	assert_ok(folder_swap_commit(swap, &error), &error);
-	struct stat volume = attributes_of(at(*state, "volume"));
-	assert_int_equal(volume.st_mode & 07777, 0750);
-	assert_int_equal(volume.st_uid, 999);
-	assert_int_equal(volume.st_gid, 1000);
+	struct stat attributes = attributes_of(at(*state, "volume"));
+	assert_int_equal(attributes.st_mode & 07777, 0750);
+	assert_int_equal(attributes.st_uid, 999);
+	assert_int_equal(attributes.st_gid, 1000);
 }
 
 static void rollback_of_some_names_brings_them_back(void **state)
