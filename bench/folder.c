@@ -8,12 +8,12 @@
  *
  * No test: bench/folder.sh runs it beside other programs.
  */
-#include "catalog/artefact_read.h"
 #include "data.h"
 #include "pipeline/file.h"
 #include "pipeline/gzip.h"
 #include "pipeline/tar.h"
 #include "snapshot/folder_copy.h"
+#include "stores/artefact_read.h"
 #include "stores/store_table.h"
 
 #include <stdio.h>

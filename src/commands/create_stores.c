@@ -4,10 +4,10 @@
 #include "base/files.h"
 #include "base/text.h"
 #include "base/units.h"
-#include "catalog/artefact_read.h"
 #include "commands/writers.h"
 #include "pipeline/file.h"
 #include "snapshot/journal.h"
+#include "stores/artefact_read.h"
 #include "transaction/folder_swap.h"
 
 #include <stdio.h>
@@ -278,7 +278,7 @@ static enum status take_moment(struct work *work, struct error *error)
 	return status;
 }
 
-/* Looks whether an artefact is whole, and takes down what it is; its SHA-256 may be known from writing it. */
+/* Looks whether an artefact is whole, and takes down what it is, unless that is known from writing it. */
 static enum status read_back(const struct store_ops *ops, const char *path, struct progress *progress,
 							 struct store_record *record, struct error *error)
 {
@@ -287,6 +287,10 @@ static enum status read_back(const struct store_ops *ops, const char *path, stru
 		struct source *file = NULL;
 		memcpy(record->sha256, known->sha256, sizeof record->sha256);
 		record->size = known->size;
+		record->artefact = record->saved.artefact;
+		if (record->saved.checked) {
+			return STATUS_OK;
+		}
 		enum status status = file_source_new(path, &file, error);
 		return status == STATUS_OK ? ops->check(file, progress, &record->artefact, error) : status;
 	}

@@ -1,8 +1,8 @@
 #include "base/files.h"
 #include "base/units.h"
-#include "catalog/artefact_read.h"
 #include "commands/command.h"
 #include "commands/restore_work.h"
+#include "stores/artefact_read.h"
 
 #include <limits.h>
 #include <stdio.h>

@@ -3,8 +3,8 @@
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/units.h"
-#include "catalog/artefact_read.h"
 #include "catalog/sums.h"
+#include "stores/artefact_read.h"
 
 #include <stdio.h>
 #include <string.h>

@@ -1,10 +1,9 @@
 #include "pipeline/digest_source.h"
 
 #include "base/interrupt.h"
+#include "base/thread.h"
 
 #include <openssl/evp.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -66,12 +65,7 @@ static void hand_over_block(struct digest_source *self)
 	if (!self->has_thread) {
 		hash(self, self->blocks[self->filled % BLOCKS], STREAM_BLOCK_SIZE);
 		self->filled = ++self->hashed;
-		sigset_t all;
-		sigset_t before;
-		sigfillset(&all);
-		pthread_sigmask(SIG_SETMASK, &all, &before); /* signals are for the threads that were there before */
-		self->has_thread = pthread_create(&self->thread, NULL, work, self) == 0;
-		pthread_sigmask(SIG_SETMASK, &before, NULL);
+		self->has_thread = thread_start(&self->thread, work, self);
 		return;
 	}
 	pthread_mutex_lock(&self->mutex);

@@ -1,11 +1,10 @@
 #include "pipeline/gzip_members.h"
 
+#include "base/thread.h"
 #include "pipeline/gzip.h"
 
 #include <isa-l/crc.h>
 #include <isa-l/igzip_lib.h>
-#include <pthread.h>
-#include <signal.h>
 #include <string.h>
 
 enum {
@@ -276,7 +275,7 @@ static enum status add_batch(struct gzip_members *members, struct error *error)
 	return STATUS_OK;
 }
 
-/* Signals are for the threads that were there before. One that cannot be started is not missed: the caller's works. */
+/* One that cannot be started is not missed: the caller's works. */
 static enum status start_threads(struct gzip_members *members, struct error *error)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -285,14 +284,9 @@ static enum status start_threads(struct gzip_members *members, struct error *err
 	while (status == STATUS_OK && members->batch_count < wanted + wanted / 2 + 2) {
 		status = add_batch(members, error);
 	}
-	sigset_t all;
-	sigset_t before;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
 	for (size_t i = 0; status == STATUS_OK && i < wanted; i++) {
-		members->thread_count += pthread_create(&members->threads[members->thread_count], NULL, work, members) == 0;
+		members->thread_count += thread_start(&members->threads[members->thread_count], work, members);
 	}
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return status;
 }
 

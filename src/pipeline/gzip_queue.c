@@ -1,9 +1,8 @@
 #include "pipeline/gzip_queue.h"
 
 #include "base/interrupt.h"
+#include "base/thread.h"
 
-#include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -264,17 +263,12 @@ static enum status take_memory(struct gzip_queue *queue, struct error *error)
 	return STATUS_OK;
 }
 
-/* As many as can be started; without any, the caller works himself. Signals are for the threads that were there. */
+/* As many as can be started; without any, the caller works himself. */
 static void start(struct gzip_queue *queue)
 {
-	sigset_t all;
-	sigset_t before;
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	while (queue->started < queue->threads && pthread_create(&queue->workers[queue->started], NULL, work, queue) == 0) {
+	while (queue->started < queue->threads && thread_start(&queue->workers[queue->started], work, queue)) {
 		queue->started++;
 	}
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
 /* Waits a little for a slot to be passed; with the mutex. */

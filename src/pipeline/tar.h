@@ -88,7 +88,8 @@ struct tar_entry {
 	const char *path; /* without "./" before and slashes behind it; lent until the next entry */
 	bool is_file;
 	bool is_folder;
-	uint64_t size; /* bytes of content */
+	uint64_t size;   /* bytes of content */
+	uint64_t stored; /* of these, what is not in holes */
 };
 
 struct tar_reader;

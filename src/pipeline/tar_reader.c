@@ -113,6 +113,20 @@ static const char *behind_dots(const char *path)
 	return path;
 }
 
+static uint64_t stored_size(struct archive_entry *entry)
+{
+	la_int64_t offset = 0;
+	la_int64_t length = 0;
+	uint64_t stored = 0;
+	if (archive_entry_sparse_reset(entry) == 0) {
+		return archive_entry_size_is_set(entry) ? (uint64_t)archive_entry_size(entry) : 0;
+	}
+	while (archive_entry_sparse_next(entry, &offset, &length) == ARCHIVE_OK) {
+		stored += (uint64_t)length;
+	}
+	return stored;
+}
+
 enum status tar_reader_next(struct tar_reader *reader, struct tar_entry *ret_entry, bool *ret_ended,
 							struct error *error)
 {
@@ -155,6 +169,7 @@ enum status tar_reader_next(struct tar_reader *reader, struct tar_entry *ret_ent
 		.is_file = archive_entry_filetype(reader->entry) == AE_IFREG && archive_entry_hardlink(reader->entry) == NULL,
 		.is_folder = archive_entry_filetype(reader->entry) == AE_IFDIR,
 		.size = archive_entry_size_is_set(reader->entry) ? (uint64_t)archive_entry_size(reader->entry) : 0,
+		.stored = stored_size(reader->entry),
 	};
 	return STATUS_OK;
 }

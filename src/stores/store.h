@@ -28,7 +28,8 @@ struct rehearsal_needs;
 struct artefact {
 	char version[STORE_VERSION_SIZE]; /* of the server that wrote it; empty if the file does not say */
 	char folder[256];                 /* archives: the data folder's path inside it, without slashes at its ends */
-	uint64_t raw_bytes;               /* size of the content; of an archive, the sum of its files' sizes */
+	uint64_t raw_bytes;               /* size of the content; of an archive, of its files, without holes */
+	uint64_t entries;                 /* archives: how many files, folders and other things */
 };
 
 /* What saving a store has to tell the manifest. */
@@ -37,6 +38,8 @@ struct saved {
 	uint64_t window_bytes; /* read and kept while it stood still */
 	struct fingerprint fingerprint; /* what it held at the moment */
 	struct digest_result digest;    /* of the artefact, if it was computed while it was written; else empty */
+	struct artefact artefact;       /* what it is, ... */
+	bool checked;                   /* ... if it was read through `check` already */
 };
 
 /* What a look at a running server shows. */

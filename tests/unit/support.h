@@ -130,6 +130,15 @@ static inline void assert_file_is(const char *path, const char *text)
 	free(content);
 }
 
+static inline void assert_bytes_are(const char *path, const void *bytes, size_t length)
+{
+	size_t there = 0;
+	char *content = read_file(path, &there);
+	assert_int_equal(there, length);
+	assert_memory_equal(content, bytes, length);
+	free(content);
+}
+
 static inline void make_folder(const char *path)
 {
 	assert_int_equal(mkdir(path, 0755), 0);

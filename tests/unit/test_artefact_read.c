@@ -1,8 +1,8 @@
-/* catalog/artefact_read: one reading for the checksum and the structure, and which of two failures is said. */
+/* stores/artefact_read: one reading for the checksum and the structure, and which of two failures is said. */
 #include "tar_support.h"
 
 #include "base/interrupt.h"
-#include "catalog/artefact_read.h"
+#include "stores/artefact_read.h"
 #include "stores/store_table.h"
 
 #include <signal.h>

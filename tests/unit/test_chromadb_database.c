@@ -1,6 +1,7 @@
 /* stores/chromadb/database: is Chroma's database whole, and what does it hold? */
 #include "support.h"
 
+#include "stores/chromadb/archive.h"
 #include "stores/chromadb/database.h"
 
 #include <sqlite3.h>
@@ -270,14 +271,22 @@ static void a_transaction_under_way_is_taken_back(void **state)
 static enum status count_archive(const char *folder, struct fingerprint *fingerprint)
 {
 	struct error error;
-	return chromadb_database_count_archive(at(folder, "archive.tar.gz"), "chroma/chroma", at(folder, "unpacked"),
-										   fingerprint, &error);
+	struct artefact artefact;
+	enum status status = chromadb_archive_count(at(folder, "archive.tar.gz"), "chroma/chroma", at(folder, "unpacked"),
+												NULL, &artefact, fingerprint, &error);
+	if (status == STATUS_OK) {
+		assert_string_equal(artefact.folder, "chroma/chroma");
+		assert_int_equal(artefact.entries, 7);
+		assert_int_equal(artefact.raw_bytes, attributes_of(at(folder, CHROMADB_DATABASE)).st_size);
+	}
+	return status;
 }
 
 static void make_archive(const char *folder)
 {
 	free(shell(NULL,
-			   "mkdir -p %s/root/chroma/chroma/segment && touch %s/root/chroma/chroma/segment/header.bin && "
+			   "mkdir -p %s/root/chroma/chroma/segment && cd %s/root/chroma/chroma/segment && "
+			   "touch header.bin data_level0.bin length.bin link_lists.bin && "
 			   "cp %s/" CHROMADB_DATABASE " %s/root/chroma/chroma && "
 			   "tar czf %s/archive.tar.gz -C %s/root chroma/chroma",
 			   folder, folder, folder, folder, folder, folder));
@@ -292,6 +301,17 @@ static void the_database_of_an_archive_is_counted(void **state)
 	assert_int_equal(fingerprint_sum(&fingerprint, "records", NULL), 5);
 	assert_false(exists(at(*state, "unpacked")));
 	fingerprint_free(&fingerprint);
+}
+
+static void an_index_that_lacks_a_file_is_found_while_the_database_is_counted(void **state)
+{
+	struct fingerprint fingerprint = {0};
+	make_database(*state, COLLECTION(MEMORIES, "memories", "0") RECORDS(MEMORIES, "5"));
+	make_archive(*state);
+	free(shell(NULL, "cd %s/root && rm chroma/chroma/segment/length.bin && tar czf ../archive.tar.gz chroma/chroma",
+			   (char *)*state));
+	assert_int_equal(count_archive(*state, &fingerprint), STATUS_DAMAGED);
+	assert_false(exists(at(*state, "unpacked")));
 }
 
 static void a_damaged_database_in_an_archive_is_found(void **state)
@@ -321,6 +341,7 @@ int main(void)
 		scratch_test(a_missing_file_is_a_failure_and_stays_missing),
 		scratch_test(a_transaction_under_way_is_taken_back),
 		scratch_test(the_database_of_an_archive_is_counted),
+		scratch_test(an_index_that_lacks_a_file_is_found_while_the_database_is_counted),
 		scratch_test(a_damaged_database_in_an_archive_is_found),
 	};
 	return cmocka_run_group_tests_name("chromadb_database", tests, NULL, NULL);

@@ -9,10 +9,10 @@
  */
 #include "tar_support.h"
 
-#include "catalog/artefact_read.h"
 #include "catalog/record.h"
 #include "commands/restore_work.h"
 #include "commands/verify_read.h"
+#include "stores/artefact_read.h"
 #include "stores/store_table.h"
 
 #include <sqlite3.h>

@@ -6,6 +6,7 @@
 
 #include "catalog/catalog.h"
 #include "catalog/record.h"
+#include "stores/artefact_write.h"
 #include "stores/redis/dump.h"
 #include "stores/store_table.h"
 
@@ -183,26 +184,36 @@ static void a_backup_is_listed_whole_or_not_at_all(void **state)
 
 /* --- Redis's dump ------------------------------------------------------------------------------------------------- */
 
+static const char dump[18] = "REDIS0011\xff"; /* an empty one, without a checksum */
 static char dump_copy[PATH_MAX];
 
 static void prepare_dump(const char *folder)
 {
 	snprintf(dump_copy, sizeof dump_copy, "%s/redis_backup.rdb", folder);
-	write_file(at(folder, "dump.rdb"), "REDIS0011 and so on");
+	write_bytes(at(folder, "dump.rdb"), dump, sizeof dump);
 }
 
 static enum status copy_dump(const char *folder, struct error *error)
 {
 	CLEANUP(cleanup_close) int fd = -1;
+	CLEANUP(cleanup_sink) struct sink *file = NULL;
+	struct artefact_reading reading = {0};
 	enum status status = redis_dump_open(folder, "dump.rdb", &fd, error);
-	return status == STATUS_OK ? redis_dump_copy(fd, NULL, dump_copy, NULL, error) : status;
+	if (status == STATUS_OK) {
+		status = artefact_sink_new(&store_redis, dump_copy, &reading, &file, error);
+	}
+	if (status == STATUS_OK) {
+		status = redis_dump_copy(fd, NULL, file, NULL, error);
+	}
+	assert_true(status != STATUS_OK || reading.sha256[0] != '\0');
+	return status;
 }
 
 static void judge_dump(const char *folder, enum status status)
 {
-	assert_file_is(at(folder, "dump.rdb"), "REDIS0011 and so on");
+	assert_bytes_are(at(folder, "dump.rdb"), dump, sizeof dump);
 	if (status == STATUS_OK) {
-		assert_file_is(dump_copy, "REDIS0011 and so on");
+		assert_bytes_are(dump_copy, dump, sizeof dump);
 	}
 }
 

@@ -3,9 +3,8 @@
  */
 #include "base/clock.h"
 #include "base/interrupt.h"
-#include "pipeline/gzip.h"
-#include "pipeline/tar.h"
 #include "snapshot/folder_copy.h"
+#include "stores/chromadb/archive.h"
 #include "stores/chromadb/counts.h"
 #include "stores/chromadb/database.h"
 #include "stores/chromadb/read_all.h"
@@ -24,7 +23,6 @@ enum {
 	STOP_SECONDS = 30,        /* SIGINT ends the server in 0.2 s */
 	REPLY_LIMIT = 4 << 20,    /* bytes */
 	SEGMENTS_LIMIT = 4 << 20, /* bytes of the list of segments' paths */
-	LARGEST_SEGMENT_COUNT = 1 << 16,
 };
 
 struct chromadb {
@@ -329,15 +327,17 @@ static enum status chromadb_capture(struct store *store, struct error *error)
 	return folder_copy_capture(((struct chromadb *)store)->copy, error);
 }
 
-/* Counts from the archive itself, beside which there is room for its database. */
-static enum status count_records(struct chromadb *self, struct fingerprint *fingerprint, struct error *error)
+/* In the archive itself, beside which there is room for its database. */
+static enum status check_and_count(struct chromadb *self, struct progress *progress, struct artefact *ret_artefact,
+								   struct fingerprint *fingerprint, struct error *error)
 {
 	CLEANUP(cleanup_free) char *folder = NULL;
 	if (asprintf(&folder, "%s.database", self->path) < 0) {
 		folder = NULL;
 		return error_memory(error);
 	}
-	return chromadb_database_count_archive(self->path, self->volume.store.data_folder + 1, folder, fingerprint, error);
+	return chromadb_archive_count(self->path, self->volume.store.data_folder + 1, folder, progress, ret_artefact,
+								  fingerprint, error);
 }
 
 static enum status chromadb_finish(struct store *store, struct progress *progress, struct saved *ret_saved,
@@ -345,192 +345,30 @@ static enum status chromadb_finish(struct store *store, struct progress *progres
 {
 	struct chromadb *self = (struct chromadb *)store;
 	struct folder_copy_result copied;
+	struct artefact artefact = {0};
 	CLEANUP(fingerprint_free) struct fingerprint fingerprint = {0};
 	enum status status = folder_copy_finish(self->copy, progress, &copied, error);
 	folder_copy_free(MOVE(self->copy)); /* what it knows of each file takes memory */
 	if (status == STATUS_OK) {
 		progress_step(progress, "checking and counting", 0);
-		status = count_records(self, &fingerprint, error);
+		status = check_and_count(self, progress, &artefact, &fingerprint, error);
 	}
 	if (status == STATUS_OK) {
 		*ret_saved = (struct saved){.window_bytes = copied.window_bytes,
 									.fingerprint = fingerprint_take(&fingerprint),
-									.digest = copied.digest};
+									.digest = copied.digest,
+									.artefact = artefact,
+									.checked = true};
 		snprintf(ret_saved->method, sizeof ret_saved->method, "paused at rest, read %s",
 				 copied.direct ? "from the volume" : "through the engine");
 	}
 	return status;
 }
 
-/* --- the archive
- * ------------------------------------------------------------------------------------------------------- */
-
-/* What has been seen of one segment's folder in an archive. */
-struct segment {
-	char *folder;
-	unsigned files;    /* bit i: chromadb_segment_files[i] */
-	bool pickle;       /* a segment that was never full has none */
-	bool pickle_whole; /* it ends as a pickle does */
-};
-
-struct segment_list {
-	struct segment *items;
-	size_t count;
-};
-
-static void segment_list_free(struct segment_list *list)
-{
-	for (size_t i = 0; i < list->count; i++) {
-		free(list->items[i].folder);
-	}
-	free(list->items);
-}
-
-static enum status segment_of(struct segment_list *list, const char *path, size_t length, struct segment **ret_segment,
-							  struct error *error)
-{
-	for (size_t i = list->count; i > 0; i--) {
-		struct segment *segment = &list->items[i - 1];
-		if (strlen(segment->folder) == length && strncmp(segment->folder, path, length) == 0) {
-			*ret_segment = segment;
-			return STATUS_OK;
-		}
-	}
-	if (list->count == LARGEST_SEGMENT_COUNT) {
-		return error_set(error, STATUS_DAMAGED, "it holds more than %d vector segments", LARGEST_SEGMENT_COUNT);
-	}
-	struct segment *items = reallocarray(list->items, list->count + 1, sizeof *items);
-	if (items == NULL) {
-		return error_memory(error);
-	}
-	list->items = items;
-	items[list->count] = (struct segment){.folder = strndup(path, length)};
-	if (items[list->count].folder == NULL) {
-		return error_memory(error);
-	}
-	*ret_segment = &items[list->count++];
-	return STATUS_OK;
-}
-
-/* Reads an entry's content to its end. */
-static enum status read_through(struct tar_reader *reader, char *block, struct progress *progress, char *ret_last,
-								struct error *error)
-{
-	enum status status = STATUS_OK;
-	for (size_t length = 1; status == STATUS_OK && length > 0;) {
-		status = tar_reader_read(reader, block, STREAM_BLOCK_SIZE, &length, error);
-		if (status == STATUS_OK && length > 0) {
-			*ret_last = block[length - 1];
-			progress_advance(progress, length);
-		}
-	}
-	return status;
-}
-
-/* How many slashes are in the first `length` bytes of a path. */
-static size_t depth(const char *path, size_t length)
-{
-	size_t slashes = 0;
-	for (size_t i = 0; i < length && path[i] != '\0'; i++) {
-		slashes += path[i] == '/';
-	}
-	return slashes;
-}
-
-static enum status note_file(struct segment_list *segments, const struct tar_entry *entry, char last,
-							 struct artefact *artefact, struct error *error)
-{
-	const char *slash = strrchr(entry->path, '/');
-	const char *name = slash != NULL ? slash + 1 : entry->path;
-	size_t folder_length = slash != NULL ? (size_t)(slash - entry->path) : 0;
-	if (strcmp(name, CHROMADB_DATABASE) == 0) {
-		if (folder_length == 0 || folder_length >= sizeof artefact->folder) {
-			return error_set(error, STATUS_DAMAGED, CHROMADB_DATABASE " is not in a folder");
-		}
-		/* The one that is highest up: somebody may keep a copy below it. */
-		if (artefact->folder[0] == '\0' || depth(entry->path, folder_length) < depth(artefact->folder, SIZE_MAX)) {
-			memcpy(artefact->folder, entry->path, folder_length);
-			artefact->folder[folder_length] = '\0';
-		}
-		return STATUS_OK;
-	}
-	struct segment *segment = NULL;
-	enum status status = STATUS_OK;
-	if (strcmp(name, CHROMADB_PICKLE) == 0) {
-		status = segment_of(segments, entry->path, folder_length, &segment, error);
-		if (status == STATUS_OK) {
-			segment->pickle = true;
-			segment->pickle_whole = entry->size > 0 && last == '.';
-		}
-	}
-	for (size_t i = 0; status == STATUS_OK && chromadb_segment_files[i] != NULL; i++) {
-		if (strcmp(name, chromadb_segment_files[i]) == 0) {
-			status = segment_of(segments, entry->path, folder_length, &segment, error);
-			if (status == STATUS_OK) {
-				segment->files |= 1U << i;
-			}
-		}
-	}
-	return status;
-}
-
-static enum status expect_whole(const struct segment_list *segments, struct error *error)
-{
-	for (size_t i = 0; i < segments->count; i++) {
-		const struct segment *segment = &segments->items[i];
-		for (size_t file = 0; chromadb_segment_files[file] != NULL; file++) {
-			if ((segment->files & 1U << file) == 0) {
-				return error_set(error, STATUS_DAMAGED, "the vector segment %s has no %s", segment->folder,
-								 chromadb_segment_files[file]);
-			}
-		}
-		if (segment->pickle && !segment->pickle_whole) {
-			return error_set(error, STATUS_DAMAGED, "the vector segment %s has no whole " CHROMADB_PICKLE,
-							 segment->folder);
-		}
-	}
-	return STATUS_OK;
-}
-
 static enum status chromadb_check(struct source *file, struct progress *progress, struct artefact *ret_artefact,
 								  struct error *error)
 {
-	CLEANUP(cleanup_source) struct source *owned = file;
-	struct artefact artefact = {0};
-	CLEANUP(segment_list_free) struct segment_list segments = {0};
-	CLEANUP(cleanup_source) struct source *tar = NULL;
-	CLEANUP(cleanup_tar_reader) struct tar_reader *reader = NULL;
-	CLEANUP(cleanup_free) char *block = malloc(STREAM_BLOCK_SIZE);
-	enum status status = block == NULL ? error_memory(error) : gzip_source_new(MOVE(owned), &tar, error);
-	if (status == STATUS_OK) {
-		status = tar_reader_new(tar, &reader, error);
-	}
-	while (status == STATUS_OK) {
-		struct tar_entry entry;
-		bool ended = false;
-		char last = 0;
-		status = tar_reader_next(reader, &entry, &ended, error);
-		if (status != STATUS_OK || ended) {
-			break;
-		}
-		if (entry.is_file) {
-			artefact.raw_bytes += entry.size;
-			status = read_through(reader, block, progress, &last, error);
-		}
-		if (status == STATUS_OK && entry.is_file) {
-			status = note_file(&segments, &entry, last, &artefact, error);
-		}
-	}
-	if (status == STATUS_OK && artefact.folder[0] == '\0') {
-		return error_set(error, STATUS_DAMAGED, "it holds no " CHROMADB_DATABASE);
-	}
-	if (status == STATUS_OK) {
-		status = expect_whole(&segments, error);
-	}
-	if (status == STATUS_OK) {
-		*ret_artefact = artefact;
-	}
-	return status;
+	return chromadb_archive_check(file, NULL, progress, ret_artefact, error);
 }
 
 /* The database itself: SQLite's own check, and its records counted. */
@@ -538,7 +376,8 @@ static enum status chromadb_look_inside(const char *path, const struct artefact 
 										struct fingerprint *ret_holds, struct error *error)
 {
 	CLEANUP(fingerprint_free) struct fingerprint holds = {0};
-	enum status status = chromadb_database_count_archive(path, artefact->folder, scratch, &holds, error);
+	struct artefact again;
+	enum status status = chromadb_archive_count(path, artefact->folder, scratch, NULL, &again, &holds, error);
 	if (status == STATUS_OK) {
 		*ret_holds = fingerprint_take(&holds);
 	}

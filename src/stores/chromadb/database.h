@@ -30,9 +30,4 @@ char *chromadb_database_count_name(const char *tenant, const char *database, con
  */
 enum status chromadb_database_count(const char *path, struct fingerprint *fingerprint, struct error *error) MUST_CHECK;
 
-/* The same with the database in the .tar.gz at `archive`, which is unpacked into the new folder `folder`, which is
- * removed again. `data_folder` is its path in the archive. */
-enum status chromadb_database_count_archive(const char *archive, const char *data_folder, const char *folder,
-											struct fingerprint *fingerprint, struct error *error) MUST_CHECK;
-
 #endif

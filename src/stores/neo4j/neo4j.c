@@ -404,9 +404,10 @@ static enum status neo4j_check(struct source *file, struct progress *progress, s
 		if (status != STATUS_OK || ended) {
 			break;
 		}
+		artefact.entries++;
 		if (entry.is_file) {
-			artefact.raw_bytes += entry.size;
-			progress_advance(progress, entry.size);
+			artefact.raw_bytes += entry.stored;
+			progress_advance(progress, entry.stored);
 		}
 		status = note_entry(&entry, &seen, &artefact, error);
 	}

@@ -2,7 +2,7 @@
 #include "stores/postgresql/moment.h"
 
 #include "base/stream.h"
-#include "pipeline/file.h"
+#include "stores/artefact_write.h"
 #include "stores/postgresql/row_counts.h"
 
 #include <stdio.h>
@@ -152,10 +152,11 @@ enum status postgresql_moment_save(struct postgresql *server, struct progress *p
 	struct postgresql_moment *moment = server->moment;
 	CLEANUP(cleanup_sink) struct sink *file = NULL;
 	CLEANUP(fingerprint_free) struct fingerprint fingerprint = {0};
+	struct artefact_reading reading;
 	progress_step(progress, "dumping", 0);
 	enum status status = moment_globals_settle(server, moment->databases[0].session, &moment->globals, progress, error);
 	if (status == STATUS_OK) {
-		status = file_sink_new(server->path, &file, error);
+		status = artefact_sink_new(server->store.ops, server->path, &reading, &file, error);
 	}
 	struct counting_sink counting = {.sink = {.ops = &counting_ops}, .next = file, .progress = progress};
 	if (status == STATUS_OK) {
@@ -167,6 +168,7 @@ enum status postgresql_moment_save(struct postgresql *server, struct progress *p
 	if (status == STATUS_OK) {
 		fingerprint.known = fingerprint.exact = true;
 		*ret_saved = (struct saved){.method = "pg_dump of exported snapshots", .fingerprint = fingerprint};
+		artefact_note(ret_saved, &reading);
 		fingerprint = (struct fingerprint){0};
 	}
 	return status;

@@ -1,7 +1,6 @@
 #include "stores/redis/dump.h"
 
 #include "base/interrupt.h"
-#include "pipeline/file.h"
 #include "pipeline/tar.h"
 
 #include <ctype.h>
@@ -167,12 +166,11 @@ static enum status read_block(int fd, struct source *source, off_t at, char *blo
 	return length >= 0 ? STATUS_OK : error_set_errno(error, "cannot read Redis's dump");
 }
 
-enum status redis_dump_copy(int fd, struct source *source, const char *path, struct progress *progress,
+enum status redis_dump_copy(int fd, struct source *source, struct sink *sink, struct progress *progress,
 							struct error *error)
 {
-	CLEANUP(cleanup_sink) struct sink *file = NULL;
 	CLEANUP(cleanup_free) char *block = malloc(STREAM_BLOCK_SIZE);
-	enum status status = block == NULL ? error_memory(error) : file_sink_new(path, &file, error);
+	enum status status = block == NULL ? error_memory(error) : STATUS_OK;
 	off_t at = 0;
 	for (size_t length = 1; status == STATUS_OK && length > 0; at += (off_t)length) {
 		status = interrupt_check(error);
@@ -180,9 +178,9 @@ enum status redis_dump_copy(int fd, struct source *source, const char *path, str
 			status = read_block(fd, source, at, block, &length, error);
 		}
 		if (status == STATUS_OK && length > 0) {
-			status = sink_write(file, block, length, error);
+			status = sink_write(sink, block, length, error);
 			progress_advance(progress, length);
 		}
 	}
-	return status == STATUS_OK ? sink_finish(file, error) : status;
+	return status == STATUS_OK ? sink_finish(sink, error) : status;
 }

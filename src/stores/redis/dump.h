@@ -28,8 +28,8 @@ bool redis_dump_is_temporary(const char *folder, int fd);
 enum status redis_dump_open_stream(struct runtime *runtime, const struct container *container, const char *path,
 								   struct source **ret_source, struct error *error) MUST_CHECK;
 
-/* Writes all of the file (from its start) or of the stream to the new file `path`, flushed; one of the two is given. */
-enum status redis_dump_copy(int fd, struct source *source, const char *path, struct progress *progress,
+/* Writes all of the file (from its start) or of the stream to `sink`, and finishes it; one of the two is given. */
+enum status redis_dump_copy(int fd, struct source *source, struct sink *sink, struct progress *progress,
 							struct error *error) MUST_CHECK;
 
 #endif

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/interrupt.h"
+#include "stores/artefact_write.h"
 #include "stores/dialogue.h"
 #include "stores/redis/dump.h"
 #include "stores/redis/persistence.h"
@@ -409,16 +410,22 @@ enum status redis_finish(struct store *store, struct progress *progress, struct 
 {
 	struct redis_moment *moment = ((struct redis *)store)->moment;
 	CLEANUP(cleanup_source) struct source *source = NULL;
+	CLEANUP(cleanup_sink) struct sink *file = NULL;
+	struct artefact_reading reading;
 	int fd = -1;
 	progress_step(progress, "saving", 0);
 	enum status status =
 		moment->host_folder != NULL ? find_file(moment, &fd, error) : find_stream(moment, &source, error);
 	progress_step(progress, "copying", 0);
 	if (status == STATUS_OK) {
-		status = redis_dump_copy(fd, source, moment->path, progress, error);
+		status = artefact_sink_new(store->ops, moment->path, &reading, &file, error);
+	}
+	if (status == STATUS_OK) {
+		status = redis_dump_copy(fd, source, file, progress, error);
 	}
 	if (status == STATUS_OK) {
 		*ret_saved = (struct saved){.fingerprint = fingerprint_take(&moment->keys)};
+		artefact_note(ret_saved, &reading);
 		snprintf(ret_saved->method, sizeof ret_saved->method, "BGSAVE, then a copy of %s", moment->server->dump_name);
 	}
 	return status;

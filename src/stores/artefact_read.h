@@ -1,8 +1,8 @@
 /*
  * artefact_read.h - an artefact read once, for both of its questions: is it what was written, and is it whole?
  */
-#ifndef WHISPERBACKUP_CATALOG_ARTEFACT_READ_H
-#define WHISPERBACKUP_CATALOG_ARTEFACT_READ_H
+#ifndef WHISPERBACKUP_STORES_ARTEFACT_READ_H
+#define WHISPERBACKUP_STORES_ARTEFACT_READ_H
 
 #include "pipeline/digest.h"
 #include "stores/store.h"
@@ -25,5 +25,10 @@ struct artefact_reading {
 enum status artefact_read(const struct store_ops *ops, const char *path, const char *expected,
 						  struct progress *progress, struct artefact_reading *ret_reading,
 						  struct error *error) MUST_CHECK;
+
+/* The same of a stream, which is owned from then on. */
+enum status artefact_read_stream(const struct store_ops *ops, struct source *file, const char *expected,
+								 struct progress *progress, struct artefact_reading *ret_reading,
+								 struct error *error) MUST_CHECK;
 
 #endif

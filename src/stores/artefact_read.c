@@ -1,4 +1,4 @@
-#include "catalog/artefact_read.h"
+#include "stores/artefact_read.h"
 
 #include "pipeline/digest_source.h"
 #include "pipeline/file.h"
@@ -32,19 +32,13 @@ static void on_warn(struct progress *progress, const char *text)
 	progress_warn(((struct file_progress *)progress)->outer, "%s", text);
 }
 
-enum status artefact_read(const struct store_ops *ops, const char *path, const char *expected,
-						  struct progress *progress, struct artefact_reading *ret_reading, struct error *error)
+enum status artefact_read_stream(const struct store_ops *ops, struct source *file, const char *expected,
+								 struct progress *progress, struct artefact_reading *ret_reading, struct error *error)
 {
 	CLEANUP(cleanup_digest_source) struct digest_source *digest = NULL;
-	struct source *file = NULL;
 	struct error checking;
 	*ret_reading = (struct artefact_reading){0};
-	enum status status = file_source_new(path, &file, error);
-	if (status != STATUS_OK) {
-		ret_reading->unreadable = true;
-		return status;
-	}
-	status = digest_source_new(file, &digest, error);
+	enum status status = digest_source_new(file, &digest, error);
 	if (status != STATUS_OK) {
 		return status;
 	}
@@ -69,4 +63,17 @@ enum status artefact_read(const struct store_ops *ops, const char *path, const c
 		*error = checking;
 	}
 	return checked;
+}
+
+enum status artefact_read(const struct store_ops *ops, const char *path, const char *expected,
+						  struct progress *progress, struct artefact_reading *ret_reading, struct error *error)
+{
+	struct source *file = NULL;
+	*ret_reading = (struct artefact_reading){0};
+	enum status status = file_source_new(path, &file, error);
+	if (status != STATUS_OK) {
+		ret_reading->unreadable = true;
+		return status;
+	}
+	return artefact_read_stream(ops, file, expected, progress, ret_reading, error);
 }

@@ -1,0 +1,16 @@
+/*
+ * thread.h - threads that do part of somebody's work.
+ */
+#ifndef WHISPERBACKUP_BASE_THREAD_H
+#define WHISPERBACKUP_BASE_THREAD_H
+
+#include <pthread.h>
+#include <stdbool.h>
+
+/*
+ * Starts a thread that gets no signals: those are for the threads that were there before. False if there is none to be
+ * had, which whoever asks has to be able to do without.
+ */
+bool thread_start(pthread_t *ret_thread, void *(*work)(void *context), void *context);
+
+#endif
