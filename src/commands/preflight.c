@@ -11,7 +11,8 @@
 #include <sys/statvfs.h>
 
 enum {
-	SPACE_RESERVE = 64 << 20,      /* bytes that are to be left on each disk */
+	SPACE_RESERVE = 64 << 20,      /* bytes that are to be left on each disk, */
+	FILES_RESERVE = 1000,          /* and files that could still be made there */
 	POSTGRESQL_FACTOR = 2,         /* of a dump's size, as its own check has it */
 	PATIENCE_SECONDS = 120,        /* for a server to count what it holds; there is no harm in not knowing */
 	DISKS_COUNT = STORE_COUNT + 1, /* at the most: one for each store, and the backups' */
@@ -61,8 +62,9 @@ static enum status check_versions(const struct restore_work *work, struct error 
 
 struct disk {
 	dev_t device;
-	char *folder; /* one on it */
-	uint64_t needed;
+	char *folder;    /* one on it */
+	uint64_t needed; /* bytes */
+	uint64_t files;
 };
 
 static void free_disks(struct disk *disks)
@@ -73,7 +75,7 @@ static void free_disks(struct disk *disks)
 }
 
 /* `folder` is owned from then on. */
-static void add_need(struct disk *disks, char *folder, uint64_t bytes)
+static void add_need(struct disk *disks, char *folder, uint64_t bytes, uint64_t files)
 {
 	CLEANUP(cleanup_free) char *owned = folder;
 	struct stat attributes;
@@ -88,6 +90,7 @@ static void add_need(struct disk *disks, char *folder, uint64_t bytes)
 		disks[i] = (struct disk){.device = attributes.st_dev, .folder = MOVE(owned)};
 	}
 	disks[i].needed += bytes;
+	disks[i].files += files;
 }
 
 static void add_staged(const struct restore_work *work, struct disk *disks)
@@ -101,7 +104,7 @@ static void add_staged(const struct restore_work *work, struct disk *disks)
 			continue;
 		}
 		unsigned factor = strcmp(store_table[i]->name, "postgresql") == 0 ? POSTGRESQL_FACTOR : 1;
-		add_need(disks, folder, factor * target->artefact.raw_bytes);
+		add_need(disks, folder, factor * target->artefact.raw_bytes, target->artefact.entries);
 	}
 }
 
@@ -116,7 +119,36 @@ static void add_safety(const struct restore_work *work, struct disk *disks)
 	for (size_t i = 0; i < STORE_COUNT; i++) {
 		bytes += work->targets[i].store != NULL ? space_guess(&work->session, &list, i) : 0;
 	}
-	add_need(disks, strdup(work->session.backup_folder), bytes);
+	add_need(disks, strdup(work->session.backup_folder), bytes, 0);
+}
+
+static enum status check_disk(const struct disk *disk, bool safety, struct error *error)
+{
+	struct statvfs there;
+	char needed[UNITS_SIZE];
+	char available[UNITS_SIZE];
+	if (statvfs(disk->folder, &there) != 0) {
+		return STATUS_OK;
+	}
+	uint64_t bytes = (uint64_t)there.f_bavail * there.f_frsize;
+	if (disk->needed + SPACE_RESERVE > bytes) {
+		(void)error_set(error, STATUS_NO_SPACE,
+						"the disk of %s is too full: the restore needs about %s there, and %s are free; nothing "
+						"was changed",
+						disk->folder, units_bytes(disk->needed + SPACE_RESERVE, needed), units_bytes(bytes, available));
+		return error_hint(error, "old and new data lie side by side until the restore is done%s",
+						  safety ? ", and the present state is backed up first" : "");
+	}
+	/* A file system that makes room for files as they come, such as btrfs, counts none. */
+	if (there.f_files > 0 && disk->files > 0 && disk->files + FILES_RESERVE > there.f_favail) {
+		(void)error_set(error, STATUS_NO_SPACE,
+						"the file system of %s has no room for so many files: the restore needs %llu more, and %llu "
+						"can be made; nothing was changed",
+						disk->folder, (unsigned long long)disk->files, (unsigned long long)there.f_favail);
+		return error_hint(error,
+						  "df -i shows what there is; old and new data lie side by side until the restore is done");
+	}
+	return STATUS_OK;
 }
 
 /* Old and new data lie side by side until the end. Where that cannot be seen from here, a full disk is found later. */
@@ -129,22 +161,7 @@ static enum status check_space(const struct restore_work *work, bool safety, str
 		add_safety(work, disks);
 	}
 	for (size_t i = 0; status == STATUS_OK && i < DISKS_COUNT && disks[i].folder != NULL; i++) {
-		struct statvfs disk;
-		char needed[UNITS_SIZE];
-		char available[UNITS_SIZE];
-		if (statvfs(disks[i].folder, &disk) != 0) {
-			continue;
-		}
-		uint64_t bytes = (uint64_t)disk.f_bavail * disk.f_frsize;
-		if (disks[i].needed + SPACE_RESERVE > bytes) {
-			(void)error_set(error, STATUS_NO_SPACE,
-							"the disk of %s is too full: the restore needs about %s there, and %s are free; nothing "
-							"was changed",
-							disks[i].folder, units_bytes(disks[i].needed + SPACE_RESERVE, needed),
-							units_bytes(bytes, available));
-			status = error_hint(error, "old and new data lie side by side until the restore is done%s",
-								safety ? ", and the present state is backed up first" : "");
-		}
+		status = check_disk(&disks[i], safety, error);
 	}
 	free_disks(disks);
 	return status;

@@ -1,19 +1,22 @@
 #!/usr/bin/env bats
 # shellcheck shell=bats disable=SC2030,SC2031,SC2154
 # Memory does not grow with the data: a file of 64 GiB, nearly all of it a hole, and 200,000 files beside it. It is the
-# program as people have it that is measured: the sanitizers' own memory would hide it.
+# program as people have it that is measured: the sanitizers' own memory would hide it. Nor does it with what somebody has
+# made to hurt: an archive of a million files.
 
 load helpers
 
 most=$((64 << 10)) # KiB that it may have resident
 files=200000
+hostile_files=1000000
+hostile=20240902_000000
 holes=$((64 << 30))
 
 setup_file() {
 	stack_up
 	seed chromadb
 	local folder
-	ninja -C build --quiet measure
+	ninja -C build --quiet measure hostile
 	folder=$(volume)
 	mkdir "$folder/ballast"
 	truncate -s $holes "$folder/ballast/holes"
@@ -58,6 +61,13 @@ assert_modest() { # NAME
 
 @test "restore has 64 MiB of memory at the most" {
 	assert_modest restore
+}
+
+@test "verify has 64 MiB of memory at the most for an archive of a million files" {
+	build/hostile entries $hostile_files "$(legacy_backup $hostile)/chromadb_backup.tar.gz"
+	WHISPERBACKUP=$PWD/build/whisperbackup
+	keep_output hostile measured hostile verify $hostile
+	assert_modest hostile
 }
 
 @test "every file came back, and the hole is a hole" {

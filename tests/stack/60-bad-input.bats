@@ -17,6 +17,7 @@ setup_file() {
 }
 
 teardown() {
+	[[ $COMPOSE_PROJECT_NAME != *small-test* ]] || remove_small_chromadb
 	rm -rf "$(backup_path $bad)"
 }
 
@@ -227,6 +228,49 @@ edited() { # STORE
 	folder=$(legacy_backup $bad)
 	tar czf "$folder/chromadb_backup.tar.gz" --files-from /dev/null
 	refused chromadb 'chromadb_backup.tar.gz is damaged'
+}
+
+# --- archives that are more than there is room for ---------------------------------------------------------------------
+
+# A ChromaDB in a project of its own, whose volume is a small tmpfs.
+small_chromadb() { # OPTIONS of its mount
+	local image
+	image=$(docker inspect --format '{{.Config.Image}}' "$(container chromadb)")
+	export COMPOSE_PROJECT_NAME=whisperbackup-small-test-${COMPOSE_PROJECT_NAME//[!0-9]/}
+	docker volume create --driver local --opt type=tmpfs --opt device=tmpfs --opt "o=$1" "$COMPOSE_PROJECT_NAME" >/dev/null
+	docker run --detach --network none --volume "$COMPOSE_PROJECT_NAME:/chroma/chroma" --name "$COMPOSE_PROJECT_NAME" \
+		--label "com.docker.compose.project=$COMPOSE_PROJECT_NAME" --label com.docker.compose.service=chromadb \
+		--label com.docker.compose.oneoff=False "$image" run --path /chroma/chroma --host 0.0.0.0 --port 8000 >/dev/null
+	wait_until quietly "$WHISPERBACKUP" health --only chromadb
+}
+
+remove_small_chromadb() {
+	docker rm --force --volumes "$COMPOSE_PROJECT_NAME" >/dev/null 2>&1 || true
+	docker volume rm "$COMPOSE_PROJECT_NAME" >/dev/null 2>&1 || true
+}
+
+# Refused for want of room, in words that hold PART; and the server's folder is as it was.
+no_room() { # PART
+	local before
+	before=$(docker exec "$COMPOSE_PROJECT_NAME" find /chroma/chroma)
+	program 1 restore $bad --only chromadb --yes --no-safety-backup
+	assert_contains "$errors" "$1"
+	assert_contains "$errors" 'nothing was changed'
+	assert_equal "$(docker exec "$COMPOSE_PROJECT_NAME" find /chroma/chroma)" "$before"
+}
+
+@test "an archive that inflates to more than there is room for is refused" {
+	ninja -C build --quiet hostile
+	build/hostile bomb 1000 "$(legacy_backup $bad)/chromadb_backup.tar.gz"
+	small_chromadb size=200m
+	no_room 'is too full'
+}
+
+@test "an archive of more files than can be made is refused" {
+	ninja -C build --quiet hostile
+	build/hostile entries 5000 "$(legacy_backup $bad)/chromadb_backup.tar.gz"
+	small_chromadb size=200m,nr_inodes=3000
+	no_room 'no room for so many files'
 }
 
 # --- archives that want out -------------------------------------------------------------------------------------------
