@@ -62,6 +62,11 @@ enum status docker_unpause(struct runtime *runtime, const struct container *cont
 	if (known && state != CONTAINER_PAUSED) {
 		return error_set(error, STATUS_CONFLICT, "%s is not paused", container->name);
 	}
+	/* Its services need not stand still until somebody has started the engine again. */
+	if (!known && freezer_set(container->id, false)) {
+		(void)error_prefix(error, "%s runs on, but Docker still has to be told", container->name);
+		return error_hint(error, "start Docker, then run this again: recover, or the next backup, sees to it");
+	}
 	/* It may also have been thawed past the engine by a run that was killed then. One that an engine that does not
 	 * answer may long have thawed is not frozen again. */
 	for (int tries = 0; known && tries < TRIES && status != STATUS_OK && status != STATUS_INTERRUPTED &&

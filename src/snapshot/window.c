@@ -17,7 +17,7 @@ enum {
 	GUARDIAN_LOOKS = 3,         /* how often it has to find everything thawed */
 	MOST_DESCRIPTORS = 4096,
 	LATE_PAUSE_MILLISECONDS = 1000,
-	DISMISSAL_SECONDS = 60, /* that the guardian is waited for when it has something to thaw */
+	DISMISSAL_SECONDS = 15, /* that the guardian is waited for when it has something to thaw */
 	DISMISSAL_STEP_MILLISECONDS = 20,
 	HANGING_SECONDS = 10, /* that the guardian tries to thaw beside a parent that hangs */
 };
