@@ -27,8 +27,8 @@ test-stack: ## only the tests on real servers
 test-threads: ## the unit tests of what works in threads, with the thread sanitizer
 	@tests/run.sh threads
 
-coverage: ## how many lines of src the tests run, and which files have least of it
-	@tests/coverage.sh
+coverage: ## how many lines of src the quick tests run, and which files have least of it; test says it of all
+	@tests/run.sh unit cli
 
 check-all: ## what CI does, and all unit tests with the thread sanitizer and with valgrind; takes half an hour more
 	@.ci/run
@@ -87,7 +87,7 @@ deb: ## build-deb/whisperbackup_*.deb, for Debian and Ubuntu
 	@scripts/package-deb.sh
 
 clean: ## remove what was built
-	rm -rf build build-asan build-coverage build-deb build-fuzz build-lint build-release build-tsan
+	rm -rf build build-asan build-deb build-fuzz build-lint build-release build-tsan
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 14

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the program into a folder: "build" for use, "build-asan" for the tests, "build-release" for installing,
-# "build-fuzz" for tests/fuzz.sh, "build-tsan" and "build-coverage" for tests/run.sh threads and tests/coverage.sh.
+# Builds the program into a folder: "build" for use, "build-asan" for the tests, which also counts what they run
+# (tests/coverage.sh), "build-release" for installing, "build-fuzz" for tests/fuzz.sh, "build-tsan" for tests/run.sh threads.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -12,6 +12,11 @@ build-asan)
 	export CC=${CC:-clang}
 	# clang links the sanitizers into programs only, which --no-undefined would take for an error.
 	options=('-Db_sanitize=address,undefined' -Db_lundef=false)
+	if [[ $CC == clang* ]]; then
+		# Programs that run with another environment, as those of cron do, have to find the place of their counts as well.
+		counts=-fprofile-instr-generate=$PWD/$folder/counts/%m.profraw
+		options+=("-Dc_args=$counts -fcoverage-mapping" "-Dc_link_args=$counts")
+	fi
 	;;
 build-fuzz)
 	export CC=clang
@@ -21,14 +26,8 @@ build-tsan)
 	export CC=clang
 	options=(-Db_sanitize=thread -Db_lundef=false)
 	;;
-build-coverage)
-	export CC=clang
-	# Programs that run with another environment, as those of cron do, have to find the place of their counts as well.
-	counts=-fprofile-instr-generate=$PWD/$folder/counts/%m.profraw
-	options=(--buildtype=debug "-Dc_args=$counts -fcoverage-mapping" "-Dc_link_args=$counts")
-	;;
 *)
-	echo "usage: scripts/build.sh build | build-asan | build-release | build-fuzz | build-tsan | build-coverage" >&2
+	echo "usage: scripts/build.sh build | build-asan | build-release | build-fuzz | build-tsan" >&2
 	exit 2
 	;;
 esac

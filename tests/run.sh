@@ -194,6 +194,8 @@ scripts/build.sh build
 scripts/build.sh build-asan
 export WHISPERBACKUP=$PWD/build-asan/whisperbackup
 export UBSAN_OPTIONS=halt_on_error=1:print_stacktrace=1
+rm -rf build-asan/counts
+mkdir -p build-asan/counts
 
 for kind in "${kinds[@]}"; do
 	case $kind in
@@ -218,6 +220,8 @@ for kind in "${kinds[@]}"; do
 	esac
 done
 
+say 'what was run'
+tests/coverage.sh || echo 'coverage: it cannot be told'
 [[ ! -s $failures ]] || { printf '\n== what failed\n' && cat "$failures"; }
 printf '\n%d passed, %d failed, %d skipped\n' "$passed" "$failed" "$skipped"
 [[ $failed -eq 0 && $passed -gt 0 ]]

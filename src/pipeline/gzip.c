@@ -20,16 +20,11 @@ enum {
 	SAMPLE_SIZE = 2 << 10,                    /* bytes of each */
 	SAMPLED_FROM = 4 * SAMPLES * SAMPLE_SIZE, /* bytes; less is compressed as quickly as it is sampled */
 	WORTH = 64,
-	/*
-	 * What ISA-L works in: it begins a new block, with tables of its own, as soon as this is full. Its largest takes
-	 * five sixths of the time of its default for vectors; tables made less often cost numbers 0.3 % in size.
-	 */
-	LEVEL_MEMORY = ISAL_DEF_LVL1_EXTRA_LARGE, /* bytes */
 };
 
 struct gzip_compressor {
 	struct isal_zstream stream;
-	unsigned char level_memory[LEVEL_MEMORY];
+	unsigned char level_memory[ISAL_DEF_LVL1_DEFAULT];
 	unsigned char samples[SAMPLES * SAMPLE_SIZE];
 	unsigned char tried[SAMPLES * SAMPLE_SIZE];
 };

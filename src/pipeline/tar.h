@@ -54,7 +54,8 @@ enum status tar_header(struct tar_headers *headers, const struct tar_item *item,
 
 /*
  * A source that is the tar stream `inner` (owned from then on, also when this fails) with the leading path `from` of
- * every entry replaced by `to`, and without the entries that are ours. Both paths have no slash at either end.
+ * every entry replaced by `to`, and without devices and the entries that are ours. Both paths have no slash at either
+ * end.
  */
 enum status tar_rename_source_new(struct source *inner, const char *from, const char *to, struct source **ret_source,
 								  struct error *error) MUST_CHECK;
@@ -62,7 +63,7 @@ enum status tar_rename_source_new(struct source *inner, const char *from, const 
 /*
  * Unpacks what stands under `path_in_archive` into the existing folder `target`, with owners, times and holes, and
  * flushes it to disk. Nothing is ever written outside `target`: an entry with "..", an absolute path, or a path through
- * a symbolic link is STATUS_DAMAGED, and so is a stream without its end marker.
+ * a symbolic link is STATUS_DAMAGED, and so are a device and a stream without its end marker.
  */
 enum status tar_unpack(struct source *tar, const char *path_in_archive, const char *target, struct progress *progress,
 					   struct error *error) MUST_CHECK;
@@ -88,6 +89,7 @@ struct tar_entry {
 	const char *path; /* without "./" before and slashes behind it; lent until the next entry */
 	bool is_file;
 	bool is_folder;
+	bool is_device;  /* a node of a device, which is no data: see tar_refuse_device */
 	uint64_t size;   /* bytes of content */
 	uint64_t stored; /* of these, what is not in holes */
 };
@@ -105,6 +107,9 @@ CLEANUP_DEFINE(tar_reader, struct tar_reader, tar_reader_free)
  */
 enum status tar_reader_next(struct tar_reader *reader, struct tar_entry *ret_entry, bool *ret_ended,
 							struct error *error) MUST_CHECK;
+
+/* STATUS_DAMAGED, and which it is, for a device: who makes one hands the disk itself to who can open the file. */
+enum status tar_refuse_device(const struct tar_entry *entry, struct error *error) MUST_CHECK;
 
 /* The entry's content, holes as zeros; *ret_length 0 at its end. */
 enum status tar_reader_read(struct tar_reader *reader, void *bytes, size_t capacity, size_t *ret_length,

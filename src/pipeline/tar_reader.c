@@ -164,14 +164,22 @@ enum status tar_reader_next(struct tar_reader *reader, struct tar_entry *ret_ent
 			return error_memory(error);
 		}
 	}
+	mode_t type = archive_entry_filetype(reader->entry);
 	*ret_entry = (struct tar_entry){
 		.path = path,
-		.is_file = archive_entry_filetype(reader->entry) == AE_IFREG && archive_entry_hardlink(reader->entry) == NULL,
-		.is_folder = archive_entry_filetype(reader->entry) == AE_IFDIR,
+		.is_file = type == AE_IFREG && archive_entry_hardlink(reader->entry) == NULL,
+		.is_folder = type == AE_IFDIR,
+		.is_device = type == AE_IFBLK || type == AE_IFCHR,
 		.size = archive_entry_size_is_set(reader->entry) ? (uint64_t)archive_entry_size(reader->entry) : 0,
 		.stored = stored_size(reader->entry),
 	};
 	return STATUS_OK;
+}
+
+enum status tar_refuse_device(const struct tar_entry *entry, struct error *error)
+{
+	return entry->is_device ? error_set(error, STATUS_DAMAGED, "the archive holds a device: %s", entry->path)
+							: STATUS_OK;
 }
 
 enum status tar_reader_read(struct tar_reader *reader, void *bytes, size_t capacity, size_t *ret_length,

@@ -73,7 +73,7 @@ static enum status next_entry(struct rename_source *self, struct error *error)
 	}
 	const char *below = tar_path_below(entry.path, self->from);
 	bool above = below == NULL && entry.is_folder && tar_path_is_above(entry.path, self->from);
-	if (above || (below != NULL && strncmp(below, TAR_OWN_PREFIX, strlen(TAR_OWN_PREFIX)) == 0)) {
+	if (above || entry.is_device || (below != NULL && strncmp(below, TAR_OWN_PREFIX, strlen(TAR_OWN_PREFIX)) == 0)) {
 		return STATUS_OK;
 	}
 	CLEANUP(cleanup_free) char *name = renamed(self, entry.path);

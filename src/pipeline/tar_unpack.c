@@ -144,7 +144,10 @@ enum status tar_unpack(struct source *tar, const char *path_in_archive, const ch
 		if (status != STATUS_OK || ended) {
 			break;
 		}
-		status = unpack_entry(&unpacker, &entry, error);
+		status = tar_refuse_device(&entry, error);
+		if (status == STATUS_OK) {
+			status = unpack_entry(&unpacker, &entry, error);
+		}
 	}
 	if (archive_write_close(unpacker.disk) != ARCHIVE_OK && status == STATUS_OK) {
 		status = disk_error(&unpacker, error);

@@ -222,8 +222,8 @@ static enum status scan_entry(struct file_tree *tree, int folder, const char *en
 	if (fstatat(folder, entry, &attributes, AT_SYMLINK_NOFOLLOW) != 0) {
 		return errno == ENOENT ? STATUS_OK : error_set_errno(error, "cannot read %s", entry);
 	}
-	if (S_ISSOCK(attributes.st_mode)) {
-		return STATUS_OK;
+	if (S_ISSOCK(attributes.st_mode) || S_ISBLK(attributes.st_mode) || S_ISCHR(attributes.st_mode)) {
+		return STATUS_OK; /* nothing of this is data, and a restore takes no device */
 	}
 	size_t at = length;
 	if (length > 0) {

@@ -120,6 +120,33 @@ assert_nothing_new_is_listed() {
 	assert_nothing_paused
 }
 
+a_dump_is_written() {
+	[[ -n $(find "$BACKUP_DIR" -path '*/.partial-*/postgresql_backup.sql' -size +0) ]]
+}
+
+@test "PostgreSQL killed while it is dumped fails alone, and no word of its dump is kept" {
+	start_program create --only postgresql,redis --json
+	hold_when a_dump_is_written
+	docker kill "$(container postgres)" >/dev/null
+	let_go
+	ends_with 3
+	assert_contains "$errors" 'PostgreSQL backup failed'
+	assert_json "$(cat "$BATS_TEST_TMPDIR/out")" '[.status, [.stores[] | .status]]' '["partial",["failed","ok","skipped","skipped"]]'
+	[[ ! -e $(backup_path)/postgresql_backup.sql ]] || fail "there is a file of the failed store"
+	assert_nothing_partial
+}
+
+@test "Redis killed before its save has ended fails alone" {
+	start_program create --only postgresql,redis --json
+	hold_when grep -q redis "$BATS_TEST_TMPDIR/err"
+	docker kill "$redis_id" >/dev/null
+	let_go
+	ends_with 3
+	assert_contains "$errors" 'Redis backup failed'
+	assert_json "$(cat "$BATS_TEST_TMPDIR/out")" '[.stores[] | .status]' '["ok","failed","skipped","skipped"]'
+	assert_nothing_partial
+}
+
 @test "a container that somebody else thaws while it is copied fails its store" {
 	write_all_the_time
 	start_program create --only chromadb
@@ -154,6 +181,55 @@ assert_nothing_new_is_listed() {
 	assert_nothing_new_is_listed
 	assert_nothing_partial
 	container_is chromadb running
+}
+
+@test "a terminal that is closed is as good as Ctrl-C" {
+	write_all_the_time
+	start_program create --only chromadb
+	hold_when chroma_is_paused
+	kill -HUP "$running"
+	let_go
+	ends_with 130
+	assert_nothing_new_is_listed
+	assert_nothing_partial
+	container_is chromadb running
+}
+
+@test "a backup folder that is removed while it is written to fails the backup, and the next one works" {
+	write_all_the_time
+	cp -a "$BACKUP_DIR" "$BATS_TEST_TMPDIR/backups"
+	start_program create --only redis,chromadb
+	hold_when chroma_is_paused
+	rm -rf "$BACKUP_DIR"
+	let_go
+	ends_with 1
+	assert_contains "$errors" 'No such file or directory'
+	[[ $errors != *'complete backup'* && $errors != *'partial backup'* ]] || fail "$errors"
+	wait_until container_is chromadb running
+	assert_nothing_paused
+	program 0 create --only redis
+	assert_nothing_partial
+	rm -rf "$BACKUP_DIR"
+	mv "$BATS_TEST_TMPDIR/backups" "$BACKUP_DIR"
+}
+
+# What is written would end up in the next file that is opened.
+@test "with all standard streams closed a backup is as good as any" {
+	run_expecting 0 sh -c 'exec "$@" <&- >&- 2>&-' sh "$WHISPERBACKUP" create --only postgresql,redis,chromadb
+	program 0 verify latest
+	assert_json "$(cat "$(backup_path)/manifest.json")" '[.stores[] | .status]' '["ok","ok","ok","skipped"]'
+}
+
+@test "a backup folder that cannot be written to is said, and nothing stands still" {
+	mkdir -p "$BATS_FILE_TMPDIR/full"
+	mount -t tmpfs -o mode=700,size=6m none "$BATS_FILE_TMPDIR/full" 2>/dev/null || skip "a small file system cannot be mounted here"
+	mount -o remount,ro "$BATS_FILE_TMPDIR/full"
+	watch_pauses
+	BACKUP_DIR=$BATS_FILE_TMPDIR/full program 1 create --only redis,chromadb
+	unwatch
+	umount "$BATS_FILE_TMPDIR/full"
+	assert_contains "$errors" 'Read-only file system'
+	assert_equal "$(pauses_of chromadb)" ''
 }
 
 @test "when the program is killed, the container is thawed all the same" {

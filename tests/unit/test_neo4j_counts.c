@@ -44,12 +44,36 @@ static void names_are_taken_as_they_are(void **state)
 				 " UNION ALL MATCH ()-[x]->() WITH count(x) AS c RETURN 5 AS i, c");
 }
 
+static void credentials_are_taken_out_of_what_the_image_is_told(void **state)
+{
+	static const char *const cases[][2] = {
+		{NULL, "none"},
+		{"none", "none"},
+		{"neo4j/secret", "neo4j:secret"},
+		{"neo4j/secret/true", "neo4j:secret"},
+		{"neo4j/pass/word", "neo4j:pass/word"},
+		{"neo4j/true", "neo4j:true"},
+		{"a/b/", "a:b/"},
+		{"a//", "a:/"},
+		{"//", ":/"},
+		{"/", ":"},
+		{"a//true", "a:"},
+		{"", ""},
+	};
+	(void)state;
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		CLEANUP(cleanup_free) char *credentials = neo4j_counts_credentials(cases[i][0]);
+		assert_string_equal(credentials, cases[i][1]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_empty_graph_is_asked_for_its_totals),
 		cmocka_unit_test(labels_and_types_are_asked_for),
 		cmocka_unit_test(names_are_taken_as_they_are),
+		cmocka_unit_test(credentials_are_taken_out_of_what_the_image_is_told),
 	};
 	return cmocka_run_group_tests_name("neo4j_counts", tests, NULL, NULL);
 }

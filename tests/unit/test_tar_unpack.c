@@ -207,6 +207,18 @@ static void unpack_refuses_an_absolute_path(void **state)
 	assert_false(exists(at(*state, "x")));
 }
 
+static void unpack_refuses_devices(void **state)
+{
+	static const char types[] = {'3', '4'}; /* character, block */
+	for (size_t i = 0; i < sizeof types; i++) {
+		struct buffer archive = new_archive();
+		raw_entry(&archive, types[i], "data/device", NULL, NULL);
+		raw_zeros(&archive, 2);
+		assert_refused(*state, &archive);
+		assert_false(exists(at(*state, "out/device")));
+	}
+}
+
 static void unpack_refuses_a_path_through_a_symbolic_link(void **state)
 {
 	make_folder(at(*state, "outside"));
@@ -638,6 +650,7 @@ int main(void)
 		scratch_test(unpack_refuses_a_path_that_goes_up_at_its_end),
 		scratch_test(unpack_takes_names_that_only_begin_with_two_dots),
 		scratch_test(unpack_refuses_an_absolute_path),
+		scratch_test(unpack_refuses_devices),
 		scratch_test(unpack_refuses_a_path_through_a_symbolic_link),
 		scratch_test(unpack_refuses_a_path_through_a_relative_symbolic_link),
 		scratch_test(unpack_refuses_a_folder_through_a_symbolic_link),

@@ -229,7 +229,8 @@ enum status chromadb_archive_check(struct source *file, const struct chromadb_ar
 			break;
 		}
 		artefact.entries++;
-		if (entry.is_file) {
+		status = tar_refuse_device(&entry, error);
+		if (status == STATUS_OK && entry.is_file) {
 			artefact.raw_bytes += entry.stored;
 			progress_advance(progress, entry.stored);
 			status = open_copy(copy, entry.path, &fd, error);

@@ -141,20 +141,24 @@ static enum status ask(struct neo4j_counts *counts, const char *database, const 
 
 /* --- getting ready ------------------------------------------------------------------------------------------------ */
 
-/* The value of NEO4J_AUTH, "NAME/PASSWORD" or "NAME/PASSWORD/true", as HTTP wants it (RFC 7617). "none" is sent too: a
- * server that wants no password does not look at it. */
-static enum status log_in(struct neo4j_counts *counts, const struct container *container, struct error *error)
+char *neo4j_counts_credentials(const char *authentication)
 {
-	const char *authentication = container_environment(container, "NEO4J_AUTH");
-	CLEANUP(cleanup_free) char *plain = strdup(authentication != NULL ? authentication : "none");
+	static const char further[] = "/true";
+	char *plain = strdup(authentication != NULL ? authentication : "none");
 	char *slash = plain != NULL ? strchr(plain, '/') : NULL;
 	if (slash != NULL) {
 		*slash = ':';
-		size_t length = strlen(plain);
-		if (strrchr(slash, '/') != NULL && strcmp(plain + length - 5, "/true") == 0) {
-			plain[length - 5] = '\0';
+		size_t length = strlen(slash);
+		if (length >= sizeof further && strcmp(slash + length - (sizeof further - 1), further) == 0) {
+			slash[length - (sizeof further - 1)] = '\0';
 		}
 	}
+	return plain;
+}
+
+static enum status log_in(struct neo4j_counts *counts, const struct container *container, struct error *error)
+{
+	CLEANUP(cleanup_free) char *plain = neo4j_counts_credentials(container_environment(container, "NEO4J_AUTH"));
 	CLEANUP(cleanup_free) unsigned char *encoded = plain != NULL ? malloc(4 * (strlen(plain) / 3 + 1) + 1) : NULL;
 	CLEANUP(cleanup_free) char *text = NULL;
 	if (encoded == NULL) {

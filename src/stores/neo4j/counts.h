@@ -47,4 +47,11 @@ void neo4j_counts_free(struct neo4j_counts *counts);
 enum status neo4j_counts_query(const char *const *labels, const char *const *types, struct buffer *query,
 							   struct error *error) MUST_CHECK;
 
+/*
+ * The value of NEO4J_AUTH, "NAME/PASSWORD" or "NAME/PASSWORD/true", as HTTP wants it (RFC 7617), "NAME:PASSWORD".
+ * "none", or none (NULL), is sent too: a server that wants no password does not look at it. The caller's; NULL without
+ * memory.
+ */
+char *neo4j_counts_credentials(const char *authentication);
+
 #endif

@@ -405,11 +405,14 @@ static enum status neo4j_check(struct source *file, struct progress *progress, s
 			break;
 		}
 		artefact.entries++;
+		status = tar_refuse_device(&entry, error);
 		if (entry.is_file) {
 			artefact.raw_bytes += entry.stored;
 			progress_advance(progress, entry.stored);
 		}
-		status = note_entry(&entry, &seen, &artefact, error);
+		if (status == STATUS_OK) {
+			status = note_entry(&entry, &seen, &artefact, error);
+		}
 	}
 	if (status == STATUS_OK && (!seen.databases || !seen.transactions)) {
 		return error_set(error, STATUS_DAMAGED, "it holds no Neo4j %s",
