@@ -58,7 +58,8 @@ enum status tar_reader_new(struct source *tar, struct tar_reader **ret_reader, s
 	reader->tar = tar;
 	reader->block = malloc(STREAM_BLOCK_SIZE);
 	reader->archive = archive_read_new();
-	if (reader->block == NULL || reader->archive == NULL) {
+	reader->entry = archive_entry_new();
+	if (reader->block == NULL || reader->archive == NULL || reader->entry == NULL) {
 		tar_reader_free(reader);
 		return error_memory(error);
 	}
@@ -76,6 +77,7 @@ void tar_reader_free(struct tar_reader *reader)
 {
 	if (reader != NULL) {
 		archive_read_free(reader->archive);
+		archive_entry_free(reader->entry);
 		free(reader->block);
 		free(reader);
 	}
@@ -130,13 +132,14 @@ static uint64_t stored_size(struct archive_entry *entry)
 enum status tar_reader_next(struct tar_reader *reader, struct tar_entry *ret_entry, bool *ret_ended,
 							struct error *error)
 {
-	if (reader->entry != NULL && archive_read_data_skip(reader->archive) != ARCHIVE_OK) {
+	if (reader->in_entry && archive_read_data_skip(reader->archive) != ARCHIVE_OK) {
 		return tar_reader_error(reader, error);
 	}
 	uint64_t end = (uint64_t)archive_filter_bytes(reader->archive, 0);
 	end = (end + TAR_BLOCK_SIZE - 1) / TAR_BLOCK_SIZE * TAR_BLOCK_SIZE;
-	int result = archive_read_next_header(reader->archive, &reader->entry);
+	int result = archive_read_next_header2(reader->archive, reader->entry);
 	*ret_ended = result == ARCHIVE_EOF;
+	reader->in_entry = true;
 	if (*ret_ended) {
 		return expect_end_marker(reader, end, error);
 	}

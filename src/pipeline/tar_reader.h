@@ -15,7 +15,8 @@ struct tar_reader {
 	char *block;
 	uint64_t received;           /* bytes that came from `tar` */
 	uint64_t trailing_zeros;     /* at the end of what came */
-	struct archive_entry *entry; /* lent by the archive; NULL before the first */
+	struct archive_entry *entry; /* ours: libarchive 3.6 does not look whether it has got memory for its own */
+	bool in_entry;               /* it is one that was read */
 	enum status status;          /* of reading `tar`, which libarchive cannot carry */
 	struct error failure;
 };

@@ -189,9 +189,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (size < 2 || size > INPUT_LIMIT) {
 		return 0;
 	}
-	struct fake fake = {.runtime = {.ops = &fake_ops, .patience_seconds = PATIENCE_SECONDS, .volume_access = VOLUME_API},
-						.data = data + 2,
-						.left = size - 2};
+	struct fake fake = {
+		.runtime = {.ops = &fake_ops, .patience_seconds = PATIENCE_SECONDS, .volume_access = VOLUME_API},
+		.data = data + 2,
+		.left = size - 2};
 	struct error error = {.message = ""};
 	struct store *store = NULL;
 	enum status status = store_table[data[0] % STORE_COUNT]->open(&fake.runtime, &container, &store, &error);
