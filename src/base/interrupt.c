@@ -3,10 +3,11 @@
 #include "base/clock.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 
 static volatile sig_atomic_t received_signal;
-static unsigned held;
+static atomic_uint held;
 static double limit; /* clock_seconds; 0: there is none */
 static struct error limit_failure;
 

@@ -4,10 +4,9 @@
 #include "base/files.h"
 #include "base/text.h"
 #include "base/units.h"
+#include "commands/create_finish.h"
 #include "commands/writers.h"
-#include "pipeline/file.h"
 #include "snapshot/journal.h"
-#include "stores/artefact_read.h"
 #include "transaction/folder_swap.h"
 
 #include <stdio.h>
@@ -21,15 +20,19 @@ enum {
 struct work {
 	const struct create_request *request;
 	struct backup_record *record;
-	struct store *stores[STORE_COUNT]; /* those that take part */
-	double seconds[STORE_COUNT];       /* spent on each */
-	struct writers writers;            /* just before the moment */
+	struct runtime *runtimes[STORE_COUNT]; /* one for each store, which has a thread of its own at the end */
+	struct store *stores[STORE_COUNT];     /* those that take part */
+	double seconds[STORE_COUNT];           /* spent on each */
+	struct writers writers;                /* just before the moment */
+	struct finishing finishings[STORE_COUNT];
 };
 
 static void cleanup_work(struct work *work)
 {
 	for (size_t i = 0; i < STORE_COUNT; i++) {
 		store_free(work->stores[i]);
+		runtime_free(work->runtimes[i]);
+		free(work->finishings[i].path);
 	}
 	writers_free(&work->writers);
 }
@@ -89,7 +92,10 @@ static enum status open_and_prepare(struct work *work, size_t index, struct erro
 	CLEANUP(cleanup_free) char *path = NULL;
 	enum status status = files_join(work->request->folder, ops->artefact, &path, error);
 	if (status == STATUS_OK) {
-		status = ops->open(work->request->session->runtime, record->container, &work->stores[index], error);
+		status = runtime_reopen(work->request->session->runtime, &work->runtimes[index], error);
+	}
+	if (status == STATUS_OK) {
+		status = ops->open(work->runtimes[index], record->container, &work->stores[index], error);
 	}
 	if (status != STATUS_OK) {
 		return status;
@@ -278,76 +284,41 @@ static enum status take_moment(struct work *work, struct error *error)
 	return status;
 }
 
-/* Looks whether an artefact is whole, and takes down what it is, unless that is known from writing it. */
-static enum status read_back(const struct store_ops *ops, const char *path, struct progress *progress,
-							 struct store_record *record, struct error *error)
-{
-	const struct digest_result *known = &record->saved.digest;
-	if (known->sha256[0] != '\0') {
-		struct source *file = NULL;
-		memcpy(record->sha256, known->sha256, sizeof record->sha256);
-		record->size = known->size;
-		record->artefact = record->saved.artefact;
-		if (record->saved.checked) {
-			return STATUS_OK;
-		}
-		enum status status = file_source_new(path, &file, error);
-		return status == STATUS_OK ? ops->check(file, progress, &record->artefact, error) : status;
-	}
-	struct artefact_reading reading;
-	enum status status = artefact_read(ops, path, "", progress, &reading, error);
-	if (status == STATUS_OK) {
-		record->artefact = reading.artefact;
-		record->size = reading.size;
-		memcpy(record->sha256, reading.sha256, sizeof record->sha256);
-	}
-	return status;
-}
-
-/* Completes one store, and reads what was written: an artefact that is not whole is a failure now, not at the restore.
+/* --- afterwards -----------------------------------------------------------------------------------------------------
  */
-static enum status complete_and_check(struct work *work, size_t index, struct error *error)
-{
-	struct store *store = work->stores[index];
-	struct store_record *record = &work->record->stores[index];
-	struct progress *progress = &work->request->display->progress;
-	CLEANUP(cleanup_free) char *path = NULL;
-	enum status status = files_join(work->request->folder, store->ops->artefact, &path, error);
-	if (status == STATUS_OK) {
-		status = store->ops->finish(store, progress, &record->saved, error);
-	}
-	if (status == STATUS_OK) {
-		progress_step(progress, "checking what was written", 0);
-		status = read_back(store->ops, path, progress, record, error);
-	}
-	if (status == STATUS_OK && record->artefact.folder[0] != '\0' &&
-		strcmp(record->artefact.folder, store->data_folder + 1) != 0) {
-		status =
-			error_set(error, STATUS_FAILED, "the archive shows its data in /%s, not in %s: it could not be restored",
-					  record->artefact.folder, store->data_folder);
-	}
-	return status;
-}
 
-static enum status finish(struct work *work, size_t index, struct error *error)
+static enum status note_end(void *context, size_t index, struct error *error)
 {
+	struct work *work = context;
+	struct finishing *item = &work->finishings[index];
 	struct display *display = work->request->display;
 	const struct store_ops *ops = store_table[index];
-	struct error failure;
-	display_resume(display, ops->name);
-	double began = clock_seconds();
-	enum status status = complete_and_check(work, index, &failure);
-	work->seconds[index] += clock_seconds() - began;
-	if (status != STATUS_OK) {
-		return give_up(work, index, &failure, error);
+	work->seconds[index] += item->seconds;
+	if (item->status != STATUS_OK) {
+		return give_up(work, index, &item->error, error);
 	}
 	char size[UNITS_SIZE];
 	char seconds[UNITS_SIZE];
+	display_resume(display, ops->name);
 	work->record->stores[index].status = STORE_OK;
 	display_end(display, MARK_DONE, "%s (%s) in %s", ops->artefact, units_bytes(work->record->stores[index].size, size),
 				units_seconds(work->seconds[index], seconds));
 	store_free(MOVE(work->stores[index]));
 	return STATUS_OK;
+}
+
+static enum status finish(struct work *work, struct error *error)
+{
+	enum status status = STATUS_OK;
+	for (size_t i = 0; status == STATUS_OK && i < STORE_COUNT; i++) {
+		struct finishing *item = &work->finishings[i];
+		item->store = work->stores[i];
+		item->record = &work->record->stores[i];
+		status = files_join(work->request->folder, store_table[i]->artefact, &item->path, error);
+	}
+	return status == STATUS_OK
+			   ? create_finish(work->finishings, STORE_COUNT, work->request->display, note_end, work, error)
+			   : status;
 }
 
 enum status create_stores(const struct create_request *request, struct backup_record *record, struct error *error)
@@ -363,12 +334,5 @@ enum status create_stores(const struct create_request *request, struct backup_re
 	if (status == STATUS_OK) {
 		status = take_moment(&work, error);
 	}
-	for (int hurried = 1; hurried >= 0; hurried--) {
-		for (size_t i = 0; status == STATUS_OK && i < STORE_COUNT; i++) {
-			if (work.stores[i] != NULL && store_table[i]->hurries == (hurried == 1)) {
-				status = finish(&work, i, error);
-			}
-		}
-	}
-	return status;
+	return status == STATUS_OK ? finish(&work, error) : status;
 }

@@ -13,6 +13,16 @@ enum {
 	HEALTH_STEP_MILLISECONDS = 100, /* between two looks at a container's health */
 };
 
+enum status runtime_reopen(struct runtime *runtime, struct runtime **ret_runtime, struct error *error)
+{
+	enum status status = runtime->ops->reopen(runtime, ret_runtime, error);
+	if (status == STATUS_OK) {
+		(*ret_runtime)->patience_seconds = runtime->patience_seconds;
+		(*ret_runtime)->volume_access = runtime->volume_access;
+	}
+	return status;
+}
+
 void runtime_free(struct runtime *runtime)
 {
 	if (runtime != NULL) {

@@ -90,7 +90,7 @@ struct path_stat {
 };
 
 struct runtime_ops {
-	/* A second connection to the same engine, for a child process. */
+	/* A second connection to the same engine. */
 	enum status (*reopen)(struct runtime *runtime, struct runtime **ret_runtime, struct error *error);
 	enum status (*find)(struct runtime *runtime, const char *project, struct container_list *ret_list,
 						struct error *error);
@@ -139,6 +139,9 @@ struct runtime {
 struct exec {
 	struct runtime *runtime;
 };
+
+/* A second connection to the same engine, for another thread or process; with the same settings. */
+enum status runtime_reopen(struct runtime *runtime, struct runtime **ret_runtime, struct error *error) MUST_CHECK;
 
 void runtime_free(struct runtime *runtime);
 CLEANUP_DEFINE(runtime, struct runtime, runtime_free)

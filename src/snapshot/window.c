@@ -56,7 +56,7 @@ static bool guardian_thaws(const struct window_plan *plan)
 	struct runtime *runtime = NULL;
 	struct error ignored;
 	for (int attempt = 0, in_order = 0; attempt < GUARDIAN_TRIES; attempt++) {
-		if (runtime == NULL && plan->runtime->ops->reopen(plan->runtime, &runtime, &ignored) != STATUS_OK) {
+		if (runtime == NULL && runtime_reopen(plan->runtime, &runtime, &ignored) != STATUS_OK) {
 			runtime = NULL;
 		}
 		size_t thawed = 0;

@@ -119,9 +119,8 @@ struct store_ops {
 	void (*forget)(struct store *store);
 
 	/* After the moment, everything runs again: completes the artefact, flushed to disk. *ret_saved is filled in, and
-	 * its fingerprint is the caller's to free. */
+	 * its fingerprint is the caller's to free. In a thread of its own, beside those of other stores. */
 	enum status (*finish)(struct store *store, struct progress *progress, struct saved *ret_saved, struct error *error);
-	bool hurries; /* its `finish` comes first, because what it needs may be replaced soon */
 
 	/*
 	 * Reads a whole artefact, once and in order, and says what it is; STATUS_DAMAGED if it is not complete and

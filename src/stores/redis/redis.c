@@ -171,7 +171,6 @@ const struct store_ops store_redis = {
 	.answer = redis_answer,
 	.forget = redis_forget,
 	.finish = redis_finish,
-	.hurries = true,
 	.check = rdb_check,
 	.stage = redis_stage,
 	.swap = volume_store_swap,
