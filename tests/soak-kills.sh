@@ -98,19 +98,20 @@ measure() { # COMMAND ARGUMENT..
 
 # Kills it somewhere between its beginning and its end: the program, its guardian if it has one, or both.
 kill_somewhere() { # ARGUMENT..
-	local delay pids=() children
+	local delay pid pids=() children
 	delay=$(((RANDOM * 32768 + RANDOM) % microseconds))
 	"$program" "$@" >"$work/out" 2>"$work/err" </dev/null &
-	pids=($!)
+	pid=$!
+	pids=("$pid")
 	sleep "$((delay / 1000000)).$(printf %06d $((delay % 1000000)))"
-	children=$(pgrep --parent "${pids[0]}" || true)
+	children=$(pgrep --parent "$pid" || true)
 	case $((RANDOM % 3)) in
 	0) ;;
 	*) [[ -z $children ]] || mapfile -t -O 1 pids <<<"$children" ;;
 	esac
 	[[ $((RANDOM % 6)) -gt 0 || ${#pids[@]} -eq 1 ]] || unset 'pids[0]'
 	kill -KILL "${pids[@]}" 2>/dev/null || true
-	wait 2>/dev/null || true
+	wait "$pid" 2>/dev/null || true
 }
 
 nothing_is_paused() {
