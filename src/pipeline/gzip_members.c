@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum {
-	MOST_THREADS = 8,
+	MOST_THREADS = 4, /* more inflate faster than one reader takes it, and two archives may be read at the same time */
 	MOST_BATCHES = MOST_THREADS + MOST_THREADS / 2 + 2, /* one each, and some that wait to be read or to be begun */
 	HEADER_SIZE = 24,                                   /* docs/FORMAT.md, "gzip members" */
 	LENGTH_OFFSET = 16,

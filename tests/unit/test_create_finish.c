@@ -11,10 +11,10 @@ struct fake_store {
 	struct store store;
 	const char *path;
 	enum status answer;
-	unsigned *there;     /* how many are in `finish` now; shared */
+	unsigned *there; /* how many are in `finish` now; shared */
 	pthread_mutex_t *mutex;
 	pthread_cond_t *changed;
-	unsigned wait_for;   /* so many have to be there at the same time; 0: none */
+	unsigned wait_for; /* so many have to be there at the same time; 0: none */
 	bool gives_warnings;
 };
 
@@ -109,8 +109,7 @@ static void prepare(struct fixture *fixture, const char *scratch, size_t count)
 
 static enum status finish(struct fixture *fixture, struct error *error)
 {
-	enum status status =
-		create_finish(fixture->items, STORE_COUNT, &fixture->display, hear, &fixture->heard, error);
+	enum status status = create_finish(fixture->items, STORE_COUNT, &fixture->display, hear, &fixture->heard, error);
 	for (size_t i = 0; i < STORE_COUNT; i++) {
 		free(fixture->items[i].path);
 	}
