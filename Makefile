@@ -2,7 +2,7 @@
 
 prefix ?= $(or $(PREFIX),/usr/local)
 
-.PHONY: all build asan test test-unit test-cli test-stack test-threads coverage check-all soak soak-restore fuzz torture bench bench-folder bench-create bench-restore bench-window demo stack-up stack-down format lint install uninstall deb clean help
+.PHONY: all build asan test test-unit test-cli test-stack test-threads coverage check-all soak soak-restore soak-kills fuzz torture bench bench-folder bench-create bench-restore bench-window demo stack-up stack-down format lint install uninstall deb clean help
 
 all: build
 
@@ -39,6 +39,9 @@ soak: ## fifty backups under load, each restored and checked for being of one mo
 
 soak-restore: ## a restore of all four stores, killed and made to fail at every step
 	@WHISPERBACKUP_TEST_STORES=postgresql,redis,chromadb,neo4j tests/run.sh tests/stack/76-killed-restore.bats
+
+soak-kills: ## create, restore, drills and cleanup, killed N=500 times each at random instants; takes hours
+	@tests/soak-kills.sh -n $(or $(N),500)
 
 fuzz: ## everything that reads what comes from outside, fed with made-up inputs, each for SECONDS=60
 	@SECONDS_EACH=$(or $(SECONDS),60) tests/fuzz.sh
