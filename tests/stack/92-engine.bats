@@ -21,7 +21,7 @@ setup_file() {
 	run_service redis /data "$redis"
 	run_service chromadb /chroma/chroma "$chromadb" run --path /chroma/chroma --host 0.0.0.0 --port 8000
 	# The same process, in the engine's mounts.
-	printf '#!/bin/sh\nexec nsenter --mount=%s --wdns=%s %s "$@"\n' "$engine_folder/mounts" "$PWD" "$real" >"$WHISPERBACKUP"
+	printf '#!/bin/sh\nexec nsenter --mount=%s --wdns=%s %s "$@"\n' "$engine_folder/private/mounts" "$PWD" "$real" >"$WHISPERBACKUP"
 	chmod +x "$WHISPERBACKUP"
 	wait_until answer
 	redis_run SET sample:number 1 >/dev/null

@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # A Docker Engine of the tests' own, to be killed, and with control groups of version 2, whatever the machine has: its own
-# mounts show them where programs look for them. Redis and ChromaDB run in it, without a network. Loaded after helpers.
+# mounts show them where programs look for them. It has a network of its own as well: one that wants no bridge removes
+# docker0, which may be another engine's. Redis and ChromaDB run in it, without any network. Loaded after helpers.
 
 engine_folder='' # short, because of the sockets in it
 
@@ -18,7 +19,8 @@ engine_process() {
 }
 
 engine_start() { # in the mounts that engine_prepare has made
-	PATH=$PATH:/usr/sbin:/sbin nsenter --mount="$engine_folder/mounts" setsid nohup dockerd \
+	PATH=$PATH:/usr/sbin:/sbin nsenter --mount="$engine_folder/private/mounts" \
+		--net="$engine_folder/private/net" setsid nohup dockerd \
 		--data-root "$engine_folder/data" --exec-root "$engine_folder/run" --pidfile "$engine_folder/docker.pid" \
 		--host "$DOCKER_HOST" --bridge none --iptables=false --ip6tables=false \
 		>>"$engine_folder/log" 2>&1 </dev/null 3>&- &
@@ -32,9 +34,8 @@ engine_prepare() {
 	mkdir "$engine_folder/private"
 	mount --bind "$engine_folder/private" "$engine_folder/private"
 	mount --make-private "$engine_folder/private"
-	touch "$engine_folder/private/mounts"
-	ln -s private/mounts "$engine_folder/mounts"
-	unshare --mount="$engine_folder/private/mounts" mount -t cgroup2 none /sys/fs/cgroup
+	touch "$engine_folder"/private/{mounts,net}
+	unshare --mount="$engine_folder/private/mounts" --net="$engine_folder/private/net" mount -t cgroup2 none /sys/fs/cgroup
 	echo "$engine_folder" >"$BATS_FILE_TMPDIR/engine-folder"
 }
 
@@ -64,7 +65,7 @@ engine_remove() {
 		kill "$process" 2>/dev/null || true
 		wait_until has_ended "$process"
 	done
-	umount "$engine_folder/private/mounts" "$engine_folder/private"
+	umount "$engine_folder"/private/{mounts,net} "$engine_folder/private"
 	rm -rf "$engine_folder"
 }
 
