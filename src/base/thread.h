@@ -13,4 +13,10 @@
  */
 bool thread_start(pthread_t *ret_thread, void *(*work)(void *context), void *context);
 
+/* A condition for thread_wait. */
+void thread_condition_init(pthread_cond_t *condition);
+
+/* Waits for the condition, for so long at the most whatever is done to the clock; with the mutex. */
+void thread_wait(pthread_cond_t *condition, pthread_mutex_t *mutex, unsigned milliseconds);
+
 #endif

@@ -5,10 +5,8 @@
 #include "pipeline/file.h"
 #include "stores/artefact_read.h"
 
-#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 enum { SHOW_MILLISECONDS = 100 };
 
@@ -137,17 +135,6 @@ static void show(struct crew *crew)
 	crew->bytes = 0;
 }
 
-/* With the mutex. */
-static void wait_a_little(struct crew *crew)
-{
-	struct timespec until;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += SHOW_MILLISECONDS * 1000000L;
-	until.tv_sec += until.tv_nsec / 1000000000L;
-	until.tv_nsec %= 1000000000L;
-	pthread_cond_timedwait(&crew->changed, &crew->mutex, &until);
-}
-
 /* The index of one that has ended and was not seen to; `count` if there is none yet. With the mutex. */
 static size_t next_ended(const struct crew *crew, size_t count)
 {
@@ -189,11 +176,7 @@ enum status create_finish(struct finishing *items, size_t count, struct display 
 	struct crew crew = {.display = display};
 	struct error failure;
 	enum status status = STATUS_OK;
-	pthread_condattr_t attributes;
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&crew.changed, &attributes);
-	pthread_condattr_destroy(&attributes);
+	thread_condition_init(&crew.changed);
 	pthread_mutex_init(&crew.mutex, NULL);
 	display_resume(display, "saving");
 
@@ -203,7 +186,7 @@ enum status create_finish(struct finishing *items, size_t count, struct display 
 		size_t index = next_ended(&crew, count);
 		if (index == count) {
 			show(&crew);
-			wait_a_little(&crew);
+			thread_wait(&crew.changed, &crew.mutex, SHOW_MILLISECONDS);
 			continue;
 		}
 		pthread_join(crew.finishers[index].thread, NULL);

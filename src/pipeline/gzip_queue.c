@@ -6,7 +6,6 @@
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <time.h>
 
 enum {
 	SLOTS = 10, /* so that who reads and who writes may be held up for some milliseconds before others have to wait */
@@ -237,11 +236,7 @@ enum status gzip_queue_new(const struct gzip_queue_ops *ops, void *context, unsi
 		free(queue);
 		return error_memory(error);
 	}
-	pthread_condattr_t attributes;
-	pthread_condattr_init(&attributes);
-	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-	pthread_cond_init(&queue->passed, &attributes);
-	pthread_condattr_destroy(&attributes);
+	thread_condition_init(&queue->passed);
 	pthread_cond_init(&queue->work, NULL);
 	pthread_mutex_init(&queue->mutex, NULL);
 	*ret_queue = queue;
@@ -271,17 +266,6 @@ static void start(struct gzip_queue *queue)
 	}
 }
 
-/* Waits a little for a slot to be passed; with the mutex. */
-static void await(struct gzip_queue *queue)
-{
-	struct timespec until;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += WAIT_MILLISECONDS * 1000000L;
-	until.tv_sec += until.tv_nsec / 1000000000L;
-	until.tv_nsec %= 1000000000L;
-	pthread_cond_timedwait(&queue->passed, &queue->mutex, &until);
-}
-
 /* Waits until fewer than `most` slots are under way. Whatever there is to do meanwhile, the caller does as well:
  * without any other thread, all of it. */
 static enum status wait_for(struct gzip_queue *queue, uint64_t most, struct error *error)
@@ -294,7 +278,7 @@ static enum status wait_for(struct gzip_queue *queue, uint64_t most, struct erro
 		} else if (work_on_one(queue, queue->compressor)) {
 			pthread_cond_broadcast(&queue->work);
 		} else {
-			await(queue);
+			thread_wait(&queue->passed, &queue->mutex, WAIT_MILLISECONDS);
 		}
 		status = status == STATUS_OK ? interrupt_check(error) : status;
 	}

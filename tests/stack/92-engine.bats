@@ -65,6 +65,14 @@ hold_in_window() { # through the engine, which takes long enough to be seen
 	hold_when chroma_is_frozen
 }
 
+kill_engine_and_return() { # under a program that is held; how it ends is its own matter
+	engine_kill
+	let_go
+	wait "$running" || true
+	running=''
+	engine_return
+}
+
 assert_sound() {
 	program 0 recover
 	wait_until answer
@@ -136,11 +144,7 @@ assert_sound() {
 	redis_run SET sample:live 1 >/dev/null
 	start_program restore latest --only chromadb --yes --no-safety-backup
 	hold_soon_after is_being_staged
-	engine_kill
-	let_go
-	wait "$running" || true
-	running=''
-	engine_return
+	kill_engine_and_return
 	assert_sound
 	assert_equal "$(redis_run GET sample:live)" 1
 }
@@ -155,11 +159,7 @@ is_being_staged() {
 	run=$(docker inspect --format '{{.State.StartedAt}}' "$(container redis)")
 	start_program restore latest --yes --no-safety-backup
 	hold_soon_after was_stopped "$run"
-	engine_kill
-	let_go
-	wait "$running" || true
-	running=''
-	engine_return
+	kill_engine_and_return
 	assert_sound
 	assert_equal "$(find "$engine_folder"/data/volumes/*/_data -maxdepth 1 -name '.whisperbackup*')" ''
 }
@@ -171,11 +171,7 @@ was_stopped() { # STARTED-AT
 @test "the engine is killed while a drill runs: the next command removes what the drill has left" {
 	start_program verify latest --drill
 	hold_soon_after a_drill_runs
-	engine_kill
-	let_go
-	wait "$running" || true
-	running=''
-	engine_return
+	kill_engine_and_return
 	assert_sound
 }
 
