@@ -97,7 +97,7 @@ run_tsan() { # NAMES
 memcheck=(valgrind --quiet --error-exitcode=99 --leak-check=full --show-leak-kinds=definite
 	--errors-for-leak-kinds=definite --child-silent-after-fork=yes)
 # What starts threads. gzip_members takes longer than these together; artefact_read reads by it.
-in_threads='archive_draft|artefact_read|artefact_write|block_compare|create_finish|digest_source|gzip_queue|pipe'
+in_threads='archive_draft|artefact_read|artefact_write|block_compare|crew|digest_source|gzip_queue|pipe'
 
 run_bats() { # FILE..
 	local file

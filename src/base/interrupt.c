@@ -3,13 +3,13 @@
 #include "base/clock.h"
 
 #include <signal.h>
-#include <stdatomic.h>
 #include <string.h>
 
 static volatile sig_atomic_t received_signal;
 static atomic_uint held;
 static double limit; /* clock_seconds; 0: there is none */
 static struct error limit_failure;
+static _Thread_local const struct interrupt_stop *obeyed;
 
 static void remember(int number)
 {
@@ -29,12 +29,24 @@ void interrupt_install(void)
 	sigaction(SIGPIPE, &ignore, NULL);
 }
 
+static bool asked_to_stop(void)
+{
+	const struct interrupt_stop *stop = obeyed;
+	while (stop != NULL && !stop->asked) {
+		stop = stop->outer;
+	}
+	return stop != NULL;
+}
+
 enum status interrupt_check(struct error *error)
 {
 	if (held > 0) {
 		return STATUS_OK;
 	}
 	if (received_signal == 0) {
+		if (asked_to_stop()) {
+			return error_set(error, STATUS_INTERRUPTED, "given up, since something else has failed");
+		}
 		if (limit > 0 && clock_seconds() > limit) {
 			*error = limit_failure;
 			return error->status;
@@ -56,6 +68,18 @@ void interrupt_limit(unsigned seconds, const struct error *failure)
 void interrupt_unlimit(void)
 {
 	limit = 0;
+}
+
+const struct interrupt_stop *interrupt_obey(const struct interrupt_stop *stop)
+{
+	const struct interrupt_stop *before = obeyed;
+	obeyed = stop;
+	return before;
+}
+
+const struct interrupt_stop *interrupt_obeyed(void)
+{
+	return obeyed;
 }
 
 void interrupt_hold(void)

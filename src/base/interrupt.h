@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 
 /* Installs the handlers, and ignores SIGPIPE. Once, at the start of main. */
@@ -23,6 +24,21 @@ enum status interrupt_check(struct error *error) MUST_CHECK;
  */
 void interrupt_limit(unsigned seconds, const struct error *failure);
 void interrupt_unlimit(void);
+
+/*
+ * Asks threads to stop because of another one: to those that obey it, and to those that obey one within it,
+ * interrupt_check says STATUS_INTERRUPTED from then on.
+ */
+struct interrupt_stop {
+	atomic_bool asked;
+	const struct interrupt_stop *outer; /* NULL: none */
+};
+
+/* The calling thread obeys it from now on, instead of what it obeyed before, which is returned; NULL: none. */
+const struct interrupt_stop *interrupt_obey(const struct interrupt_stop *stop);
+
+/* What the calling thread obeys. */
+const struct interrupt_stop *interrupt_obeyed(void);
 
 /* While held, interrupt_check says STATUS_OK: for steps that have to be finished or undone whole. Calls nest. */
 void interrupt_hold(void);

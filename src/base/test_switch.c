@@ -1,6 +1,7 @@
 #include "base/test_switch.h"
 
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -26,8 +27,8 @@ static bool is_step(const char *variable, unsigned number)
 
 enum status test_switch_step(const char *step, struct error *error)
 {
-	static unsigned number;
-	number++;
+	static atomic_uint steps;
+	unsigned number = ++steps;
 	if (is_step("WHISPERBACKUP_TEST_KILL_AT", number)) {
 		(void)raise(SIGKILL);
 	}

@@ -1,6 +1,7 @@
 #include "commands/create_stores.h"
 
 #include "base/clock.h"
+#include "base/crew.h"
 #include "base/files.h"
 #include "base/text.h"
 #include "base/units.h"
@@ -24,7 +25,8 @@ struct work {
 	struct store *stores[STORE_COUNT];     /* those that take part */
 	double seconds[STORE_COUNT];           /* spent on each */
 	struct writers writers;                /* just before the moment */
-	struct finishing finishings[STORE_COUNT];
+	size_t left[STORE_COUNT];              /* which of them are to be completed, */
+	char *paths[STORE_COUNT];              /* and of each its artefact */
 };
 
 static void cleanup_work(struct work *work)
@@ -32,7 +34,7 @@ static void cleanup_work(struct work *work)
 	for (size_t i = 0; i < STORE_COUNT; i++) {
 		store_free(work->stores[i]);
 		runtime_free(work->runtimes[i]);
-		free(work->finishings[i].path);
+		free(work->paths[i]);
 	}
 	writers_free(&work->writers);
 }
@@ -287,38 +289,48 @@ static enum status take_moment(struct work *work, struct error *error)
 /* --- afterwards -----------------------------------------------------------------------------------------------------
  */
 
-static enum status note_end(void *context, size_t index, struct error *error)
+static enum status finish_one(void *context, size_t index, struct progress *progress, struct error *error)
 {
 	struct work *work = context;
-	struct finishing *item = &work->finishings[index];
+	size_t of = work->left[index];
+	return create_finish(work->stores[of], work->paths[of], progress, &work->record->stores[of], error);
+}
+
+static enum status note_end(void *context, size_t index, const struct crew_end *end, struct error *error)
+{
+	struct work *work = context;
+	size_t of = work->left[index];
 	struct display *display = work->request->display;
-	const struct store_ops *ops = store_table[index];
-	work->seconds[index] += item->seconds;
-	if (item->status != STATUS_OK) {
-		return give_up(work, index, &item->error, error);
-	}
-	char size[UNITS_SIZE];
-	char seconds[UNITS_SIZE];
+	const struct store_ops *ops = store_table[of];
+	enum status status = STATUS_OK;
+	work->seconds[of] += end->seconds;
 	display_resume(display, ops->name);
-	work->record->stores[index].status = STORE_OK;
-	display_end(display, MARK_DONE, "%s (%s) in %s", ops->artefact, units_bytes(work->record->stores[index].size, size),
-				units_seconds(work->seconds[index], seconds));
-	store_free(MOVE(work->stores[index]));
-	return STATUS_OK;
+	if (end->status != STATUS_OK) {
+		status = give_up(work, of, &end->error, error);
+	} else {
+		char size[UNITS_SIZE];
+		char seconds[UNITS_SIZE];
+		work->record->stores[of].status = STORE_OK;
+		display_end(display, MARK_DONE, "%s (%s) in %s", ops->artefact,
+					units_bytes(work->record->stores[of].size, size), units_seconds(work->seconds[of], seconds));
+		store_free(MOVE(work->stores[of]));
+	}
+	display_resume(display, "saving");
+	return status;
 }
 
 static enum status finish(struct work *work, struct error *error)
 {
+	struct crew_plan plan = {.at_once = STORE_COUNT, .context = work, .work = finish_one, .ended = note_end};
 	enum status status = STATUS_OK;
 	for (size_t i = 0; status == STATUS_OK && i < STORE_COUNT; i++) {
-		struct finishing *item = &work->finishings[i];
-		item->store = work->stores[i];
-		item->record = &work->record->stores[i];
-		status = files_join(work->request->folder, store_table[i]->artefact, &item->path, error);
+		if (work->stores[i] != NULL) {
+			work->left[plan.count++] = i;
+			status = files_join(work->request->folder, store_table[i]->artefact, &work->paths[i], error);
+		}
 	}
-	return status == STATUS_OK
-			   ? create_finish(work->finishings, STORE_COUNT, work->request->display, note_end, work, error)
-			   : status;
+	display_resume(work->request->display, "saving");
+	return status == STATUS_OK ? crew_run(&plan, &work->request->display->progress, error) : status;
 }
 
 enum status create_stores(const struct create_request *request, struct backup_record *record, struct error *error)

@@ -24,6 +24,7 @@ void restore_work_close(struct restore_work *work)
 {
 	for (size_t i = 0; i < STORE_COUNT; i++) {
 		store_free(work->targets[i].store);
+		runtime_free(work->targets[i].runtime);
 		free(work->targets[i].path);
 		fingerprint_free(&work->targets[i].in_backup);
 		fingerprint_free(&work->targets[i].now);

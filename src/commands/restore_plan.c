@@ -103,8 +103,10 @@ static enum status open_stores(struct restore_work *work, struct error *error)
 	for (size_t i = 0; i < STORE_COUNT; i++) {
 		struct restore_target *target = &work->targets[i];
 		if (target->plan == RESTORE_TO_DO) {
-			enum status status =
-				store_table[i]->open(work->session.runtime, work->session.of_store[i], &target->store, error);
+			enum status status = runtime_reopen(work->session.runtime, &target->runtime, error);
+			if (status == STATUS_OK) {
+				status = store_table[i]->open(target->runtime, work->session.of_store[i], &target->store, error);
+			}
 			if (status != STATUS_OK) {
 				return error_prefix(error, "%s is not ready for a restore, nothing was changed", store_table[i]->title);
 			}

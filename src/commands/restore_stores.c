@@ -1,4 +1,5 @@
 #include "base/clock.h"
+#include "base/crew.h"
 #include "base/files.h"
 #include "base/interrupt.h"
 #include "base/units.h"
@@ -45,29 +46,43 @@ enum status restore_stores_begin(struct restore_work *work, struct error *error)
 	return status;
 }
 
+static enum status stage_one(void *context, size_t index, struct progress *progress, struct error *error)
+{
+	struct restore_work *work = context;
+	struct restore_target *target = &work->targets[work->staging[index]];
+	return target->store->ops->stage(target->store, target->path, &target->artefact, progress, error);
+}
+
+static enum status note_staged(void *context, size_t index, const struct crew_end *end, struct error *error)
+{
+	struct restore_work *work = context;
+	const struct store_ops *ops = store_table[work->staging[index]];
+	char seconds[UNITS_SIZE];
+	if (end->status != STATUS_OK) {
+		*error = end->error;
+		return error_prefix(error, "%s cannot be staged", ops->title);
+	}
+	display_line(&work->display, MARK_DONE, "%-11s staged in %s", ops->name, units_seconds(end->seconds, seconds));
+	return STATUS_OK;
+}
+
 enum status restore_stores_stage(struct restore_work *work, struct error *error)
 {
-	for (size_t i = 0; i < STORE_COUNT; i++) {
-		struct restore_target *target = &work->targets[i];
-		if (target->plan != RESTORE_TO_DO) {
-			continue;
-		}
-		display_begin(&work->display, store_table[i]->name);
-		progress_step(&work->display.progress, "staging", target->artefact.raw_bytes);
-		enum status status = interrupt_check(error);
-		if (status == STATUS_OK) {
+	struct crew_plan plan = {.at_once = STORE_COUNT, .context = work, .work = stage_one, .ended = note_staged};
+	uint64_t bytes = 0;
+	enum status status = interrupt_check(error);
+	for (size_t i = 0; status == STATUS_OK && i < STORE_COUNT; i++) {
+		if (work->targets[i].plan == RESTORE_TO_DO) {
+			work->staging[plan.count++] = i;
+			bytes += work->targets[i].artefact.raw_bytes;
 			status = restore_journal_note(work->journal, RESTORE_JOURNAL_STAGING, store_table[i]->name, error);
 		}
-		if (status == STATUS_OK) {
-			status =
-				store_table[i]->stage(target->store, target->path, &target->artefact, &work->display.progress, error);
-		}
-		if (status != STATUS_OK) {
-			return error_prefix(error, "%s cannot be staged", store_table[i]->title);
-		}
-		display_end(&work->display, MARK_DONE, "staged");
 	}
-	return STATUS_OK;
+	char stores[32];
+	snprintf(stores, sizeof stores, "%zu store%s", plan.count, plan.count == 1 ? "" : "s");
+	display_begin(&work->display, "staging");
+	progress_step(&work->display.progress, stores, bytes);
+	return status == STATUS_OK ? crew_run(&plan, &work->display.progress, error) : status;
 }
 
 /* A port that opens later than the one that was asked first is waited for. */

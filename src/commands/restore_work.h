@@ -17,6 +17,7 @@ struct restore_target {
 	enum restore_plan plan;
 	char *path; /* of the artefact */
 	struct artefact artefact;
+	struct runtime *runtime;      /* its own, since it is staged in a thread of its own */
 	struct store *store;          /* opened by restore_plan_open */
 	struct fingerprint in_backup; /* as the manifest has it; unknown in a backup made by hand */
 	struct fingerprint now;       /* before the restore; unknown if the server does not let itself be counted */
@@ -28,6 +29,7 @@ struct restore_work {
 	struct display display;
 	struct backup *backup;
 	struct restore_target targets[STORE_COUNT]; /* in the order of store_table */
+	size_t staging[STORE_COUNT];                /* the indices of those that are staged */
 	int lock;                                   /* of the folder of backups; -1: none */
 	struct restore_journal *journal;            /* from the first change on */
 	struct writers writers;                     /* that stand still while the stores are swapped */

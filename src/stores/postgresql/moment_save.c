@@ -88,19 +88,26 @@ static enum status lost(const struct moment_database *database, struct error *er
 	return error_hint(error, "run the backup again; if that happens again, the server's log tells who ended it");
 }
 
-static enum status dump(struct postgresql *server, struct moment_database *database, struct sink *sink,
-						struct error *error)
+/* Until it is read, it only gets ready: that takes as long as all of a small database. */
+static enum status begin(struct postgresql *server, const struct moment_database *database, struct psql_dump **ret_dump,
+						 struct error *error)
 {
 	char snapshot[sizeof "--snapshot=" + MOMENT_SNAPSHOT_SIZE];
 	snprintf(snapshot, sizeof snapshot, "--snapshot=%s", database->snapshot);
 	const char *const arguments[] = {"pg_dump", "-w", snapshot, has_no_create(database->name) ? NULL : "--create",
 									 NULL};
+	return psql_dump_begin(server, database->name, arguments, ret_dump, error);
+}
+
+static enum status dump(struct moment_database *database, struct psql_dump *dump, struct sink *sink,
+						struct error *error)
+{
 	struct way way = {.watch = {.waits = make_way}, .session = database->session};
 	enum status status = write_heading(sink, database->name, error);
 	if (status != STATUS_OK) {
 		return status;
 	}
-	status = psql_dump_watched(server, database->name, arguments, sink, &way.watch, error);
+	status = psql_dump_read(dump, sink, &way.watch, error);
 	if (status != STATUS_FAILED && status != STATUS_UNAVAILABLE) {
 		return status;
 	}
@@ -113,10 +120,10 @@ static enum status dump(struct postgresql *server, struct moment_database *datab
 }
 
 /* A session ends as soon as its database is done: whoever waits for a table there can go on. */
-static enum status dump_and_count(struct postgresql *server, struct moment_database *database, struct sink *sink,
+static enum status dump_and_count(struct moment_database *database, struct psql_dump *begun, struct sink *sink,
 								  struct fingerprint *fingerprint, struct error *error)
 {
-	enum status status = dump(server, database, sink, error);
+	enum status status = dump(database, begun, sink, error);
 	if (status == STATUS_OK) {
 		status = row_counts_add(database->session, database->name, fingerprint, error);
 		if (status == STATUS_OK) {
@@ -130,17 +137,35 @@ static enum status dump_and_count(struct postgresql *server, struct moment_datab
 	return status;
 }
 
+/* The dumps stand in the file one after the other; each begins while the one before is read. */
+static enum status write_databases(struct postgresql *server, struct sink *sink, struct fingerprint *fingerprint,
+								   struct error *error)
+{
+	struct postgresql_moment *moment = server->moment;
+	CLEANUP(cleanup_psql_dump) struct psql_dump *next = NULL;
+	enum status status = begin(server, &moment->databases[0], &next, error);
+	for (size_t i = 0; status == STATUS_OK && i < moment->count; i++) {
+		CLEANUP(cleanup_psql_dump) struct psql_dump *now = MOVE(next);
+		if (i + 1 < moment->count) {
+			status = begin(server, &moment->databases[i + 1], &next, error);
+		}
+		if (status == STATUS_OK) {
+			status = dump_and_count(&moment->databases[i], now, sink, fingerprint, error);
+		}
+	}
+	return status;
+}
+
 static enum status write_all(struct postgresql *server, struct sink *sink, struct fingerprint *fingerprint,
 							 struct error *error)
 {
-	struct postgresql_moment *moment = server->moment;
-	const struct buffer *globals = &moment->globals.text;
+	const struct buffer *globals = &server->moment->globals.text;
 	enum status status = sink_write(sink, globals->data, globals->length, error);
 	if (status == STATUS_OK) {
 		status = put(sink, "--\n-- Databases\n--\n\n", error);
 	}
-	for (size_t i = 0; status == STATUS_OK && i < moment->count; i++) {
-		status = dump_and_count(server, &moment->databases[i], sink, fingerprint, error);
+	if (status == STATUS_OK) {
+		status = write_databases(server, sink, fingerprint, error);
 	}
 	return status == STATUS_OK ? put(sink, MOMENT_GLOBALS_CLOSING, error) : status;
 }

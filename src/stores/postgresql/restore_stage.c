@@ -1,6 +1,7 @@
 /* store_ops.stage: the whole dump beside the live data. */
 #include "stores/postgresql/restore.h"
 
+#include "base/crew.h"
 #include "pipeline/file.h"
 
 #include <stdlib.h>
@@ -8,7 +9,14 @@
 
 enum {
 	SQL_LIMIT = 4 * RESTORE_GLOBALS_LIMIT, /* bytes of the SQL that is made of roles and tablespaces */
-	FIRST_SERVER_WITH_GRANTORS = 16,       /* that checks whether the grantor of a membership may give it */
+	LOADS_AT_ONCE = 4,
+	FIRST_SERVER_WITH_GRANTORS = 16, /* that checks whether the grantor of a membership may give it */
+};
+
+struct loading {
+	const struct postgresql *server;
+	const char *path;
+	const struct dump_layout *layout;
 };
 
 /* Keeps what the swap will need in the server, and makes the roles that the shadows' owners and rights need. */
@@ -69,25 +77,53 @@ static enum status make_tablespaces(struct postgresql *server, const struct buff
 	return status;
 }
 
+/* One database, through a connection of its own to the runtime, since others are loaded beside it. */
+static enum status load_one(void *context, size_t index, struct progress *progress, struct error *error)
+{
+	const struct loading *loading = context;
+	const struct dump_database *database = &loading->layout->databases[index];
+	CLEANUP(cleanup_runtime) struct runtime *runtime = NULL;
+	struct postgresql server = *loading->server;
+	bool needless = false;
+	if (restore_state_is_ours(database->name)) {
+		progress_warn(progress, "the database %s of an interrupted restore is in the backup; it is left out",
+					  database->name);
+		return STATUS_OK;
+	}
+	enum status status = runtime_reopen(loading->server->store.runtime, &runtime, error);
+	server.store.runtime = runtime;
+	if (status == STATUS_OK) {
+		status = restore_load_is_needless(&server, loading->path, database, &needless, error);
+	}
+	return status == STATUS_OK && !needless
+			   ? restore_load(&server, loading->path, database, (unsigned)index + 1, progress, error)
+			   : status;
+}
+
+static enum status hand_on(void *context, size_t index, const struct crew_end *end, struct error *error)
+{
+	(void)context;
+	(void)index;
+	*error = end->error;
+	return end->status;
+}
+
+/* Two transactions that change one role get into each other's way: with loading superusers, one database at a time. */
 static enum status stage_databases(struct postgresql *server, const char *path, const struct dump_layout *layout,
 								   struct progress *progress, struct error *error)
 {
-	unsigned number = 0;
-	enum status status = STATUS_OK;
-	for (size_t i = 0; status == STATUS_OK && i < layout->count; i++) {
-		const struct dump_database *database = &layout->databases[i];
-		if (restore_state_is_ours(database->name)) {
-			progress_warn(progress, "the database %s of an interrupted restore is in the backup; it is left out",
-						  database->name);
-			continue;
-		}
-		bool needless = false;
-		status = restore_load_is_needless(server, path, database, &needless, error);
-		if (status == STATUS_OK && !needless) {
-			status = restore_load(server, path, database, ++number, progress, error);
-		}
-	}
-	return status;
+	static const char query[] = "SELECT name FROM public.loading_superuser LIMIT 1;";
+	struct loading loading = {.server = server, .path = path, .layout = layout};
+	CLEANUP(buffer_free) struct buffer rows = BUFFER_INIT(SQL_LIMIT);
+	enum status status = psql_query(server, RESTORE_STATE_DATABASE, query, &rows, error);
+	const struct crew_plan plan = {
+		.count = layout->count,
+		.at_once = rows.length > 0 ? 1 : LOADS_AT_ONCE,
+		.context = &loading,
+		.work = load_one,
+		.ended = hand_on,
+	};
+	return status == STATUS_OK ? crew_run(&plan, progress, error) : status;
 }
 
 /*
