@@ -34,8 +34,8 @@ struct crew_plan {
 };
 
 /*
- * Does all of them. Their bytes and warnings go to `progress`, one at a time and none while `ended` is called; a step of
- * one is no step of all. Returns when none is at work any more, with the first failure of `ended`.
+ * Does all of them. Their bytes and warnings go to `progress`, one at a time and none while `ended` is called; a step
+ * of one is no step of all. Returns when none is at work any more, with the first failure of `ended`.
  */
 enum status crew_run(const struct crew_plan *plan, struct progress *progress, struct error *error) MUST_CHECK;
 

@@ -24,6 +24,7 @@ struct direct_copy {
 	struct buffer header;        /* of the entry that is written */
 	struct kept kept;            /* of the moment */
 	int64_t flushed;             /* when the last syncfs began, in nanoseconds since the epoch */
+	int64_t date_offset;         /* of the clock, then */
 	uint64_t bytes;              /* of content */
 	uint64_t window_bytes;       /* put aside in the moment */
 	struct digest_result digest; /* of the archive, once it is complete */

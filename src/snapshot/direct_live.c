@@ -1,5 +1,6 @@
 #include "snapshot/direct_copy.h"
 
+#include "base/clock.h"
 #include "base/interrupt.h"
 
 #include <errno.h>
@@ -25,9 +26,13 @@ enum {
 static const int64_t NANOSECONDS = 1000000000;
 
 /* A time stamp after which a file may have been written to without getting another one: through memory that is mapped,
- * or within the same tick of the clock (git calls that racily clean). */
+ * or within the same tick of the clock (git calls that racily clean). Any may be one when the clock has been set back.
+ */
 static bool is_recent(const struct direct_copy *copy, const struct file_state *state)
 {
+	if (copy->date_offset - clock_date_offset() > TICK_NANOSECONDS) {
+		return true;
+	}
 	int64_t last = state->modified > state->changed ? state->modified : state->changed;
 	int64_t margin = state->modified % NANOSECONDS == 0 ? COARSE_SECONDS * NANOSECONDS : TICK_NANOSECONDS;
 	return last >= copy->flushed - margin;
@@ -237,6 +242,7 @@ enum status direct_live_catch_up(struct direct_copy *copy, struct progress *prog
 	CLEANUP(cleanup_free) struct file **files = NULL;
 	size_t count = 0;
 	uint64_t bytes = 0;
+	copy->date_offset = clock_date_offset();
 	copy->flushed = flush(copy->tree.root);
 	enum status status = file_tree_scan(&copy->tree, error);
 	if (status == STATUS_OK) {

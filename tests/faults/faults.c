@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 _Static_assert(sizeof(off_t) == sizeof(off64_t), "one function has to do for both names of a call");
@@ -61,8 +62,8 @@ bool fault_disarm(void)
 __attribute__((constructor)) static void arm_from_environment(void)
 {
 	static const char *const names[] = {
-		[FAULT_MEMORY] = "memory", [FAULT_WRITE] = "write", [FAULT_FLUSH] = "flush",  [FAULT_NAME] = "name",
-		[FAULT_OPEN] = "open",     [FAULT_READ] = "read",   [FAULT_REMOVE] = "remove"};
+		[FAULT_MEMORY] = "memory", [FAULT_WRITE] = "write", [FAULT_FLUSH] = "flush",   [FAULT_NAME] = "name",
+		[FAULT_OPEN] = "open",     [FAULT_READ] = "read",   [FAULT_REMOVE] = "remove", [FAULT_CLOCK] = "clock"};
 	const char *wanted = getenv("WHISPERBACKUP_FAULT");
 	if (wanted == NULL) {
 		return;
@@ -390,4 +391,37 @@ int remove(const char *path)
 	return (int)(result != 0 && (errno == EISDIR || errno == EPERM)
 					 ? syscall(SYS_unlinkat, AT_FDCWD, path, AT_REMOVEDIR)
 					 : result);
+}
+
+/* --- the clock -------------------------------------------------------------------------------------------------------
+ */
+
+enum { HOUR = 3600 };
+
+static bool is_set_back(void)
+{
+	int before = errno;
+	bool set_back = fails(FAULT_CLOCK, 0) || (atomic_load(&armed) == FAULT_CLOCK && atomic_load(&seen) > nth_call);
+	errno = before;
+	return set_back;
+}
+
+int clock_gettime(clockid_t clock, struct timespec *ret_time)
+{
+	int result = (int)syscall(SYS_clock_gettime, clock, ret_time);
+	bool date = clock == CLOCK_REALTIME || clock == CLOCK_REALTIME_COARSE;
+	if (result == 0 && date && is_set_back()) {
+		ret_time->tv_sec -= HOUR;
+	}
+	return result;
+}
+
+time_t time(time_t *ret_time)
+{
+	struct timespec now = {0};
+	(void)clock_gettime(CLOCK_REALTIME, &now);
+	if (ret_time != NULL) {
+		*ret_time = now.tv_sec;
+	}
+	return now.tv_sec;
 }

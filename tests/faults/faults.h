@@ -26,6 +26,7 @@ enum fault_kind {
 	FAULT_OPEN,   /* open, openat, opendir, fopen: EIO */
 	FAULT_READ,   /* read, pread, readv: EIO */
 	FAULT_REMOVE, /* unlink, rmdir, remove: EIO */
+	FAULT_CLOCK,  /* clock_gettime of the date, time: from the Nth on it is an hour ago. No folder narrows it. */
 };
 
 /* From here on the `nth` call fails, counted from 1; with `onwards` those behind it too. `below` is lent, or NULL. */

@@ -3,18 +3,29 @@
 
 #include "stores/chromadb/rest.h"
 
+#include <sys/syscall.h>
 #include <time.h>
 
 #define SEGMENT "5a1f3c1e-8e0f-4b6c-9c53-0c3f5b8d7a11"
 
 static const char *const bins[] = {"header.bin", "data_level0.bin", "length.bin", "link_lists.bin"};
 
-enum { LONG_AGO = 3600 };
+enum { LONG_AGO = 3600, NOW = 1790000000 };
+
+/* Time stands still, so that it does not matter how slowly this runs. */
+int clock_gettime(clockid_t clock, struct timespec *ret_time)
+{
+	if (clock == CLOCK_REALTIME) {
+		*ret_time = (struct timespec){.tv_sec = NOW};
+		return 0;
+	}
+	return (int)syscall(SYS_clock_gettime, clock, ret_time);
+}
 
 /* Gives a file a time in the past, `seconds` before now. */
 static void make_older(const char *path, time_t seconds)
 {
-	const struct timespec moment = {.tv_sec = time(NULL) - seconds};
+	const struct timespec moment = {.tv_sec = NOW - seconds};
 	const struct timespec times[] = {moment, moment};
 	assert_int_equal(utimensat(AT_FDCWD, path, times, 0), 0);
 }
@@ -120,11 +131,36 @@ static void a_segment_without_a_pickle_that_is_quiet_is_at_rest(void **state)
 	assert_true(is_at_rest(*state));
 }
 
-/* In the future, so that it does not matter how slowly this runs. */
 static void a_segment_without_a_pickle_that_is_being_written_is_not_at_rest(void **state)
 {
 	make_segment(*state, LONG_AGO, NULL);
-	make_older(in_segment(*state, "link_lists.bin"), -LONG_AGO);
+	make_older(in_segment(*state, "link_lists.bin"), 0);
+	assert_false(is_at_rest(*state));
+	make_older(in_segment(*state, "link_lists.bin"), CHROMADB_QUIET_SECONDS - 1);
+	assert_false(is_at_rest(*state));
+}
+
+/* The clock of who writes may be ahead of ours a little. */
+static void a_file_a_second_from_the_future_is_being_written(void **state)
+{
+	make_segment(*state, LONG_AGO, NULL);
+	make_older(in_segment(*state, "link_lists.bin"), -1);
+	assert_false(is_at_rest(*state));
+}
+
+static void a_segment_that_was_written_before_the_clock_was_set_back_is_at_rest(void **state)
+{
+	make_segment(*state, -LONG_AGO, NULL);
+	assert_true(is_at_rest(*state));
+	write_file(in_segment(*state, CHROMADB_PICKLE), ".");
+	make_older(in_segment(*state, CHROMADB_PICKLE), -LONG_AGO);
+	assert_true(is_at_rest(*state));
+}
+
+static void a_rewrite_after_the_clock_was_set_back_is_not_hidden_by_an_older_pickle(void **state)
+{
+	make_segment(*state, -LONG_AGO, "..");
+	make_older(in_segment(*state, "header.bin"), 0);
 	assert_false(is_at_rest(*state));
 }
 
@@ -201,6 +237,9 @@ int main(void)
 		scratch_test(a_file_that_is_a_nanosecond_newer_than_the_pickle_is_not_at_rest),
 		scratch_test(a_segment_without_a_pickle_that_is_quiet_is_at_rest),
 		scratch_test(a_segment_without_a_pickle_that_is_being_written_is_not_at_rest),
+		scratch_test(a_file_a_second_from_the_future_is_being_written),
+		scratch_test(a_segment_that_was_written_before_the_clock_was_set_back_is_at_rest),
+		scratch_test(a_rewrite_after_the_clock_was_set_back_is_not_hidden_by_an_older_pickle),
 		scratch_test(each_missing_file_beside_a_pickle_is_not_at_rest),
 		scratch_test(each_missing_file_without_a_pickle_is_not_at_rest),
 		scratch_test(one_segment_of_many_that_is_not_at_rest_is_enough),

@@ -36,11 +36,11 @@ struct fixture {
 	struct piece pieces[PIECES];
 	pthread_mutex_t mutex;
 	pthread_cond_t changed;
-	size_t there;        /* at work now */
-	size_t most;         /* of them at any time */
-	size_t wait_for;     /* each waits until so many have been there; 0: none */
+	size_t there;    /* at work now */
+	size_t most;     /* of them at any time */
+	size_t wait_for; /* each waits until so many have been there; 0: none */
 	pthread_t caller;
-	enum status fatal;   /* what `ended` makes of a failure; STATUS_OK: it is not one of all */
+	enum status fatal; /* what `ended` makes of a failure; STATUS_OK: it is not one of all */
 	struct listener listener;
 	struct crew_plan plan;
 };

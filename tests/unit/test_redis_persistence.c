@@ -180,6 +180,15 @@ static void without_numbers_the_time_tells(void **state)
 	assert_false(redis_save_is_temporary(&before, &under_way, &under_way));
 }
 
+static void without_numbers_a_clock_that_was_set_back_hides_no_save(void **state)
+{
+	(void)state;
+	const struct redis_persistence before = {.saves = -1, .last_save = 100};
+	const struct redis_persistence ended = {.saves = -1, .last_save = 40};
+	assert_true(redis_save_has_ended(&before, &ended));
+	assert_true(redis_save_is_dump(&before, &ended, &ended));
+}
+
 /*
  * A server that makes saves of its own, in every order of things: where the rules say that a file is ours, it is. One
  * bit of `script` for each step: 1 is something that a save does next, 0 is nothing.
@@ -292,6 +301,7 @@ int main(void)
 		cmocka_unit_test(a_save_has_ended_when_none_is_under_way_or_another_has_begun),
 		cmocka_unit_test(a_failure_is_ours_until_the_next_save_has_ended),
 		cmocka_unit_test(without_numbers_the_time_tells),
+		cmocka_unit_test(without_numbers_a_clock_that_was_set_back_hides_no_save),
 		cmocka_unit_test(what_is_said_to_be_ours_is_ours),
 		scratch_test(the_newest_file_of_a_save_is_opened),
 		scratch_test(what_was_left_behind_is_not_opened),

@@ -20,13 +20,19 @@ static bool is_after(const struct timespec *left, const struct timespec *right)
 	return left->tv_sec != right->tv_sec ? left->tv_sec > right->tv_sec : left->tv_nsec > right->tv_nsec;
 }
 
-/* The moment before which a *.bin without a pickle must have been written. */
-static struct timespec quiet_since(void)
+/*
+ * True if this time stamp of a *.bin shows no rewrite under way. `pickle` is that of the pickle; NULL: there is none.
+ * One that lies in the future, by more than clocks differ that should be the same, is from before the clock was set
+ * back: it tells nothing of what came since.
+ */
+static bool is_at_rest(const struct timespec *file, const struct timespec *pickle, const struct timespec *now)
 {
-	struct timespec now;
-	clock_gettime(CLOCK_REALTIME, &now);
-	now.tv_sec -= CHROMADB_QUIET_SECONDS;
-	return now;
+	struct timespec lately = {.tv_sec = now->tv_sec - CHROMADB_QUIET_SECONDS, .tv_nsec = now->tv_nsec};
+	struct timespec future = {.tv_sec = now->tv_sec + CHROMADB_QUIET_SECONDS, .tv_nsec = now->tv_nsec};
+	if (pickle != NULL && !is_after(pickle, &future)) {
+		return !is_after(file, pickle);
+	}
+	return !is_after(file, &lately) || is_after(file, &future);
 }
 
 /* One segment's folder, open as `segment`. A folder without a header.bin is no segment. */
@@ -41,17 +47,17 @@ static enum status look_at_segment(int segment, bool *ret_at_rest, struct error 
 	if (fd < 0 && errno != ENOENT) {
 		return error_set_errno(error, "cannot read a " CHROMADB_PICKLE);
 	}
-	struct timespec limit = quiet_since();
+	struct timespec now;
+	struct stat pickle;
+	clock_gettime(CLOCK_REALTIME, &now);
 	if (fd >= 0) {
-		struct stat pickle;
 		char last = 0;
 		bool whole = fstat(fd, &pickle) == 0 && pickle.st_size > 0 && pread(fd, &last, 1, pickle.st_size - 1) == 1;
 		*ret_at_rest = whole && last == PICKLE_STOP;
-		limit = pickle.st_mtim;
 	}
 	for (size_t i = 0; *ret_at_rest && chromadb_segment_files[i] != NULL; i++) {
 		bool there = fstatat(segment, chromadb_segment_files[i], &file, 0) == 0;
-		*ret_at_rest = there && !is_after(&file.st_mtim, &limit);
+		*ret_at_rest = there && is_at_rest(&file.st_mtim, fd >= 0 ? &pickle.st_mtim : NULL, &now);
 	}
 	return STATUS_OK;
 }
@@ -118,17 +124,20 @@ static enum status last_byte(struct runtime *runtime, const struct container *co
 static enum status look_in_container(struct runtime *runtime, const struct container *container, const char *segment,
 									 bool *ret_at_rest, struct error *error)
 {
+	struct path_stat pickle;
 	struct path_stat attributes;
+	struct timespec now;
+	bool has_pickle = false;
 	CLEANUP(cleanup_free) char *path = NULL;
-	struct timespec limit = quiet_since();
+	clock_gettime(CLOCK_REALTIME, &now);
 	enum status status = files_join(segment, CHROMADB_PICKLE, &path, error);
 	if (status == STATUS_OK) {
-		status = runtime_archive_stat(runtime, container, path, &attributes, error);
+		status = runtime_archive_stat(runtime, container, path, &pickle, error);
 	}
 	*ret_at_rest = true;
 	if (status == STATUS_OK) {
 		char last = 0;
-		limit = attributes.mtime;
+		has_pickle = true;
 		status = last_byte(runtime, container, path, &last, error);
 		*ret_at_rest = last == PICKLE_STOP;
 	} else if (status == STATUS_NOT_FOUND) {
@@ -140,7 +149,7 @@ static enum status look_in_container(struct runtime *runtime, const struct conta
 		if (status == STATUS_OK) {
 			status = runtime_archive_stat(runtime, container, file, &attributes, error);
 		}
-		*ret_at_rest = status == STATUS_OK && !is_after(&attributes.mtime, &limit);
+		*ret_at_rest = status == STATUS_OK && is_at_rest(&attributes.mtime, has_pickle ? &pickle.mtime : NULL, &now);
 	}
 	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }

@@ -8,7 +8,8 @@
  *
  * A collection with fewer adds than its sync_threshold (1000) has the four *.bin files and no pickle, for ever. There
  * the first rewrite is under way only if a *.bin has just been written, so none may be younger than
- * CHROMADB_QUIET_SECONDS; that rewrite of some megabytes takes milliseconds.
+ * CHROMADB_QUIET_SECONDS; that rewrite of some megabytes takes milliseconds. The same goes for a pickle from the
+ * future: after the clock was set back, a rewrite makes *.bin that are older than it.
  */
 #ifndef WHISPERBACKUP_STORES_CHROMADB_REST_H
 #define WHISPERBACKUP_STORES_CHROMADB_REST_H

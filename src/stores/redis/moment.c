@@ -125,10 +125,10 @@ static enum status wait_step(double began, struct error *error)
 	return interrupt_check(error);
 }
 
-/* A save that a server without numbers begins now can be told from the last one. */
+/* A save that a server without numbers begins now can be told from the last one, whatever was done to the clock. */
 static bool is_new_second(const struct redis_persistence *persistence, time_t now)
 {
-	return persistence->saves >= 0 || persistence->last_save < (long long)now;
+	return persistence->saves >= 0 || persistence->last_save != (long long)now;
 }
 
 /* Until a BGSAVE would be taken. */

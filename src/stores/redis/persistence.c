@@ -48,7 +48,7 @@ static long long since(const struct redis_persistence *before, const struct redi
 bool redis_save_has_ended(const struct redis_persistence *before, const struct redis_persistence *now)
 {
 	if (!is_counted(before)) {
-		return !now->saving && now->last_save > before->last_save;
+		return !now->saving && now->last_save != before->last_save; /* the clock may have been set back */
 	}
 	return since(before, now) > 1 || (since(before, now) == 1 && !now->saving);
 }
