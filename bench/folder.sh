@@ -167,8 +167,10 @@ for kind in $kinds; do
 done
 
 if [[ -n $growth ]]; then
-	printf '\nOurs against the amount of mixed data, median of 3 rounds: seconds for each GiB, and memory.\n\n'
-	printf '| MiB | backup | memory | verify | memory | restore | memory |\n| --- | --- | --- | --- | --- | --- | --- |\n'
+	printf '\nOurs against the amount of mixed data, median of 3 rounds: seconds for each GiB, and memory; `cp -a` there and back\n'
+	printf 'in the same rounds, for what the disk does.\n\n'
+	printf '| MiB | backup | memory | `cp -a` | verify | memory | restore | memory | `cp -a` |\n'
+	printf '| --- | --- | --- | --- | --- | --- | --- | --- | --- |\n'
 fi
 for mib in $growth; do
 	fresh_data mixed "$mib"
@@ -176,10 +178,12 @@ for mib in $growth; do
 		create_with ours
 		measured verify-ours "$ours verify archive"
 		restore_with ours
+		create_with cp
+		restore_with cp
 	done
-	printf '| %s' "$mib"
-	for what in create verify restore; do
-		printf ' | %s s | %s MiB' "$(calculate %.2f "$(field 1 $what-ours) / $mib * 1024")" "$(calculate %.0f "$(field 3 $what-ours) / 1024")"
-	done
-	printf ' |\n'
+	per_gib() { calculate %.2f "$(field 1 "$1") / $mib * 1024"; } # FILE
+	memory() { calculate %.0f "$(field 3 "$1") / 1024"; }
+	printf '| %s | %s s | %s MiB | %s s | %s s | %s MiB | %s s | %s MiB | %s s |\n' "$mib" "$(per_gib create-ours)" \
+		"$(memory create-ours)" "$(per_gib create-cp)" "$(per_gib verify-ours)" "$(memory verify-ours)" \
+		"$(per_gib restore-ours)" "$(memory restore-ours)" "$(per_gib restore-cp)"
 done

@@ -8,11 +8,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+enum { LARGE_BLOCK = 128 << 10 }; /* bytes */
 
 static enum status run(char *const *words, const struct command **ret_command, bool *ret_json,
 					   enum exit_code *ret_exit_code, struct error *error)
@@ -56,9 +61,20 @@ static void open_standard_streams(void)
 	}
 }
 
+/* One heap for all threads, and large blocks apart from it: what one has freed serves the others, or is the system's
+ * again. glibc would make heaps for each, and keep more and more of what is large in them (mallopt(3)). */
+static void limit_heaps(void)
+{
+#ifdef __GLIBC__
+	(void)mallopt(M_ARENA_MAX, 1);
+	(void)mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
+#endif
+}
+
 int main(int count, char **words)
 {
 	(void)count;
+	limit_heaps();
 	open_standard_streams();
 	umask(077); /* dumps hold secrets */
 	/* So does our memory. A limit of 0 would not keep a program that collects core files from being handed one

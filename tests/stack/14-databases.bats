@@ -38,7 +38,7 @@ make_databases() {
 	local name
 	for name in $first $second; do
 		psql_run postgres -c "CREATE DATABASE $name TEMPLATE template0"
-		psql_run $name -c "CREATE FUNCTION held() RETURNS boolean LANGUAGE plpgsql AS \$\$ BEGIN
+		psql_run "$name" -c "CREATE FUNCTION held() RETURNS boolean LANGUAGE plpgsql AS \$\$ BEGIN
 				WHILE (pg_catalog.pg_stat_file('$hold', true)).size IS NOT NULL LOOP PERFORM pg_catalog.pg_sleep(0.05); END LOOP;
 				RETURN true;
 			END \$\$" -c "CREATE TABLE numbers (n integer, CONSTRAINT waits CHECK (n <> 7 OR held()))" \
@@ -84,8 +84,8 @@ assert_nothing_of_ours() {
 	make_databases
 	local name
 	for name in $first $second; do # pg_dump waits for a sequence that somebody has changed
-		psql_run $name -c 'CREATE SEQUENCE gate'
-		in_background $name 'BEGIN; ALTER SEQUENCE gate RENAME TO gate_of_test; SELECT pg_sleep(3600)'
+		psql_run "$name" -c 'CREATE SEQUENCE gate'
+		in_background "$name" 'BEGIN; ALTER SEQUENCE gate RENAME TO gate_of_test; SELECT pg_sleep(3600)'
 	done
 	wait_until answers "(SELECT count(*) = 2 FROM pg_stat_activity WHERE application_name = 'test' AND wait_event = 'PgSleep')"
 	start_program create --only postgresql
@@ -139,7 +139,7 @@ let_loads_go() {
 	psql_run postgres -c 'CREATE ROLE boss SUPERUSER'
 	local name
 	for name in $first $second; do
-		psql_run $name -c 'CREATE FUNCTION said() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN END $$' \
+		psql_run "$name" -c 'CREATE FUNCTION said() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN END $$' \
 			-c 'CREATE EVENT TRIGGER mine ON ddl_command_end EXECUTE FUNCTION said()' -c 'ALTER EVENT TRIGGER mine OWNER TO boss'
 	done
 	quietly "$WHISPERBACKUP" create --only postgresql
@@ -153,7 +153,7 @@ let_loads_go() {
 	ends_with 0
 	assert_equal "$(rows $first) $(rows $second)" '1000|500500 1000|500500'
 	for name in $first $second; do
-		assert_equal "$(psql_run $name -c 'SELECT evtowner::regrole FROM pg_event_trigger')" boss
+		assert_equal "$(psql_run "$name" -c 'SELECT evtowner::regrole FROM pg_event_trigger')" boss
 	done
 	assert_equal "$(psql_run postgres -c "SELECT rolsuper FROM pg_roles WHERE rolname = 'boss'")" t
 }
