@@ -4,7 +4,7 @@
 # with the thread sanitizer; "unit-valgrind" all, with valgrind's memcheck, which also sees what libraries do.
 #
 # The program under test is the one with the sanitizers. The tests on real servers have Compose projects and ports of
-# their own, which are removed afterwards: a stack of yours is never touched. Files of tests run in two lanes side by side,
+# their own, which are removed afterwards: a stack of yours is never touched. Files of tests run in three lanes side by side,
 # each with a stack (WHISPERBACKUP_TEST_LANES=1: one after the other).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -18,7 +18,7 @@ skipped=0
 # What has failed is said again at the end, where a log that was cut short still shows it.
 work=$(mktemp -d)
 failures=$work/failures
-lanes=${WHISPERBACKUP_TEST_LANES:-2}
+lanes=${WHISPERBACKUP_TEST_LANES:-3}
 stacks=0
 trap 'stacks_down; rm -rf "$work"' EXIT
 
@@ -145,8 +145,8 @@ run_cli() {
 }
 
 stack_of_lane() { # NUMBER: sets where its stack is
-	local first_digits=(2 1 3 4) # of ports; from 32768 on a connection of somebody else's may have one by chance
-	export WHISPERBACKUP_TEST_PROJECT=whisperbackup-$1-test WHISPERBACKUP_TEST_PORTS=${first_digits[$1]}
+	local ports=(20000 10000 20200 10200) # below 32768: from there on a connection of somebody else's may have one by chance
+	export WHISPERBACKUP_TEST_PROJECT=whisperbackup-$1-test WHISPERBACKUP_TEST_PORTS=${ports[$1]}
 	# shellcheck source=tests/stack/environment.sh
 	source tests/stack/environment.sh
 }

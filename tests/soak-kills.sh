@@ -47,7 +47,7 @@ done
 [[ ${#commands[@]} -gt 0 ]] || commands=(cleanup create drill restore)
 
 export WHISPERBACKUP_TEST_PROJECT=${WHISPERBACKUP_TEST_PROJECT:-whisperbackup-soak-test}
-export WHISPERBACKUP_TEST_PORTS=${WHISPERBACKUP_TEST_PORTS:-3}
+export WHISPERBACKUP_TEST_PORTS=${WHISPERBACKUP_TEST_PORTS:-10400}
 # shellcheck source=tests/stack/environment.sh
 source tests/stack/environment.sh
 program=$(realpath "${WHISPERBACKUP:-build/whisperbackup}")

@@ -53,7 +53,7 @@ fi
 [[ $backups =~ ^[1-9][0-9]*$ && ${modes[*]} =~ ^(plain|heavy|rewriting|plain heavy)$ ]] || { usage >&2 && exit 2; }
 
 export WHISPERBACKUP_TEST_PROJECT=${WHISPERBACKUP_TEST_PROJECT:-whisperbackup-soak-test}
-export WHISPERBACKUP_TEST_PORTS=${WHISPERBACKUP_TEST_PORTS:-3}
+export WHISPERBACKUP_TEST_PORTS=${WHISPERBACKUP_TEST_PORTS:-10400}
 # shellcheck source=tests/stack/environment.sh
 source tests/stack/environment.sh
 # shellcheck source=tests/stack/writer.bash

@@ -337,7 +337,7 @@ static const char swap_script[] =
 	"step=$1; cd \"$2\"; shift 2; own=" OWN_FOLDER "\n"
 	"state() { printf %s \"$1\" >$own/state.new; sync; mv -f $own/state.new $own/state; sync; }\n"
 	"there() { [ -e \"$1\" ] || [ -L \"$1\" ]; }\n"
-	"like() { chown \"$(stat -c %u:%g $1)\" $2; chmod \"$(stat -c %a $1)\" $2; }\n"
+	"like() { chown \"$(stat -c %u:%g $1)\" $2; chmod \"00$(stat -c %a $1)\" $2; }\n"
 	/* move NAME FROM TO [ASIDE] */
 	"move() {\n"
 	"  if there \"$3/$1\"; then\n"

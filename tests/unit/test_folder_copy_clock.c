@@ -1,8 +1,8 @@
 /*
  * snapshot/folder_copy while the clock is set back: time stamps of what is written afterwards look old.
  *
- * The clock of this program alone is set, so files get their time stamps from the real one: what is ahead at first comes
- * back to it.
+ * The clock of this program alone is set, so files get their time stamps from the real one: what is ahead at first
+ * comes back to it.
  */
 #include "tar_support.h"
 
@@ -13,9 +13,9 @@
 
 enum { HOUR = 3600 };
 
-static time_t ahead;                /* seconds that our clock is ahead of the files' */
-static volatile uint64_t *mapped;   /* written to right after the next flush */
-static bool set_back_when_flushed;  /* our clock, then */
+static time_t ahead;               /* seconds that our clock is ahead of the files' */
+static volatile uint64_t *mapped;  /* written to right after the next flush */
+static bool set_back_when_flushed; /* our clock, then */
 
 int clock_gettime(clockid_t clock, struct timespec *ret_time)
 {
@@ -97,8 +97,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(what_is_written_through_memory_is_not_missed, scratch_setup, reset),
-		cmocka_unit_test_setup_teardown(
-			what_is_written_through_memory_is_not_missed_when_the_clock_is_set_back, scratch_setup, reset),
+		cmocka_unit_test_setup_teardown(what_is_written_through_memory_is_not_missed_when_the_clock_is_set_back,
+										scratch_setup, reset),
 	};
 	return cmocka_run_group_tests_name("folder_copy_clock", tests, NULL, NULL);
 }
