@@ -105,11 +105,15 @@ restore_with() { # PROGRAM
 
 into_cache() { find data -type f -exec cat {} + >/dev/null; }
 
+give_back() { # the disk, what was put aside
+	find old -type f -size +64k -exec truncate --size 0 {} +
+}
+
 fresh_data() { # KIND MIB
 	put_aside data
 	put_aside archive
 	put_aside out
-	find old -type f -size +64k -exec truncate --size 0 {} +
+	give_back
 	rm -f create-* restore-* verify-* bytes-*
 	"$ours" make "$1" data "$2"
 	: >data/chroma.sqlite3 # what makes it a folder of Chroma's, for verify
@@ -180,6 +184,7 @@ for mib in $growth; do
 		restore_with ours
 		create_with cp
 		restore_with cp
+		give_back
 	done
 	per_gib() { calculate %.2f "$(field 1 "$1") / $mib * 1024"; } # FILE
 	memory() { calculate %.0f "$(field 3 "$1") / 1024"; }

@@ -10,8 +10,8 @@
 double clock_seconds(void);
 
 /*
- * How far the clock of dates is ahead of the one above, in nanoseconds: it changes when that is set, and only then, for
- * both are slewed alike (adjtimex(2)). The two are not read at the same instant; good for some milliseconds.
+ * How far the clock of dates is ahead of the one above, in nanoseconds: it becomes less only when that is set back,
+ * for both are slewed alike (adjtimex(2)). The two are not read at the same instant; good for some milliseconds.
  */
 int64_t clock_date_offset(void);
 

@@ -68,7 +68,8 @@ enum status docker_curl_error(struct docker *docker, CURL *curl, CURLcode code, 
 	curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &number);
 	if (code == CURLE_ABORTED_BY_CALLBACK) {
 		enum status status = interrupt_check(error);
-		return status != STATUS_OK ? status : error_set(error, STATUS_FAILED, "a request to Docker was stopped");
+		/* Another thread may hold interrupts by now. */
+		return status != STATUS_OK ? status : error_set(error, STATUS_INTERRUPTED, "a request to Docker was stopped");
 	}
 	if (code == CURLE_COULDNT_CONNECT && number == EACCES) {
 		(void)error_set(error, STATUS_UNAVAILABLE, "no permission to use Docker at %s", docker->socket_path);

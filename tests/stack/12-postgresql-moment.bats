@@ -222,6 +222,18 @@ counts() {
 	assert_no_sessions
 }
 
+# As engines do that drop what a program has still to say when nobody has taken it 2 seconds after the program's end.
+@test "a dump whose end does not come is a failure, although pg_dump ended well" {
+	# shellcheck disable=SC2016 # for the shell in the container
+	docker exec --user 0 "$(container postgres)" sh -c 'real=$(command -v pg_dump) && [ ! -e /usr/local/bin/pg_dump ] &&
+		printf "#!/bin/sh\n%s \"\$@\" | head -c -100\n" "$real" >/usr/local/bin/pg_dump && chmod 755 /usr/local/bin/pg_dump'
+	program 1 create --only postgresql
+	docker exec --user 0 "$(container postgres)" rm /usr/local/bin/pg_dump
+	assert_contains "$errors" 'the end of its dump did not come through the engine'
+	assert_nothing_partial
+	assert_no_sessions
+}
+
 @test "an interrupt between moment and dump leaves no session" {
 	close_gate
 	start_program create --only postgresql

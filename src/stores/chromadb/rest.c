@@ -22,15 +22,17 @@ static bool is_after(const struct timespec *left, const struct timespec *right)
 
 /*
  * True if this time stamp of a *.bin shows no rewrite under way. `pickle` is that of the pickle; NULL: there is none.
- * One that lies in the future, by more than clocks differ that should be the same, is from before the clock was set
- * back: it tells nothing of what came since.
+ * After the clock was set back the pickle may lie in the future: what is older than it, but not of the future too, has
+ * been written since, and what counts is how long ago. Without a pickle, what lies in the future by more than clocks
+ * differ is from before that.
  */
 static bool is_at_rest(const struct timespec *file, const struct timespec *pickle, const struct timespec *now)
 {
 	struct timespec lately = {.tv_sec = now->tv_sec - CHROMADB_QUIET_SECONDS, .tv_nsec = now->tv_nsec};
-	struct timespec future = {.tv_sec = now->tv_sec + CHROMADB_QUIET_SECONDS, .tv_nsec = now->tv_nsec};
-	if (pickle != NULL && !is_after(pickle, &future)) {
-		return !is_after(file, pickle);
+	struct timespec future = {.tv_sec = now->tv_sec + CHROMADB_FUTURE_SECONDS, .tv_nsec = now->tv_nsec};
+	if (pickle != NULL) {
+		bool written_since = is_after(pickle, &future) && !is_after(file, &future);
+		return !is_after(file, pickle) && !(written_since && is_after(file, &lately));
 	}
 	return !is_after(file, &lately) || is_after(file, &future);
 }

@@ -21,7 +21,10 @@
 
 #define CHROMADB_PICKLE "index_metadata.pickle"
 
-enum { CHROMADB_QUIET_SECONDS = 2 };
+enum {
+	CHROMADB_QUIET_SECONDS = 2,
+	CHROMADB_FUTURE_SECONDS = 600, /* that no clock of an engine is ahead of ours */
+};
 
 /* One file of a segment that the server needs; NULL ends the list. The pickle is not among them. */
 extern const char *const chromadb_segment_files[];

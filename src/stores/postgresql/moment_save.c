@@ -8,18 +8,44 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Hands on to the file and tells how far it is. */
-struct counting_sink {
+enum { END_SIZE = 256 }; /* bytes in which a dump says that it is complete, and what stands behind that */
+
+/* Hands on to the file, tells how far it is, and knows how it ends. */
+struct dump_sink {
 	struct sink sink;
 	struct sink *next;
 	struct progress *progress;
+	char end[END_SIZE]; /* the last bytes of this database's dump */
+	size_t end_length;
 };
 
-static enum status counting_sink_write(struct sink *sink, const void *bytes, size_t length, struct error *error)
+static void note_end(struct dump_sink *self, const char *bytes, size_t length)
 {
-	struct counting_sink *self = (struct counting_sink *)sink;
+	size_t some = length < END_SIZE ? length : END_SIZE;
+	size_t stays = self->end_length + some > END_SIZE ? END_SIZE - some : self->end_length;
+	memmove(self->end, self->end + self->end_length - stays, stays);
+	memcpy(self->end + stays, bytes + length - some, some);
+	self->end_length = stays + some;
+}
+
+static enum status dump_sink_write(struct sink *sink, const void *bytes, size_t length, struct error *error)
+{
+	struct dump_sink *self = (struct dump_sink *)sink;
 	progress_advance(self->progress, length);
+	note_end(self, bytes, length);
 	return sink_write(self->next, bytes, length, error);
+}
+
+/* The engine drops what a program had still to say if nobody has taken it 2 seconds after the program's end, and hands
+ * on its exit code all the same (moby, daemon/monitor.go, EventExit). */
+static enum status expect_end(const struct dump_sink *self, struct error *error)
+{
+	static const char closing[] = "\n-- PostgreSQL database dump complete\n";
+	if (memmem(self->end, self->end_length, closing, strlen(closing)) != NULL) {
+		return STATUS_OK;
+	}
+	(void)error_set(error, STATUS_FAILED, "the end of its dump did not come through the engine");
+	return error_hint(error, "the program was held up for some seconds at that moment; run the backup again");
 }
 
 static enum status put(struct sink *sink, const char *text, struct error *error)
@@ -88,26 +114,24 @@ static enum status lost(const struct moment_database *database, struct error *er
 	return error_hint(error, "run the backup again; if that happens again, the server's log tells who ended it");
 }
 
-/* Until it is read, it only gets ready: that takes as long as all of a small database. */
-static enum status begin(struct postgresql *server, const struct moment_database *database, struct psql_dump **ret_dump,
-						 struct error *error)
+static enum status dump(struct postgresql *server, struct moment_database *database, struct dump_sink *dump_sink,
+						struct error *error)
 {
+	struct sink *sink = &dump_sink->sink;
 	char snapshot[sizeof "--snapshot=" + MOMENT_SNAPSHOT_SIZE];
 	snprintf(snapshot, sizeof snapshot, "--snapshot=%s", database->snapshot);
 	const char *const arguments[] = {"pg_dump", "-w", snapshot, has_no_create(database->name) ? NULL : "--create",
 									 NULL};
-	return psql_dump_begin(server, database->name, arguments, ret_dump, error);
-}
-
-static enum status dump(struct moment_database *database, struct psql_dump *dump, struct sink *sink,
-						struct error *error)
-{
 	struct way way = {.watch = {.waits = make_way}, .session = database->session};
 	enum status status = write_heading(sink, database->name, error);
 	if (status != STATUS_OK) {
 		return status;
 	}
-	status = psql_dump_read(dump, sink, &way.watch, error);
+	dump_sink->end_length = 0;
+	status = psql_dump_watched(server, database->name, arguments, sink, &way.watch, error);
+	if (status == STATUS_OK) {
+		status = expect_end(dump_sink, error);
+	}
 	if (status != STATUS_FAILED && status != STATUS_UNAVAILABLE) {
 		return status;
 	}
@@ -120,10 +144,10 @@ static enum status dump(struct moment_database *database, struct psql_dump *dump
 }
 
 /* A session ends as soon as its database is done: whoever waits for a table there can go on. */
-static enum status dump_and_count(struct moment_database *database, struct psql_dump *begun, struct sink *sink,
+static enum status dump_and_count(struct postgresql *server, struct moment_database *database, struct dump_sink *sink,
 								  struct fingerprint *fingerprint, struct error *error)
 {
-	enum status status = dump(database, begun, sink, error);
+	enum status status = dump(server, database, sink, error);
 	if (status == STATUS_OK) {
 		status = row_counts_add(database->session, database->name, fingerprint, error);
 		if (status == STATUS_OK) {
@@ -137,35 +161,18 @@ static enum status dump_and_count(struct moment_database *database, struct psql_
 	return status;
 }
 
-/* The dumps stand in the file one after the other; each begins while the one before is read. */
-static enum status write_databases(struct postgresql *server, struct sink *sink, struct fingerprint *fingerprint,
-								   struct error *error)
-{
-	struct postgresql_moment *moment = server->moment;
-	CLEANUP(cleanup_psql_dump) struct psql_dump *next = NULL;
-	enum status status = begin(server, &moment->databases[0], &next, error);
-	for (size_t i = 0; status == STATUS_OK && i < moment->count; i++) {
-		CLEANUP(cleanup_psql_dump) struct psql_dump *now = MOVE(next);
-		if (i + 1 < moment->count) {
-			status = begin(server, &moment->databases[i + 1], &next, error);
-		}
-		if (status == STATUS_OK) {
-			status = dump_and_count(&moment->databases[i], now, sink, fingerprint, error);
-		}
-	}
-	return status;
-}
-
-static enum status write_all(struct postgresql *server, struct sink *sink, struct fingerprint *fingerprint,
+static enum status write_all(struct postgresql *server, struct dump_sink *dump_sink, struct fingerprint *fingerprint,
 							 struct error *error)
 {
-	const struct buffer *globals = &server->moment->globals.text;
+	struct sink *sink = &dump_sink->sink;
+	struct postgresql_moment *moment = server->moment;
+	const struct buffer *globals = &moment->globals.text;
 	enum status status = sink_write(sink, globals->data, globals->length, error);
 	if (status == STATUS_OK) {
 		status = put(sink, "--\n-- Databases\n--\n\n", error);
 	}
-	if (status == STATUS_OK) {
-		status = write_databases(server, sink, fingerprint, error);
+	for (size_t i = 0; status == STATUS_OK && i < moment->count; i++) {
+		status = dump_and_count(server, &moment->databases[i], dump_sink, fingerprint, error);
 	}
 	return status == STATUS_OK ? put(sink, MOMENT_GLOBALS_CLOSING, error) : status;
 }
@@ -173,7 +180,7 @@ static enum status write_all(struct postgresql *server, struct sink *sink, struc
 enum status postgresql_moment_save(struct postgresql *server, struct progress *progress, struct saved *ret_saved,
 								   struct error *error)
 {
-	static const struct sink_ops counting_ops = {.write = counting_sink_write};
+	static const struct sink_ops ops = {.write = dump_sink_write};
 	struct postgresql_moment *moment = server->moment;
 	CLEANUP(cleanup_sink) struct sink *file = NULL;
 	CLEANUP(fingerprint_free) struct fingerprint fingerprint = {0};
@@ -183,9 +190,9 @@ enum status postgresql_moment_save(struct postgresql *server, struct progress *p
 	if (status == STATUS_OK) {
 		status = artefact_sink_new(server->store.ops, server->path, &reading, &file, error);
 	}
-	struct counting_sink counting = {.sink = {.ops = &counting_ops}, .next = file, .progress = progress};
+	struct dump_sink sink = {.sink = {.ops = &ops}, .next = file, .progress = progress};
 	if (status == STATUS_OK) {
-		status = write_all(server, &counting.sink, &fingerprint, error);
+		status = write_all(server, &sink, &fingerprint, error);
 	}
 	if (status == STATUS_OK) {
 		status = sink_finish(file, error);

@@ -189,6 +189,39 @@ enum status psql_dump(struct postgresql *server, const char *database, const cha
 	return status == STATUS_OK ? run(server, &variables, arguments, NULL, output, error) : status;
 }
 
+enum status psql_dump_watched(struct postgresql *server, const char *database, const char *const *arguments,
+							  struct sink *output, struct psql_watch *watch, struct error *error)
+{
+	CLEANUP(variables_free) struct variables variables = {0};
+	CLEANUP(cleanup_exec) struct exec *exec = NULL;
+	CLEANUP(buffer_free) struct buffer said = BUFFER_INIT(DUMP_BLOCK_LIMIT);
+	CLEANUP(buffer_free) struct buffer errors = BUFFER_INIT(PSQL_ERRORS_LIMIT);
+	enum status status = connection(server, database, server->password, &variables, error);
+	const struct exec_request request = {
+		.container = server->store.container,
+		.arguments = arguments,
+		.environment = (const char *const *)variables.texts,
+	};
+	if (status == STATUS_OK) {
+		status = runtime_exec_open(server->store.runtime, &request, &exec, error);
+	}
+	for (bool ended = false, begun = false; status == STATUS_OK && !ended;) {
+		status = runtime_exec_read(exec, &said, &errors, begun ? -1 : PSQL_WATCH_MILLISECONDS, &ended, error);
+		if (status == STATUS_OK && said.length > 0) {
+			begun = true;
+			status = sink_write(output, said.data, said.length, error);
+			buffer_clear(&said);
+		} else if (status == STATUS_OK && !begun && !ended) {
+			status = watch->waits(watch, error);
+		}
+	}
+	int exit_code = 0;
+	if (status == STATUS_OK) {
+		status = runtime_exec_finish(exec, &exit_code, error);
+	}
+	return status == STATUS_OK && exit_code != 0 ? failed(server, arguments[0], exit_code, &errors, error) : status;
+}
+
 bool psql_needs_no_password(struct postgresql *server, const char *database)
 {
 	static const char *const arguments[] = {"psql", "-X", "-q", "-w", "-c", "SELECT 1", NULL};
@@ -197,75 +230,6 @@ bool psql_needs_no_password(struct postgresql *server, const char *database)
 	/* Not a word that anyone has for a password; an empty one would let ~/.pgpass speak. */
 	return connection(server, database, "\x01", &variables, &ignored) == STATUS_OK &&
 		   run(server, &variables, arguments, NULL, NULL, &ignored) == STATUS_OK;
-}
-
-/* --- a dump that is begun before it is read ----------------------------------------------------------------------- */
-
-struct psql_dump {
-	struct postgresql *server;
-	const char *program;
-	struct exec *exec;
-	struct buffer said;
-	struct buffer errors;
-};
-
-enum status psql_dump_begin(struct postgresql *server, const char *database, const char *const *arguments,
-							struct psql_dump **ret_dump, struct error *error)
-{
-	CLEANUP(variables_free) struct variables variables = {0};
-	CLEANUP(cleanup_psql_dump) struct psql_dump *dump = calloc(1, sizeof *dump);
-	if (dump == NULL) {
-		return error_memory(error);
-	}
-	dump->server = server;
-	dump->program = arguments[0];
-	dump->said = (struct buffer)BUFFER_INIT(DUMP_BLOCK_LIMIT);
-	dump->errors = (struct buffer)BUFFER_INIT(PSQL_ERRORS_LIMIT);
-	enum status status = connection(server, database, server->password, &variables, error);
-	const struct exec_request request = {
-		.container = server->store.container,
-		.arguments = arguments,
-		.environment = (const char *const *)variables.texts,
-	};
-	if (status == STATUS_OK) {
-		status = runtime_exec_open(server->store.runtime, &request, &dump->exec, error);
-	}
-	if (status == STATUS_OK) {
-		*ret_dump = MOVE(dump);
-	}
-	return status;
-}
-
-enum status psql_dump_read(struct psql_dump *dump, struct sink *output, struct psql_watch *watch, struct error *error)
-{
-	enum status status = STATUS_OK;
-	for (bool ended = false, begun = false; status == STATUS_OK && !ended;) {
-		status = runtime_exec_read(dump->exec, &dump->said, &dump->errors, begun ? -1 : PSQL_WATCH_MILLISECONDS, &ended,
-								   error);
-		if (status == STATUS_OK && dump->said.length > 0) {
-			begun = true;
-			status = sink_write(output, dump->said.data, dump->said.length, error);
-			buffer_clear(&dump->said);
-		} else if (status == STATUS_OK && !begun && !ended) {
-			status = watch->waits(watch, error);
-		}
-	}
-	int exit_code = 0;
-	if (status == STATUS_OK) {
-		status = runtime_exec_finish(dump->exec, &exit_code, error);
-	}
-	return status == STATUS_OK && exit_code != 0 ? failed(dump->server, dump->program, exit_code, &dump->errors, error)
-												 : status;
-}
-
-void psql_dump_free(struct psql_dump *dump)
-{
-	if (dump != NULL) {
-		runtime_exec_free(dump->exec);
-		buffer_free(&dump->said);
-		buffer_free(&dump->errors);
-		free(dump);
-	}
 }
 
 /* --- a session that is talked with ------------------------------------------------------------------------------- */

@@ -36,32 +36,17 @@ enum status psql_load(struct postgresql *server, const char *database, bool tran
 enum status psql_dump(struct postgresql *server, const char *database, const char *const *arguments,
 					  struct sink *output, struct error *error) MUST_CHECK;
 
-/* True if a session in `database` can be opened with another password, or none: the local socket asks for none. */
-bool psql_needs_no_password(struct postgresql *server, const char *database);
-
-/* --- a dump that is begun before it is read ----------------------------------------------------------------------- */
-
-struct psql_dump;
-
 /* Told again and again that a program has not written anything yet: it may be waiting for something. */
 struct psql_watch {
 	enum status (*waits)(struct psql_watch *watch, struct error *error);
 };
 
-/* Starts pg_dump (`arguments`, lent), which goes on until what it has written fills what lies between it and us. */
-enum status psql_dump_begin(struct postgresql *server, const char *database, const char *const *arguments,
-							struct psql_dump **ret_dump, struct error *error) MUST_CHECK;
+/* As psql_dump; `watch` is asked every PSQL_WATCH_MILLISECONDS until the first byte comes. */
+enum status psql_dump_watched(struct postgresql *server, const char *database, const char *const *arguments,
+							  struct sink *output, struct psql_watch *watch, struct error *error) MUST_CHECK;
 
-/*
- * All of its text to `output`; its exit code has to be 0. `watch` is asked every PSQL_WATCH_MILLISECONDS until the
- * first byte comes.
- */
-enum status psql_dump_read(struct psql_dump *dump, struct sink *output, struct psql_watch *watch,
-						   struct error *error) MUST_CHECK;
-
-/* Ends the program if it has not ended. */
-void psql_dump_free(struct psql_dump *dump);
-CLEANUP_DEFINE(psql_dump, struct psql_dump, psql_dump_free)
+/* True if a session in `database` can be opened with another password, or none: the local socket asks for none. */
+bool psql_needs_no_password(struct postgresql *server, const char *database);
 
 /* --- a session that is talked with ------------------------------------------------------------------------------- */
 

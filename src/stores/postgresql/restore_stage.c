@@ -5,11 +5,12 @@
 #include "pipeline/file.h"
 
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 
 enum {
 	SQL_LIMIT = 4 * RESTORE_GLOBALS_LIMIT, /* bytes of the SQL that is made of roles and tablespaces */
-	LOADS_AT_ONCE = 4,
+	LOADS_AT_ONCE = 2,
 	FIRST_SERVER_WITH_GRANTORS = 16, /* that checks whether the grantor of a membership may give it */
 };
 
@@ -110,7 +111,7 @@ static enum status hand_on(void *context, size_t index, const struct crew_end *e
 
 /* Two transactions that change one role get into each other's way: with loading superusers, one database at a time. */
 static enum status stage_databases(struct postgresql *server, const char *path, const struct dump_layout *layout,
-								   struct progress *progress, struct error *error)
+								   size_t at_once, struct progress *progress, struct error *error)
 {
 	static const char query[] = "SELECT name FROM public.loading_superuser LIMIT 1;";
 	struct loading loading = {.server = server, .path = path, .layout = layout};
@@ -118,7 +119,7 @@ static enum status stage_databases(struct postgresql *server, const char *path, 
 	enum status status = psql_query(server, RESTORE_STATE_DATABASE, query, &rows, error);
 	const struct crew_plan plan = {
 		.count = layout->count,
-		.at_once = rows.length > 0 ? 1 : LOADS_AT_ONCE,
+		.at_once = rows.length > 0 ? 1 : at_once,
 		.context = &loading,
 		.work = load_one,
 		.ended = hand_on,
@@ -149,9 +150,11 @@ static enum status read_globals(struct postgresql *server, const char *path, con
 	return restore_globals_from_file(path, layout->globals_end, false, globals, error);
 }
 
-static enum status stage(struct postgresql *server, const char *path, struct dump_layout *layout,
-						 struct restore_globals *globals, struct progress *progress, struct error *error)
+static enum status stage(struct postgresql *server, const char *path, size_t at_once, struct progress *progress,
+						 struct error *error)
 {
+	CLEANUP(dump_layout_free) struct dump_layout layout = {0};
+	CLEANUP(restore_globals_free) struct restore_globals globals = RESTORE_GLOBALS_INIT;
 	struct stat attributes;
 	if (stat(path, &attributes) != 0) {
 		return error_set_errno(error, "cannot look at %s", path);
@@ -159,26 +162,32 @@ static enum status stage(struct postgresql *server, const char *path, struct dum
 	struct source *file = NULL;
 	enum status status = file_source_new(path, &file, error);
 	if (status == STATUS_OK) {
-		status = dump_layout_read(file, NULL, layout, error);
+		status = dump_layout_read(file, NULL, &layout, error);
 	}
 	if (status == STATUS_OK) {
-		status = read_globals(server, path, layout, globals, error);
+		status = read_globals(server, path, &layout, &globals, error);
 	}
 	if (status == STATUS_OK) {
-		status = restore_preflight(server, layout, globals, (uint64_t)attributes.st_size, progress, error);
+		status = restore_preflight(server, &layout, &globals, (uint64_t)attributes.st_size, progress, error);
 	}
 	if (status == STATUS_OK) {
 		status = restore_state_create(server, error);
 	}
 	CLEANUP(buffer_free) struct buffer tablespaces = BUFFER_INIT(PSQL_ROWS_LIMIT);
 	if (status == STATUS_OK) {
-		status = make_roles(server, globals, &tablespaces, error);
+		status = make_roles(server, &globals, &tablespaces, error);
 	}
 	if (status == STATUS_OK) {
 		status = make_tablespaces(server, &tablespaces, error);
 	}
 	progress_step(progress, "loading", (uint64_t)attributes.st_size);
-	return status == STATUS_OK ? stage_databases(server, path, layout, progress, error) : status;
+	return status == STATUS_OK ? stage_databases(server, path, &layout, at_once, progress, error) : status;
+}
+
+/* Each load keeps a lock of all that it makes, and the server has room for so many in all. */
+static bool is_short_of_locks(const struct error *error)
+{
+	return strstr(error->hint, "max_locks_per_transaction") != NULL;
 }
 
 enum status restore_stage(struct store *store, const char *path, const struct artefact *artefact,
@@ -186,13 +195,15 @@ enum status restore_stage(struct store *store, const char *path, const struct ar
 {
 	(void)artefact; /* the version is read again with the layout */
 	struct postgresql *server = (struct postgresql *)store;
-	struct dump_layout layout = {0};
-	struct restore_globals globals = RESTORE_GLOBALS_INIT;
 	enum status status = restore_finish_leftovers(server, progress, error);
 	if (status == STATUS_OK) {
-		status = stage(server, path, &layout, &globals, progress, error);
+		status = stage(server, path, LOADS_AT_ONCE, progress, error);
 	}
-	restore_globals_free(&globals);
-	dump_layout_free(&layout);
+	if (status != STATUS_OK && is_short_of_locks(error)) {
+		status = restore_finish_leftovers(server, progress, error);
+		if (status == STATUS_OK) {
+			status = stage(server, path, 1, progress, error);
+		}
+	}
 	return status;
 }
