@@ -62,7 +62,7 @@ static void *work(void *context)
 {
 	struct member *member = context;
 	struct crew *crew = member->crew;
-	(void)interrupt_obey(&crew->stop);
+	interrupt_obey(&crew->stop);
 	do_piece(member);
 	pthread_mutex_lock(&crew->mutex);
 	member->state = MEMBER_DONE;

@@ -27,8 +27,8 @@ struct crew_plan {
 	enum status (*work)(void *context, size_t index, struct progress *progress, struct error *error);
 
 	/*
-	 * Hears of each that was begun, in the thread of who called crew_run, as they end. If it fails,
-	 * no other is begun and those at work are asked to stop (interrupt_check).
+	 * Hears of each that was begun, in the thread of who called crew_run, as they end. If it fails, no other is begun
+	 * and those at work are asked to stop (interrupt_check).
 	 */
 	enum status (*ended)(void *context, size_t index, const struct crew_end *end, struct error *error);
 };

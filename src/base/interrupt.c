@@ -70,11 +70,9 @@ void interrupt_unlimit(void)
 	limit = 0;
 }
 
-const struct interrupt_stop *interrupt_obey(const struct interrupt_stop *stop)
+void interrupt_obey(const struct interrupt_stop *stop)
 {
-	const struct interrupt_stop *before = obeyed;
 	obeyed = stop;
-	return before;
 }
 
 const struct interrupt_stop *interrupt_obeyed(void)

@@ -34,8 +34,8 @@ struct interrupt_stop {
 	const struct interrupt_stop *outer; /* NULL: none */
 };
 
-/* The calling thread obeys it from now on, instead of what it obeyed before, which is returned; NULL: none. */
-const struct interrupt_stop *interrupt_obey(const struct interrupt_stop *stop);
+/* The calling thread obeys it from now on, instead of what it obeyed before; NULL: none. */
+void interrupt_obey(const struct interrupt_stop *stop);
 
 /* What the calling thread obeys. */
 const struct interrupt_stop *interrupt_obeyed(void);

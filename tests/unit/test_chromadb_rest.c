@@ -148,6 +148,24 @@ static void a_file_a_second_from_the_future_is_being_written(void **state)
 	assert_false(is_at_rest(*state));
 }
 
+/* By a minute, as far as some engine's clock may be ahead of ours. */
+static void a_rewrite_by_a_clock_that_is_ahead_is_not_at_rest(void **state)
+{
+	make_segment(*state, -60, NULL);
+	assert_false(is_at_rest(*state));
+	write_file(in_segment(*state, CHROMADB_PICKLE), ".");
+	make_older(in_segment(*state, CHROMADB_PICKLE), -59);
+	assert_false(is_at_rest(*state));
+}
+
+/* However far ahead: beside a pickle it is that which tells. */
+static void a_file_newer_than_a_pickle_from_the_future_is_not_at_rest(void **state)
+{
+	make_segment(*state, -LONG_AGO, ".");
+	make_older(in_segment(*state, "header.bin"), -LONG_AGO - 1);
+	assert_false(is_at_rest(*state));
+}
+
 static void a_segment_that_was_written_before_the_clock_was_set_back_is_at_rest(void **state)
 {
 	make_segment(*state, -LONG_AGO, NULL);
@@ -238,6 +256,8 @@ int main(void)
 		scratch_test(a_segment_without_a_pickle_that_is_quiet_is_at_rest),
 		scratch_test(a_segment_without_a_pickle_that_is_being_written_is_not_at_rest),
 		scratch_test(a_file_a_second_from_the_future_is_being_written),
+		scratch_test(a_rewrite_by_a_clock_that_is_ahead_is_not_at_rest),
+		scratch_test(a_file_newer_than_a_pickle_from_the_future_is_not_at_rest),
 		scratch_test(a_segment_that_was_written_before_the_clock_was_set_back_is_at_rest),
 		scratch_test(a_rewrite_after_the_clock_was_set_back_is_not_hidden_by_an_older_pickle),
 		scratch_test(each_missing_file_beside_a_pickle_is_not_at_rest),
