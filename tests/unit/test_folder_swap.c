@@ -56,7 +56,7 @@ static enum status put_here(struct runtime *here, const struct container *in, co
 	(void)in;
 	char command[PATH_MAX + 64];
 	char block[4096];
-	snprintf(command, sizeof command, "tar -x --numeric-owner -p -C '%s' 2>/dev/null", path);
+	snprintf(command, sizeof command, "tar -x --delay-directory-restore --numeric-owner -p -C '%s' 2>/dev/null", path);
 	FILE *program = popen(command, "we");
 	assert_non_null(program);
 	enum status status = STATUS_OK;
