@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -63,7 +64,8 @@ __attribute__((constructor)) static void arm_from_environment(void)
 {
 	static const char *const names[] = {
 		[FAULT_MEMORY] = "memory", [FAULT_WRITE] = "write", [FAULT_FLUSH] = "flush",   [FAULT_NAME] = "name",
-		[FAULT_OPEN] = "open",     [FAULT_READ] = "read",   [FAULT_REMOVE] = "remove", [FAULT_CLOCK] = "clock"};
+		[FAULT_OPEN] = "open",     [FAULT_READ] = "read",   [FAULT_REMOVE] = "remove", [FAULT_CLOCK] = "clock",
+		[FAULT_ANSWER] = "answer", [FAULT_REFUSE] = "refuse"};
 	const char *wanted = getenv("WHISPERBACKUP_FAULT");
 	if (wanted == NULL) {
 		return;
@@ -424,4 +426,67 @@ time_t time(time_t *ret_time)
 		*ret_time = now.tv_sec;
 	}
 	return now.tv_sec;
+}
+
+/* --- what is answered --------------------------------------------------------------------------------------------------
+ */
+
+/* Makes a refusal of a reply, of `length` bytes so far. One that has no body by its nature would be waited for. */
+static size_t refuse(char *reply, size_t length)
+{
+	static const char refusal[] = "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n";
+	static const char *const without_body[] = {"101", "204"};
+	for (size_t i = 0; i < sizeof without_body / sizeof *without_body; i++) {
+		if (memcmp(reply + strlen("HTTP/1.1 "), without_body[i], 3) == 0 && length >= strlen(refusal)) {
+			memcpy(reply, refusal, strlen(refusal));
+			return strlen(refusal);
+		}
+	}
+	memcpy(reply + strlen("HTTP/1.1 "), "500", 3);
+	return length;
+}
+
+static bool says_well(const char *reply, size_t length)
+{
+	static const char *const well[] = {"HTTP/1.1 2", "HTTP/1.1 101"};
+	for (size_t i = 0; i < sizeof well / sizeof *well; i++) {
+		if (length > strlen("HTTP/1.1 200") && memcmp(reply, well[i], strlen(well[i])) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Of each descriptor: was the last request sent there one whose answers count? */
+enum { MOST_DESCRIPTORS = 4096 };
+static atomic_bool counts[MOST_DESCRIPTORS];
+
+static void note_request(int fd, const char *request, size_t length)
+{
+	const char *end = memchr(request, '\r', length);
+	bool is_request = end != NULL && memmem(request, (size_t)(end - request), " HTTP/1.1", strlen(" HTTP/1.1")) != NULL;
+	if (is_request && fd < MOST_DESCRIPTORS) {
+		bool wanted = folder == NULL || memmem(request, (size_t)(end - request), folder, strlen(folder)) != NULL;
+		atomic_store(&counts[fd], wanted);
+	}
+}
+
+ssize_t send(int fd, const void *bytes, size_t length, int flags)
+{
+	note_request(fd, bytes, length);
+	return syscall(SYS_sendto, fd, bytes, length, flags, NULL, 0);
+}
+
+ssize_t recv(int fd, void *bytes, size_t length, int flags)
+{
+	bool counted = fd < MOST_DESCRIPTORS && atomic_load(&counts[fd]) && (flags & MSG_PEEK) == 0;
+	if (counted && fails(FAULT_ANSWER, ECONNRESET)) {
+		return -1;
+	}
+	ssize_t got = syscall(SYS_recvfrom, fd, bytes, length, flags, NULL, NULL);
+	if (got > 0 && counted && atomic_load(&armed) == FAULT_REFUSE && says_well(bytes, (size_t)got) &&
+		fails(FAULT_REFUSE, 0)) {
+		return (ssize_t)refuse(bytes, (size_t)got);
+	}
+	return got;
 }

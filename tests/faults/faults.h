@@ -9,7 +9,8 @@
  * A program that is run by others is told by its environment:
  *
  *   WHISPERBACKUP_FAULT        KIND:N, the Nth call fails; KIND:N+, all from the Nth on do, like on a disk that is full
- *   WHISPERBACKUP_FAULT_BELOW  the folder in which calls count and fail; without it all do
+ *   WHISPERBACKUP_FAULT_BELOW  the folder in which calls count and fail; without it all do. Of answers and refusals, those
+ *                              to requests that have this in their first line.
  *   WHISPERBACKUP_FAULT_NOTE   a file that is made when the Nth call is reached
  */
 #ifndef WHISPERBACKUP_TESTS_FAULTS_H
@@ -27,6 +28,8 @@ enum fault_kind {
 	FAULT_READ,   /* read, pread, readv: EIO */
 	FAULT_REMOVE, /* unlink, rmdir, remove: EIO */
 	FAULT_CLOCK,  /* clock_gettime of the date, time: from the Nth on it is an hour ago. No folder narrows it. */
+	FAULT_ANSWER, /* recv: ECONNRESET */
+	FAULT_REFUSE, /* an HTTP reply that says that it went well: it did, but the reply says 500 */
 };
 
 /* From here on the `nth` call fails, counted from 1; with `onwards` those behind it too. `below` is lent, or NULL. */

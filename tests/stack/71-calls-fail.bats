@@ -1,7 +1,8 @@
 #!/usr/bin/env bats
 # shellcheck shell=bats disable=SC2030,SC2031,SC2154
-# A disk that fails, or is full, from some call on, and a clock that is set back at some point, while a backup is made and
-# while data is restored: the program with faults in it (tests/faults), on the real stack.
+# A disk that fails, or is full, from some call on, an engine whose answers are lost or refuse, and a clock that is set back
+# at some point, while a backup is made and while data is restored: the program with faults in it (tests/faults), on the
+# real stack.
 
 load helpers
 
@@ -27,6 +28,7 @@ setup() {
 }
 
 teardown() {
+	[[ -n ${BATS_TEST_COMPLETED:-} ]] || cat "$BATS_TEST_TMPDIR/last" 2>/dev/null || true
 	stack_up
 	quietly "$WHISPERBACKUP" recover
 	forget_new_backups
@@ -60,13 +62,15 @@ faulty() { # FAULT FOLDER COMMAND ARGUMENT..: sets $result and $errors
 	((result < 99)) || fail "$1: it died, or a sanitizer found something: $result" "$errors"
 }
 
-# With the Nth call failing, for an N that grows fast, until the program does not get so far.
+# With the Nth call failing, for an N that grows fast (for each, if all are wanted), until the program does not get so far.
 each_fault() { # KIND[+] FOLDER CHECK COMMAND ARGUMENT..
-	local n
-	for ((n = 1; ; n = n * 3 + (n == 1))); do
+	local n next='n * 3 + (n == 1)'
+	[[ ${WHISPERBACKUP_TORTURE:-} != full ]] || next='n + 1'
+	for ((n = ${WHISPERBACKUP_TORTURE_FROM:-1}; ; n = next)); do
 		fault="${1%+}:$n${1//[a-z]/}"
 		faulty "$fault" "$2" "${@:4}"
 		[[ -e $note ]] || break
+		printf '%s: exit status %s\n%s\n' "$fault" "$result" "$errors" >"$BATS_TEST_TMPDIR/last" # for teardown
 		[[ $result -eq 0 || -n $errors ]] || fail "$fault: it failed without a word"
 		"$3"
 		runs=$((runs + 1))
@@ -90,9 +94,9 @@ backup_is_made() {
 	backups_are_good
 }
 
-each_fault_of_create() { # KIND[+] [CHECK]
-	each_fault "$1" "$BACKUP_DIR" "${2:-backups_are_good}" create --only $stores
-	((runs >= 2)) || fail "no call of that kind was reached"
+each_fault_of_create() { # KIND[+] [CHECK [FOLDER]]
+	each_fault "$1" "${3:-$BACKUP_DIR}" "${2:-backups_are_good}" create --only $stores
+	((runs >= 1)) || fail "no call of that kind was reached"
 	program 0 create --only $stores # as if nothing had been
 	assert_no_leftovers
 }
@@ -111,6 +115,38 @@ each_fault_of_create() { # KIND[+] [CHECK]
 
 @test "one whose disk cannot be read lists nothing that is not whole" {
 	each_fault_of_create read
+}
+
+# What is left with the engine, the next command clears away.
+backups_are_good_later() {
+	quietly "$WHISPERBACKUP" recover
+	backups_are_good
+}
+
+@test "an engine that hangs up while a backup is made lists nothing that is not whole, and nothing stays paused" {
+	each_fault_of_create answer backups_are_good HTTP
+}
+
+@test "one that hangs up when it is to pause or to thaw: the same" {
+	each_fault_of_create answer backups_are_good /pause
+	each_fault_of_create answer backups_are_good /unpause
+}
+
+@test "one that is not there any more from some point of a backup on: the same, by the next command" {
+	each_fault_of_create answer+ backups_are_good_later HTTP
+}
+
+@test "one that says that it failed, and did not, while a backup is made: the same" {
+	each_fault_of_create refuse backups_are_good HTTP
+}
+
+@test "one that says so when it has paused or thawed: the same" {
+	each_fault_of_create refuse backups_are_good /pause
+	each_fault_of_create refuse backups_are_good /unpause
+}
+
+@test "one that says so from some point of a backup on: the same, by the next command" {
+	each_fault_of_create refuse+ backups_are_good_later HTTP
 }
 
 @test "a clock that is set back an hour while a backup is made does it no harm" {
@@ -146,7 +182,7 @@ data_is_restored() {
 
 each_fault_of_restore() { # KIND[+] FOLDER [CHECK]
 	each_fault "$1" "$2" "${3:-one_state_or_the_other}" restore $kept --only $folders --yes --no-safety-backup
-	((runs >= 2)) || fail "no call of that kind was reached"
+	((runs >= 1)) || fail "no call of that kind was reached"
 	program 0 restore $kept --only $folders --yes --no-safety-backup
 	assert_equal "$(marks)" 'backup backup'
 	write_mark live
@@ -176,4 +212,30 @@ find_volumes() { # sets $volumes: the folder on this machine that has the stores
 
 @test "a clock that is set back an hour while data is restored does it no harm" {
 	each_fault_of_restore clock / data_is_restored
+}
+
+@test "an engine that hangs up while data is restored: as before, or restored" {
+	each_fault_of_restore answer HTTP
+}
+
+@test "one that hangs up when it is to stop or to start: the same" {
+	each_fault_of_restore answer /stop
+	each_fault_of_restore answer /start
+}
+
+@test "one that is not there any more from some point of a restore on: the same, by the next command" {
+	each_fault_of_restore answer+ HTTP
+}
+
+@test "one that says that it failed, and did not, while data is restored: the same" {
+	each_fault_of_restore refuse HTTP
+}
+
+@test "one that says so when it has stopped or started: the same" {
+	each_fault_of_restore refuse /stop
+	each_fault_of_restore refuse /start
+}
+
+@test "one that says so from some point of a restore on: the same, by the next command" {
+	each_fault_of_restore refuse+ HTTP
 }
