@@ -148,7 +148,8 @@ if [[ $scope == all ]]; then
     need_program mandoc mandoc
     need_program zsh zsh
     need_program setsid util-linux
-    # File systems that clone files.
+    # File systems of the tests' own: ones that clone files, have quotas, or cannot be read.
+    need_program mkfs.ext4 e2fsprogs
     need_program mkfs.xfs xfsprogs
     need_program mkfs.btrfs btrfs-progs
     need_program crontab cron

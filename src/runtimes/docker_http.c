@@ -156,8 +156,9 @@ enum status docker_request(struct docker *docker, const char *method, json_t *bo
 	if (strcmp(method, "POST") == 0) {
 		curl_easy_setopt(curl, CURLOPT_POSTFIELDS, text != NULL ? text : "");
 	}
-	/* Over a connection that was used before and breaks, libcurl sends a request again (transfer.c, Curl_retry_request):
-	 * of two pauses the second is refused, and looks like one that somebody else had made before. */
+	/* Over a connection that was used before and breaks, libcurl sends a request again (transfer.c,
+	 * Curl_retry_request): of two pauses the second is refused, and looks like one that somebody else had made before.
+	 */
 	curl_easy_setopt(curl, CURLOPT_FRESH_CONNECT, strcmp(method, "GET") == 0 ? 0L : 1L);
 	CURLcode result = docker->watch != NULL ? perform_watched(curl, docker->watch) : curl_easy_perform(curl);
 	curl_slist_free_all(headers);

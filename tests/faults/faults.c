@@ -63,8 +63,8 @@ bool fault_disarm(void)
 __attribute__((constructor)) static void arm_from_environment(void)
 {
 	static const char *const names[] = {
-		[FAULT_MEMORY] = "memory", [FAULT_WRITE] = "write", [FAULT_FLUSH] = "flush",   [FAULT_NAME] = "name",
-		[FAULT_OPEN] = "open",     [FAULT_READ] = "read",   [FAULT_REMOVE] = "remove", [FAULT_CLOCK] = "clock",
+		[FAULT_MEMORY] = "memory", [FAULT_WRITE] = "write",  [FAULT_FLUSH] = "flush",   [FAULT_NAME] = "name",
+		[FAULT_OPEN] = "open",     [FAULT_READ] = "read",    [FAULT_REMOVE] = "remove", [FAULT_CLOCK] = "clock",
 		[FAULT_ANSWER] = "answer", [FAULT_REFUSE] = "refuse"};
 	const char *wanted = getenv("WHISPERBACKUP_FAULT");
 	if (wanted == NULL) {
@@ -428,7 +428,7 @@ time_t time(time_t *ret_time)
 	return now.tv_sec;
 }
 
-/* --- what is answered --------------------------------------------------------------------------------------------------
+/* --- what is answered ------------------------------------------------------------------------------------------------
  */
 
 /* Makes a refusal of a reply, of `length` bytes so far. One that has no body by its nature would be waited for. */

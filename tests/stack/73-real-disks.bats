@@ -1,0 +1,171 @@
+#!/usr/bin/env bats
+# shellcheck shell=bats disable=SC2030,SC2031,SC2154
+# Disks that really fail: file systems of their own in files, with a quota, on a device that has promised more room than it
+# has (a thin volume, a virtual machine's disk), or on one that cannot be read in places.
+
+load helpers
+
+stores=postgresql,redis,chromadb
+
+setup_file() {
+	[[ $(id -u) == 0 ]] || skip 'a file system can be mounted by root alone'
+	stack_up
+	seed postgresql redis chromadb
+}
+
+setup() {
+	disk=$BATS_TEST_TMPDIR/disk
+	room=$BATS_TEST_TMPDIR/room
+	mkdir "$disk" "$room"
+	volume=''
+}
+
+teardown() {
+	if [[ -n $volume ]]; then
+		stop_services chromadb
+		umount "$volume"
+	fi
+	unmount 2>/dev/null || true
+	stack_up
+	quietly "$WHISPERBACKUP" recover
+}
+
+unmount() {
+	umount "$disk"
+	umount --lazy "$room" # the loop device lets go of it a moment later
+}
+
+mount_image() { # TYPE [MKFS-OPTION..]: $room/image at $disk
+	"mkfs.$1" -q "${@:2}" "$room/image" >/dev/null
+	mount -o loop "$room/image" "$disk" || skip "this system mounts no $1 from a file"
+	chmod 700 "$disk"
+}
+
+# A file system of half a GiB on a device that can keep so much of it. Without a journal, and with its tables written at
+# once, it goes on when something cannot be written.
+mount_thin() { # MEGABYTES
+	mount -t tmpfs -o "size=$1m" none "$room" || skip 'no tmpfs can be mounted here'
+	truncate -s 512M "$room/image"
+	mount_image ext4 -O ^has_journal -N 4096 -E lazy_itable_init=0
+}
+
+nothing_is_listed() {
+	assert_equal "$(find "$BACKUP_DIR" -mindepth 1 -maxdepth 1 -name 'whisperengine_backup_*')" ''
+}
+
+nothing_stands_still() {
+	assert_all_running
+	assert_nothing_paused
+}
+
+# --- the backup folder ------------------------------------------------------------------------------------------------
+
+@test "a quota that is used up ends the backup with a word about it, wherever that is, and nothing is listed" {
+	local kilobytes refused=0
+	command -v mkfs.btrfs >/dev/null || skip 'there is no mkfs.btrfs'
+	truncate -s 512M "$room/image"
+	mount_image btrfs
+	btrfs quota enable "$disk"
+	for ((kilobytes = 100; ; kilobytes *= 4)); do
+		btrfs subvolume create "$disk/$kilobytes" >/dev/null
+		chmod 700 "$disk/$kilobytes"
+		btrfs qgroup limit "${kilobytes}K" "$disk/$kilobytes"
+		export BACKUP_DIR=$disk/$kilobytes
+		run --separate-stderr "$WHISPERBACKUP" create --only $stores
+		nothing_stands_still
+		[[ $status -ne 3 && $status -ne 0 ]] || break
+		assert_equal "$status" 1
+		assert_contains "$stderr" 'Disk quota exceeded'
+		assert_contains "$stderr" 'hint: '
+		nothing_is_listed
+		assert_nothing_partial
+		refused=$((refused + 1))
+	done
+	((refused >= 2)) || fail 'the quota was never used up'
+	program 0 verify latest
+}
+
+@test "a disk that has promised more room than it has is found out before a backup is listed" {
+	local megabytes refused=0
+	for ((megabytes = 4; ; megabytes *= 3)); do
+		mount_thin "$megabytes"
+		export BACKUP_DIR=$disk
+		run --separate-stderr "$WHISPERBACKUP" create --only $stores
+		nothing_stands_still
+		if [[ $status -eq 0 ]]; then
+			umount "$disk" # so that nothing is read from memory that is not on the disk
+			mount -o loop "$room/image" "$disk"
+			program 0 verify latest
+			break
+		fi
+		assert_equal "$status" 1
+		nothing_is_listed
+		refused=$((refused + 1))
+		unmount
+	done
+	((refused >= 1)) || fail 'the disk was never full'
+}
+
+place_of() { # FILE: where on the device it begins, in bytes
+	filefrag -b1 -v "$1" | sed -n 's/^ *0: *0\.\. *[0-9]*: *\([0-9]*\)\.\..*/\1/p'
+}
+
+# Gives the file other places, until all the others lie before it.
+move_to_the_end() { # FILE
+	local other number=0
+	for other in "${1%/*}"/*; do
+		while [[ $other != "$1" && $(place_of "$1") -lt $(place_of "$other") ]]; do
+			number=$((number + 1))
+			cp -a "$1" "$disk/.more" # what is in the way stays
+			mv "$1" "$disk/.before-$number"
+			mv "$disk/.more" "$1"
+			sync -f "$1"
+		done
+	done
+}
+
+@test "a backup on a disk that cannot be read in places is said to be unreadable, and no restore begins with it" {
+	local file place
+	truncate -s 512M "$room/image"
+	mount_image ext4 -O ^has_journal -E lazy_itable_init=0
+	export BACKUP_DIR=$disk
+	quietly "$WHISPERBACKUP" create --only $stores
+	file=$(backup_path)/chromadb_backup.tar.gz
+	sync -f "$disk"
+	move_to_the_end "$file"
+	place=$(place_of "$file")
+	umount "$disk" # so that all has to be read from the disk
+	mount -o loop "$room/image" "$disk"
+	truncate -s $((place + 100000)) "$room/image" # the device keeps its size, but has nothing behind that place
+	live_fingerprint >"$BATS_TEST_TMPDIR/before"
+	program 1 restore latest --yes --no-safety-backup
+	assert_contains "$errors" 'Input/output error'
+	assert_fingerprint "$BATS_TEST_TMPDIR/before"
+	nothing_stands_still
+	program 5 verify latest
+	assert_contains "$errors" 'Input/output error'
+}
+
+# --- a volume ---------------------------------------------------------------------------------------------------------
+
+@test "where a volume's disk has promised more room than it has, a restore leaves all as it was" {
+	local data
+	data=$(docker inspect --format '{{range .Mounts}}{{if eq .Destination "/chroma/chroma"}}{{.Source}}{{end}}{{end}}' "$(container chromadb)")
+	[[ -d $data ]] || skip 'the volumes cannot be reached from here'
+	quietly "$WHISPERBACKUP" create --only redis,chromadb
+	stop_services chromadb
+	mount_thin $(($(du -sm "$data" | cut -f1) + 12)) # room for a few more, but not for the data once more
+	cp -a "$data/." "$disk/"
+	sync -f "$disk"
+	volume=$data
+	mount --bind "$disk" "$volume"
+	start_services chromadb
+	wait_until is_healthy chromadb
+	chroma_post '' '{"name":"sample_live"}' >/dev/null
+	live_fingerprint >"$BATS_TEST_TMPDIR/before"
+	program 1 restore latest --yes --no-safety-backup --only redis,chromadb
+	assert_contains "$errors" 'everything is as it was before'
+	assert_fingerprint "$BATS_TEST_TMPDIR/before"
+	nothing_stands_still
+	assert_no_leftovers
+}
