@@ -12,6 +12,7 @@ static void fill(struct error *error, enum status status, const char *format, va
 {
 	error->status = status;
 	error->hint[0] = '\0';
+	error->on_the_way = false;
 	vsnprintf(error->message, sizeof error->message, format, arguments);
 	text_make_plain(error->message);
 }
@@ -77,6 +78,7 @@ void error_clear(struct error *error)
 	error->status = STATUS_OK;
 	error->message[0] = '\0';
 	error->hint[0] = '\0';
+	error->on_the_way = false;
 }
 
 enum status error_memory(struct error *error)

@@ -9,6 +9,7 @@
 #define WHISPERBACKUP_BASE_ERROR_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 /* One value for each failure that some caller acts on. */
@@ -36,6 +37,7 @@ struct error {
 	enum status status;
 	char message[ERROR_MESSAGE_SIZE]; /* what happened, one sentence without its full stop; plain (text_make_plain) */
 	char hint[ERROR_HINT_SIZE];       /* what to do next, or empty */
+	bool on_the_way; /* the engine failed, or was not heard: what it was asked for may be done or not */
 };
 
 /* Fills in `error` (any earlier content is replaced, the hint emptied) and returns `status`. */

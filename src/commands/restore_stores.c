@@ -153,6 +153,19 @@ enum status restore_stores_swap(struct restore_work *work, struct error *error)
 	return STATUS_OK;
 }
 
+/* A second time if the engine failed: a rollback goes on where it was. */
+static enum status roll_back_one(struct restore_work *work, size_t index, struct error *error)
+{
+	struct store *store = work->targets[index].store;
+	struct progress *progress = &work->display.progress;
+	progress_step(progress, "rolling back", 0);
+	enum status status = store_table[index]->rollback(store, progress, error);
+	if (status != STATUS_OK && error->on_the_way) {
+		status = store_table[index]->rollback(store, progress, error);
+	}
+	return status;
+}
+
 enum status restore_stores_roll_back(struct restore_work *work, struct error *error)
 {
 	size_t failures = 0;
@@ -166,8 +179,7 @@ enum status restore_stores_roll_back(struct restore_work *work, struct error *er
 		}
 		struct error failure;
 		display_begin(&work->display, store_table[i - 1]->name);
-		progress_step(&work->display.progress, "rolling back", 0);
-		enum status status = store_table[i - 1]->rollback(target->store, &work->display.progress, &failure);
+		enum status status = roll_back_one(work, i - 1, &failure);
 		if (status == STATUS_OK) {
 			display_end(&work->display, MARK_WARNING, "as it was before");
 		} else {

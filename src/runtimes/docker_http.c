@@ -77,6 +77,7 @@ enum status docker_curl_error(struct docker *docker, CURL *curl, CURLcode code, 
 	}
 	if (code == CURLE_COULDNT_CONNECT) {
 		(void)error_set(error, STATUS_UNAVAILABLE, "Docker not running: nothing answers at %s", docker->socket_path);
+		error->on_the_way = true;
 		return error_hint(error,
 						  "start Docker Desktop or the Docker service (check with: docker info), then ./bot.sh start");
 	}
@@ -84,6 +85,7 @@ enum status docker_curl_error(struct docker *docker, CURL *curl, CURLcode code, 
 		return error_memory(error);
 	}
 	(void)error_set(error, STATUS_UNAVAILABLE, "the connection to Docker broke: %s", curl_easy_strerror(code));
+	error->on_the_way = true;
 	return error_hint(error, "see whether Docker still runs: docker info");
 }
 
@@ -94,7 +96,9 @@ enum status docker_http_error(long code, const struct buffer *body, struct error
 	const char *message = json_string_value(json_object_get(json, "message"));
 	/* 409: the container is paused or not running (exec, pause, unpause). */
 	enum status status = code == 404 ? STATUS_NOT_FOUND : code == 409 ? STATUS_CONFLICT : STATUS_FAILED;
-	return error_set(error, status, "Docker says: %s", message != NULL ? message : "(an error without a text)");
+	(void)error_set(error, status, "Docker says: %s", message != NULL ? message : "(an error without a text)");
+	error->on_the_way = code >= 500;
+	return status;
 }
 
 static size_t collect(char *bytes, size_t size, size_t count, void *context)

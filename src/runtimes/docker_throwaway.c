@@ -54,7 +54,7 @@ static enum status read_log(struct docker *docker, const char *id, const char *t
 	return status;
 }
 
-/* Removes what carries the label, whoever has left it. */
+/* Removes what carries the label, whoever has left it, and the helpers beside it, which keep its volumes in use. */
 static enum status remove_labelled(struct docker *docker, const char *label, const char *value, size_t *ret_count,
 								   struct error *error)
 {
@@ -76,10 +76,25 @@ static enum status remove_labelled(struct docker *docker, const char *label, con
 	json_array_foreach (list, index, item) {
 		const char *id = json_string_value(json_object_get(item, "Id"));
 		if (id != NULL) {
+			size_t helpers = 0;
+			struct error ignored;
+			if (strcmp(label, HELPER_LABEL) != 0) {
+				(void)!remove_labelled(docker, HELPER_LABEL, id, &helpers, &ignored);
+			}
 			remove_container(docker, id);
 			*ret_count += 1;
 		}
 	}
+	return status;
+}
+
+/* One that we gave up would be made without us, and nobody would know of it. */
+static enum status create(struct docker *docker, json_t *body, const char *query, json_t **ret_reply,
+						  struct error *error)
+{
+	interrupt_hold();
+	enum status status = docker_request(docker, "POST", body, ret_reply, NULL, error, "/containers/create%s", query);
+	interrupt_release();
 	return status;
 }
 
@@ -106,8 +121,10 @@ enum status docker_helper(struct runtime *runtime, const struct container *conta
 		return error_memory(error);
 	}
 	CLEANUP(cleanup_json) json_t *reply = NULL;
-	status = docker_request(docker, "POST", body, &reply, NULL, error, "/containers/create");
+	status = create(docker, body, "", &reply, error);
 	if (status != STATUS_OK) {
+		struct error ignored; /* it may be there all the same */
+		(void)!remove_labelled(docker, HELPER_LABEL, container->id, &removed, &ignored);
 		return error_prefix(error, "cannot make a helper container beside %s", container->name);
 	}
 	const char *id = json_string_value(json_object_get(reply, "Id"));
@@ -178,8 +195,12 @@ enum status docker_throwaway(struct runtime *runtime, const struct throwaway *wa
 	if (body == NULL) {
 		return error_memory(error);
 	}
-	enum status status =
-		docker_request(docker, "POST", body, &reply, NULL, error, "/containers/create?name=%s", wanted->name);
+	CLEANUP(cleanup_free) char *name = NULL;
+	if (asprintf(&name, "?name=%s", wanted->name) < 0) {
+		name = NULL;
+		return error_memory(error);
+	}
+	enum status status = create(docker, body, name, &reply, error);
 	const char *id = json_string_value(json_object_get(reply, "Id"));
 	if (status == STATUS_OK && id == NULL) {
 		status = error_set(error, STATUS_FAILED, "Docker gave no id for it");

@@ -26,6 +26,7 @@ struct window {
 	struct window_plan plan;      /* lent */
 	double *paused;               /* clock_seconds when each was; 0: it is not */
 	double began;                 /* clock_seconds of the first pause; 0 before it */
+	bool unheard;                 /* a pause was asked for, and nothing heard of it: it may come at any time */
 	struct sigaction stop_action; /* what SIGTSTP did before */
 	pid_t guardian;
 	int pipe; /* write end; its closing wakes the guardian */
@@ -266,7 +267,8 @@ enum status window_pause(struct window *window, const struct container *containe
 	if (status == STATUS_CONFLICT || status == STATUS_NOT_FOUND) {
 		window->paused[index] = 0; /* refused: somebody else has paused, stopped or removed it */
 	} else if (status != STATUS_OK) {
-		clock_sleep(LATE_PAUSE_MILLISECONDS); /* a pause that we heard nothing of; closing the window thaws it */
+		window->unheard = true;
+		clock_sleep(LATE_PAUSE_MILLISECONDS); /* closing the window thaws it, and the guardian looks again */
 	}
 	return status;
 }
@@ -305,7 +307,7 @@ enum status window_close(struct window *window, double *ret_milliseconds, struct
 		return STATUS_OK;
 	}
 	enum status result = STATUS_OK;
-	bool all_thawed = true;
+	bool all_thawed = !window->unheard;
 	interrupt_unlimit();
 	for (size_t i = window->plan.count; i > 0; i--) {
 		struct error failure;

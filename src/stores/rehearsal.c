@@ -161,8 +161,9 @@ static enum status explain(struct rehearsal *rehearsal, struct error *error)
 	char line[LOG_LINE_SIZE] = "";
 	bool ours = error->status == STATUS_INTERRUPTED || error->status == STATUS_NO_SPACE;
 	rehearsal->blameless =
-		ours || runtime_inspect(rehearsal->runtime, rehearsal->container, &state, &health, &ignored) != STATUS_OK;
-	error->hint[0] = '\0'; /* it would speak of the project's own containers */
+		ours || runtime_inspect(rehearsal->runtime, rehearsal->container, &state, &health, &ignored) != STATUS_OK ||
+		(error->on_the_way && state == CONTAINER_RUNNING); /* it also says 500 of one that has ended */
+	error->hint[0] = '\0';                                 /* it would speak of the project's own containers */
 	if (rehearsal->blameless) {
 		return error->status;
 	}

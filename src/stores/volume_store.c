@@ -52,12 +52,17 @@ static enum status stop(struct volume_store *self, struct progress *progress, st
 {
 	struct store *store = &self->store;
 	progress_step(progress, "stopping", 0);
-	self->stopped = true;
+	self->stopping = true;
 	/* A stop that we give up goes on without us, and would end what a rollback starts. */
 	interrupt_hold();
 	enum status status = runtime_stop(store->runtime, store->container, self->stop_signal, self->stop_seconds, error);
 	interrupt_release();
-	return status == STATUS_OK ? test_switch_step("stopped", error) : status;
+	if (status != STATUS_OK) {
+		return status;
+	}
+	self->stopped = true;
+	self->stopping = false;
+	return test_switch_step("stopped", error);
 }
 
 /* A server that ends right after its start, or is started again and again by its restart policy, will never answer. */
@@ -75,13 +80,9 @@ static enum status expect_running(struct store *store, struct error *error)
 }
 
 /* Until the server really answers and its health check, if it has one, agrees. */
-static enum status start(struct volume_store *self, struct progress *progress, struct error *error)
+static enum status wait_until_up(struct store *store, struct error *error)
 {
-	struct store *store = &self->store;
-	progress_step(progress, "starting", 0);
-	enum status status = runtime_start(store->runtime, store->container, error);
-	self->stopped = status != STATUS_OK;
-	progress_step(progress, "waiting until it is healthy", 0);
+	enum status status = STATUS_OK;
 	enum status ready = STATUS_UNAVAILABLE;
 	struct error failure = {0};
 	for (double began = clock_seconds(); status == STATUS_OK && ready != STATUS_OK;) {
@@ -111,6 +112,20 @@ static enum status start(struct volume_store *self, struct progress *progress, s
 		*error = failure; /* says more */
 		status = error->status;
 	}
+	return status;
+}
+
+static enum status start(struct volume_store *self, struct progress *progress, struct error *error)
+{
+	struct store *store = &self->store;
+	progress_step(progress, "starting", 0);
+	enum status status = runtime_start(store->runtime, store->container, error);
+	if (status == STATUS_OK) {
+		progress_step(progress, "waiting until it is healthy", 0);
+		status = wait_until_up(store, error);
+	}
+	self->stopped =
+		status != STATUS_OK; /* one that is not known to be up is started again by a rollback that goes on */
 	return status;
 }
 

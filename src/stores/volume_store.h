@@ -16,9 +16,9 @@ struct volume_store {
 	/* Called before the container is stopped, when that must not happen at any moment. May be NULL. */
 	enum status (*before_stop)(struct volume_store *self, struct error *error);
 	struct folder_swap *swap; /* from stage to commit or rollback */
-	bool stopped;             /* by us, and not started again */
+	bool stopped;             /* by us, and not known to be up again */
 	bool half;                /* resumed where some of the data is in place and some is not */
-	bool stopping;            /* resumed where a stop may be under way */
+	bool stopping;            /* a stop may be under way */
 };
 
 /* `tar` is owned from then on; what stands in it under `path_in_archive` becomes the folder's content. */

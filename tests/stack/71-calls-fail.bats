@@ -175,6 +175,16 @@ one_state_or_the_other() {
 	assert_no_leftovers
 }
 
+# After a single failure nobody has to be called: it was done all the same, or undone, or only old data is left.
+one_state_by_itself() {
+	if [[ -e $BACKUP_DIR/.restore.json ]]; then
+		[[ $result -eq 0 ]] || fail "$fault: it is left to the next command" "$errors"
+		assert_contains "$errors" 'the old data could not be removed'
+		quietly "$WHISPERBACKUP" recover
+	fi
+	one_state_or_the_other
+}
+
 data_is_restored() {
 	[[ $result -eq 0 ]] || fail "$fault: it failed" "$errors"
 	one_state_or_the_other
@@ -215,12 +225,12 @@ find_volumes() { # sets $volumes: the folder on this machine that has the stores
 }
 
 @test "an engine that hangs up while data is restored: as before, or restored" {
-	each_fault_of_restore answer HTTP
+	each_fault_of_restore answer HTTP one_state_by_itself
 }
 
 @test "one that hangs up when it is to stop or to start: the same" {
-	each_fault_of_restore answer /stop
-	each_fault_of_restore answer /start
+	each_fault_of_restore answer /stop data_is_restored
+	each_fault_of_restore answer /start data_is_restored
 }
 
 @test "one that is not there any more from some point of a restore on: the same, by the next command" {
@@ -228,14 +238,88 @@ find_volumes() { # sets $volumes: the folder on this machine that has the stores
 }
 
 @test "one that says that it failed, and did not, while data is restored: the same" {
-	each_fault_of_restore refuse HTTP
+	each_fault_of_restore refuse HTTP one_state_by_itself
 }
 
 @test "one that says so when it has stopped or started: the same" {
-	each_fault_of_restore refuse /stop
-	each_fault_of_restore refuse /start
+	each_fault_of_restore refuse /stop data_is_restored
+	each_fault_of_restore refuse /start data_is_restored
 }
 
 @test "one that says so from some point of a restore on: the same, by the next command" {
 	each_fault_of_restore refuse+ HTTP
+}
+
+# Step 6 of Redis alone is the last one before the old data goes.
+# Step 6 of Redis alone is the last one before it is started, and then the old data goes.
+@test "an engine that hangs up while a restore is rolled back: as before, all the same" {
+	local request
+	for request in "2 /stop" "1 $(container redis)/start"; do
+		WHISPERBACKUP_TEST_FAIL_AT=6 faulty "answer:${request% *}" "${request#* }" restore $kept --only redis --yes --no-safety-backup
+		[[ -e $note ]] || fail "$request was not asked for" "$errors"
+		[[ $result -eq 1 ]] || fail "$request: exit status $result" "$errors"
+		assert_contains "$errors" 'everything is as it was before'
+		assert_all_running
+		assert_equal "$(redis_run GET disk:mark)" live
+		assert_no_leftovers
+	done
+}
+
+role_goes_or_stays() {
+	local there
+	there=$(psql_run postgres -c "SELECT count(*) FROM pg_roles WHERE rolname = 'later'")
+	if [[ -e $BACKUP_DIR/.restore.json ]]; then # what is left to be done is known
+		quietly "$WHISPERBACKUP" recover
+		[[ $result -ne 0 ]] || there=$(psql_run postgres -c "SELECT count(*) FROM pg_roles WHERE rolname = 'later'")
+	fi
+	case $result$there in
+	00 | 11) ;;
+	*) fail "$fault: exit status $result, $there such roles" "$errors" ;;
+	esac
+	assert_equal "$(psql_run postgres -c "SELECT datname FROM pg_database WHERE datname ~ '^wb_'")" ''
+	[[ $there == 1 ]] || psql_run postgres -c 'CREATE ROLE later'
+}
+
+@test "an engine that refuses what PostgreSQL is to be told: all is said to it later, or undone" {
+	psql_run postgres -c 'CREATE ROLE later'
+	each_fault refuse /exec/ role_goes_or_stays restore $kept --only postgresql --yes --no-safety-backup
+	psql_run postgres -c 'DROP ROLE later'
+	((runs >= 3)) || fail 'there were too few'
+}
+
+# --- drills -----------------------------------------------------------------------------------------------------------
+
+assert_nothing_of_drills() {
+	assert_equal "$(docker ps --all --quiet --filter label=whisperengine.backup.drill)" ''
+	assert_equal "$(docker volume ls --quiet --filter label=whisperengine.backup.drill)" ''
+}
+
+backup_is_not_blamed() {
+	[[ $result -eq 0 || $result -eq 1 ]] || fail "$fault: exit status $result" "$errors"
+	assert_nothing_of_drills
+}
+
+@test "an engine that hangs up or refuses is not taken for a bad backup by a drill" {
+	quietly "$WHISPERBACKUP" create --only redis
+	each_fault answer HTTP backup_is_not_blamed verify latest --drill
+	each_fault refuse HTTP backup_is_not_blamed verify latest --drill
+	each_fault refuse /exec/ backup_is_not_blamed verify latest --drill
+	((runs >= 3)) || fail 'there were too few'
+}
+
+# Of a drill of Redis through the engine the fifth container is the helper that removes the old data, when all data is there.
+@test "a helper of a drill of which nothing was heard does not stay, and the data beside it neither" {
+	quietly "$WHISPERBACKUP" create --only redis
+	faulty refuse:5 /containers/create verify latest --drill --volume-access api
+	[[ -e $note ]] || fail 'there was no fifth container' "$errors"
+	assert_nothing_of_drills
+	assert_equal "$(docker ps --all --quiet --filter label=whisperengine.backup.helper)" ''
+}
+
+@test "a database of ChromaDB in another folder is not taken because the first was not heard of" {
+	docker exec --user 0 "$(container chromadb)" sh -c 'mkdir -p /data && touch /data/chroma.sqlite3'
+	faulty answer:1 /archive create --only chromadb
+	docker exec --user 0 "$(container chromadb)" rm -r /data
+	[[ $result -eq 1 ]] || fail "exit status $result" "$errors"
+	assert_contains "$errors" 'the connection to Docker broke'
 }

@@ -20,6 +20,7 @@ struct fake_engine {
 	enum container_state states[FAKE_CONTAINERS];
 	enum status pause_answer[FAKE_CONTAINERS];   /* STATUS_OK: it obeys */
 	enum status unpause_answer[FAKE_CONTAINERS]; /* likewise */
+	bool pauses_late[FAKE_CONTAINERS];  /* right after the next try to thaw it, by a pause that nothing was heard of */
 	double next_check[FAKE_CONTAINERS]; /* clock_seconds of a health check; 0: there is none; -1: always soon */
 	char log[FAKE_LOG_SIZE];            /* "+a" paused, "-a" thawed, in the order of the calls */
 };
@@ -84,6 +85,8 @@ static inline enum status fake_unpause(struct runtime *runtime, const struct con
 		return error_set(error, engine->unpause_answer[index], "cannot thaw %s", container->name);
 	}
 	if (engine->states[index] != CONTAINER_PAUSED) {
+		engine->states[index] = engine->pauses_late[index] ? CONTAINER_PAUSED : engine->states[index];
+		engine->pauses_late[index] = false;
 		return error_set(error, STATUS_CONFLICT, "%s is not paused", container->name);
 	}
 	engine->states[index] = CONTAINER_RUNNING;

@@ -153,6 +153,22 @@ static void the_guardian_thaws_what_could_not_be_thawed(void **state)
 	stage_free(&set);
 }
 
+static void a_pause_of_which_nothing_was_heard_is_waited_for(void **state)
+{
+	struct error error;
+	struct stage set = stage(state, 2);
+	struct window *window = opened(&set);
+	set.engine->pause_answer[1] = STATUS_UNAVAILABLE;
+	set.engine->pauses_late[1] = true;
+	assert_ok(window_pause(window, set.plan.containers[0], &error), &error);
+	assert_status(STATUS_UNAVAILABLE, window_pause(window, set.plan.containers[1], &error), &error);
+	(void)!window_close(window, NULL, &error);
+	assert_string_equal(set.engine->log, "+a-a-b");
+	assert_false(fake_any_paused(set.engine));
+	assert_false(exists(set.journal));
+	stage_free(&set);
+}
+
 /* The program, in a process of its own, with everything paused; *ret_guardian is found by its being the child. */
 static pid_t program_in_its_window(const struct stage *set)
 {
@@ -428,6 +444,7 @@ int main(void)
 		scratch_test(one_that_somebody_else_has_thawed_spoils_the_moment),
 		scratch_test(a_container_that_is_not_in_the_journal_is_not_paused),
 		scratch_test(the_guardian_thaws_what_could_not_be_thawed),
+		scratch_test(a_pause_of_which_nothing_was_heard_is_waited_for),
 		scratch_test(a_program_that_is_killed_is_thawed_by_its_guardian),
 		scratch_test(the_guardian_does_not_mind_signals_for_the_program),
 		scratch_test(when_both_are_killed_the_journal_tells_whom_to_thaw),

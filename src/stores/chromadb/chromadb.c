@@ -45,13 +45,18 @@ static bool is_argument(const struct container *container, const char *option, c
 	return false;
 }
 
-static bool has_database(struct runtime *runtime, const struct container *container, const char *folder)
+/* No answer is a failure: the database of another folder might be an old one. Any other refusal says that it is not
+ * there. */
+static enum status look_for_database(struct runtime *runtime, const struct container *container, const char *folder,
+									 bool *ret_there, struct error *error)
 {
 	char path[512];
 	struct path_stat attributes;
-	struct error ignored;
 	snprintf(path, sizeof path, "%s/" CHROMADB_DATABASE, folder);
-	return runtime_archive_stat(runtime, container, path, &attributes, &ignored) == STATUS_OK;
+	enum status status = runtime_archive_stat(runtime, container, path, &attributes, error);
+	*ret_there = status == STATUS_OK;
+	bool unknown = status == STATUS_UNAVAILABLE || status == STATUS_INTERRUPTED || status == STATUS_NO_MEMORY;
+	return unknown ? status : STATUS_OK;
 }
 
 /*
@@ -82,8 +87,14 @@ static enum status find_folder(struct store *store, struct error *error)
 	}
 	for (size_t i = 0; i < count; i++) {
 		size_t length = strlen(candidates[i]);
-		if (candidates[i][0] == '/' && length > 1 && length < sizeof store->data_folder &&
-			has_database(store->runtime, container, candidates[i])) {
+		bool there = false;
+		if (candidates[i][0] == '/' && length > 1 && length < sizeof store->data_folder) {
+			enum status status = look_for_database(store->runtime, container, candidates[i], &there, error);
+			if (status != STATUS_OK) {
+				return status;
+			}
+		}
+		if (there) {
 			strcpy(store->data_folder, candidates[i]);
 			while (store->data_folder[strlen(store->data_folder) - 1] == '/') {
 				store->data_folder[strlen(store->data_folder) - 1] = '\0';

@@ -9,7 +9,7 @@
 
 enum { SQL_LIMIT = 1 << 16, NAMES_LIMIT = 16 << 20 }; /* bytes of one statement, of an answer */
 
-/* Drops each name in a table of wb_maint; what cannot be dropped stays, with a warning. */
+/* Drops each name in a table of wb_maint; what the server does not drop stays, with a warning. */
 static enum status drop_each(struct postgresql *server, const char *table, const char *kind, struct progress *progress,
 							 struct error *error)
 {
@@ -23,7 +23,11 @@ static enum status drop_each(struct postgresql *server, const char *table, const
 	const char *name = NULL;
 	for (size_t at = 0; status == STATUS_OK && (name = psql_next(&rows, &at)) != NULL;) {
 		struct error reason = {0};
-		if (psql_query(server, RESTORE_STATE_DATABASE, psql_next(&rows, &at), NULL, &reason) != STATUS_OK) {
+		enum status dropped = psql_query(server, RESTORE_STATE_DATABASE, psql_next(&rows, &at), NULL, &reason);
+		if (dropped != STATUS_OK && reason.on_the_way) { /* no word of the server's: it is done later */
+			*error = reason;
+			status = dropped;
+		} else if (dropped != STATUS_OK) {
 			progress_warn(progress, "the %s %s should be gone, but cannot be dropped: %s",
 						  strcmp(kind, "ROLE") == 0 ? "role" : "tablespace", name, reason.message);
 		}
