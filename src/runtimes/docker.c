@@ -19,9 +19,7 @@ enum { STOP_SIGNAL_MINOR_VERSION = 42 }; /* since when a stop may name its signa
 
 enum {
 	STOP_STEP_MILLISECONDS = 20, /* between two looks at a container that is about to stop */
-	AGAIN_MILLISECONDS = 500,    /* before something is asked for again */
 	STARTED_AT_SIZE = 48,        /* bytes of a time in RFC 3339, with nanoseconds */
-	STATE_PATH_SIZE = 256,       /* bytes of a path with a container's id and a signal */
 };
 
 static const struct runtime_ops docker_ops;
@@ -351,20 +349,6 @@ static enum status look_at_run(struct docker *docker, const struct container *co
 }
 
 /*
- * Asks for a state that may be asked for again (the engine says 304, or 409 of a signal, if it is there already). That
- * is done if the answer was lost, or said that the engine had failed: it may have done it all the same.
- */
-static enum status ask_for(struct docker *docker, const char *path, struct error *error)
-{
-	enum status status = docker_request(docker, "POST", NULL, NULL, NULL, error, "%s", path);
-	if (status != STATUS_OK && error->on_the_way) {
-		clock_sleep(AGAIN_MILLISECONDS);
-		status = docker_request(docker, "POST", NULL, NULL, NULL, error, "%s", path);
-	}
-	return status;
-}
-
-/*
  * Sends the signal and waits until the container has stopped, at most `seconds`. A kill cancels the restart policy as a
  * stop does, unless the container has a stop signal of its own and this is another one (moby, daemon/kill.go): then the
  * engine starts it again, and the fresh server, which nobody has talked to yet, is left to the stop that follows.
@@ -376,10 +360,9 @@ static enum status signal_and_wait(struct docker *docker, const struct container
 	char since[STARTED_AT_SIZE];
 	bool running = true;
 	enum status status = look_at_run(docker, container, &running, before, error);
-	char path[STATE_PATH_SIZE];
-	snprintf(path, sizeof path, "/containers/%s/kill?signal=%s", container->id, signal);
 	if (status == STATUS_OK) {
-		status = ask_for(docker, path, error);
+		status = docker_request(docker, "POST", NULL, NULL, NULL, error, "/containers/%s/kill?signal=%s", container->id,
+								signal);
 		if (status == STATUS_CONFLICT) {
 			return STATUS_OK; /* it has ended by itself, or by a signal whose answer was lost */
 		}
@@ -417,9 +400,8 @@ static enum status docker_stop(struct runtime *runtime, const struct container *
 	}
 	if (status == STATUS_OK) {
 		docker->timeout_seconds = seconds + DOCKER_REQUEST_TIMEOUT_SECONDS;
-		char path[STATE_PATH_SIZE];
-		snprintf(path, sizeof path, "/containers/%s/stop?t=%u%s", container->id, seconds, parameter);
-		status = ask_for(docker, path, error);
+		status = docker_request(docker, "POST", NULL, NULL, NULL, error, "/containers/%s/stop?t=%u%s", container->id,
+								seconds, parameter);
 		docker->timeout_seconds = DOCKER_REQUEST_TIMEOUT_SECONDS;
 	}
 	return status == STATUS_OK ? STATUS_OK : error_prefix(error, "cannot stop %s", container->name);
@@ -427,9 +409,8 @@ static enum status docker_stop(struct runtime *runtime, const struct container *
 
 static enum status docker_start(struct runtime *runtime, const struct container *container, struct error *error)
 {
-	char path[STATE_PATH_SIZE];
-	snprintf(path, sizeof path, "/containers/%s/start", container->id);
-	enum status status = ask_for((struct docker *)runtime, path, error);
+	enum status status = docker_request((struct docker *)runtime, "POST", NULL, NULL, NULL, error,
+										"/containers/%s/start", container->id);
 	return status == STATUS_OK ? STATUS_OK : error_prefix(error, "cannot start %s", container->name);
 }
 

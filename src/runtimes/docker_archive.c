@@ -197,6 +197,10 @@ enum status docker_archive_stat(struct runtime *runtime, const struct container 
 	if (code == 404) {
 		return error_set(error, STATUS_NOT_FOUND, "no %s in container %s", path, container->name);
 	}
+	if (code >= 500) {
+		buffer_clear(&header); /* a HEAD has no text that says why */
+		return docker_http_error(code, &header, error);
+	}
 	buffer_trim(&header);
 	const char *text = buffer_text(&header);
 	return parse_stat(text + strspn(text, " "), ret_stat, error);

@@ -85,7 +85,7 @@ enum status docker_curl_error(struct docker *docker, CURL *curl, CURLcode code, 
 		return error_memory(error);
 	}
 	(void)error_set(error, STATUS_UNAVAILABLE, "the connection to Docker broke: %s", curl_easy_strerror(code));
-	error->on_the_way = true;
+	error->on_the_way = code != CURLE_OPERATION_TIMEDOUT; /* that was waited for long enough */
 	return error_hint(error, "see whether Docker still runs: docker info");
 }
 

@@ -56,6 +56,13 @@ static enum status stop(struct volume_store *self, struct progress *progress, st
 	/* A stop that we give up goes on without us, and would end what a rollback starts. */
 	interrupt_hold();
 	enum status status = runtime_stop(store->runtime, store->container, self->stop_signal, self->stop_seconds, error);
+	if (status != STATUS_OK && error->on_the_way) {
+		struct error ignored; /* it may have been stopped all the same */
+		if (self->before_stop != NULL && !folder_swap_applied(self->swap)) {
+			(void)!self->before_stop(self, &ignored);
+		}
+		status = runtime_stop(store->runtime, store->container, self->stop_signal, self->stop_seconds, error);
+	}
 	interrupt_release();
 	if (status != STATUS_OK) {
 		return status;
@@ -120,6 +127,9 @@ static enum status start(struct volume_store *self, struct progress *progress, s
 	struct store *store = &self->store;
 	progress_step(progress, "starting", 0);
 	enum status status = runtime_start(store->runtime, store->container, error);
+	if (status != STATUS_OK && error->on_the_way) { /* it may have been started all the same, which is no failure */
+		status = runtime_start(store->runtime, store->container, error);
+	}
 	if (status == STATUS_OK) {
 		progress_step(progress, "waiting until it is healthy", 0);
 		status = wait_until_up(store, error);

@@ -7,6 +7,7 @@
 /* --- an engine and a store ---------------------------------------------------------------------------------------- */
 
 static enum status stop_answer;  /* of the next stop alone */
+static bool stop_on_the_way;     /* nothing was heard of it */
 static enum status ready_answer; /* of the next look alone */
 static char calls[64];           /* "r" was brought to rest, "-" stopped, "+" started, in this order */
 
@@ -33,7 +34,9 @@ static enum status stop_it(struct runtime *self, const struct container *in, con
 	(void)signal;
 	(void)seconds;
 	note('-');
-	return once(&stop_answer, error);
+	enum status status = once(&stop_answer, error);
+	error->on_the_way = status != STATUS_OK && stop_on_the_way;
+	return status;
 }
 
 static enum status start_it(struct runtime *self, const struct container *in, struct error *error)
@@ -81,6 +84,7 @@ static struct volume_store store_in(void **state)
 	snprintf(volume, sizeof volume, "%s", (const char *)*state);
 	calls[0] = '\0';
 	stop_answer = ready_answer = STATUS_OK;
+	stop_on_the_way = false;
 	struct volume_store self = {.store = {.ops = &store_ops, .runtime = &runtime, .container = &container},
 								.before_stop = rest};
 	strcpy(self.store.data_folder, destination);
@@ -99,6 +103,17 @@ static void a_stop_that_failed_is_made_again_only_when_the_server_is_at_rest(voi
 	assert_string_equal(calls, "r-");
 	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
 	assert_string_equal(calls, "r-r-+");
+	volume_store_close(&self);
+}
+
+static void a_stop_of_which_nothing_was_heard_is_made_again_at_once_but_at_rest(void **state)
+{
+	struct error error;
+	struct volume_store self = store_in(state);
+	stop_answer = STATUS_UNAVAILABLE;
+	stop_on_the_way = true;
+	assert_status(STATUS_FAILED, volume_store_swap(&self.store, NULL, &error), &error); /* nothing is staged */
+	assert_string_equal(calls, "r-r-");
 	volume_store_close(&self);
 }
 
@@ -130,6 +145,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		scratch_test(a_stop_that_failed_is_made_again_only_when_the_server_is_at_rest),
+		scratch_test(a_stop_of_which_nothing_was_heard_is_made_again_at_once_but_at_rest),
 		scratch_test(a_rollback_that_goes_on_starts_again_what_is_not_known_to_be_up),
 		scratch_test(a_rollback_that_has_been_done_touches_nothing),
 	};

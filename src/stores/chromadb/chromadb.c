@@ -45,8 +45,8 @@ static bool is_argument(const struct container *container, const char *option, c
 	return false;
 }
 
-/* No answer is a failure: the database of another folder might be an old one. Any other refusal says that it is not
- * there. */
+/* No answer is a failure: the database of another folder might be an old one. What the engine says twice is believed:
+ * also of a file in the place of the folder it says that it has failed. */
 static enum status look_for_database(struct runtime *runtime, const struct container *container, const char *folder,
 									 bool *ret_there, struct error *error)
 {
@@ -54,6 +54,9 @@ static enum status look_for_database(struct runtime *runtime, const struct conta
 	struct path_stat attributes;
 	snprintf(path, sizeof path, "%s/" CHROMADB_DATABASE, folder);
 	enum status status = runtime_archive_stat(runtime, container, path, &attributes, error);
+	if (status != STATUS_OK && error->on_the_way) {
+		status = runtime_archive_stat(runtime, container, path, &attributes, error);
+	}
 	*ret_there = status == STATUS_OK;
 	bool unknown = status == STATUS_UNAVAILABLE || status == STATUS_INTERRUPTED || status == STATUS_NO_MEMORY;
 	return unknown ? status : STATUS_OK;
