@@ -435,7 +435,7 @@ time_t time(time_t *ret_time)
 static size_t refuse(char *reply, size_t length)
 {
 	static const char refusal[] = "HTTP/1.1 500 No\r\nContent-Length: 0\r\n\r\n";
-	static const char *const without_body[] = {"101", "204"};
+	static const char *const without_body[] = {"101", "204", "304"};
 	for (size_t i = 0; i < sizeof without_body / sizeof *without_body; i++) {
 		if (memcmp(reply + strlen("HTTP/1.1 "), without_body[i], 3) == 0 && length >= strlen(refusal)) {
 			memcpy(reply, refusal, strlen(refusal));
@@ -448,7 +448,7 @@ static size_t refuse(char *reply, size_t length)
 
 static bool says_well(const char *reply, size_t length)
 {
-	static const char *const well[] = {"HTTP/1.1 2", "HTTP/1.1 101"};
+	static const char *const well[] = {"HTTP/1.1 2", "HTTP/1.1 101", "HTTP/1.1 304"};
 	for (size_t i = 0; i < sizeof well / sizeof *well; i++) {
 		if (length > strlen("HTTP/1.1 200") && memcmp(reply, well[i], strlen(well[i])) == 0) {
 			return true;
