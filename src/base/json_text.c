@@ -6,14 +6,16 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { RESERVE_SIZE = 1 << 20 }; /* bytes; touched only when it is needed */
 
+/* jansson has been refused some: what this thread makes of JSON may lack something. */
 static _Thread_local bool out_of_memory;
 
 /*
- * Where memory comes from when there is no other. jansson does not stand being refused any: it then writes beyond its
- * buffer (load.c, lex_scan_string). What it makes of this is thrown away, so nothing of it is ever given back.
+ * Where memory comes from when there is no other. jansson does not stand being refused any: it leaves something out and
+ * says that all is well, or writes beyond its buffer (load.c, lex_scan_string). Nothing of this is ever given back.
  */
 static alignas(max_align_t) char reserve[RESERVE_SIZE];
 static atomic_size_t reserve_used;
@@ -33,16 +35,21 @@ static void *noting_malloc(size_t size)
 {
 	void *memory = malloc(size);
 	if (memory == NULL) {
-		out_of_memory = true;
 		memory = reserved(size);
+		out_of_memory = out_of_memory || memory == NULL;
 	}
 	return memory;
 }
 
-static void noting_free(void *memory)
+static bool is_reserved(const void *memory)
 {
 	uintptr_t at = (uintptr_t)memory;
-	if (at < (uintptr_t)reserve || at >= (uintptr_t)reserve + sizeof reserve) {
+	return at >= (uintptr_t)reserve && at < (uintptr_t)reserve + sizeof reserve;
+}
+
+static void noting_free(void *memory)
+{
+	if (!is_reserved(memory)) {
 		free(memory);
 	}
 }
@@ -75,6 +82,9 @@ enum status json_text_read(const char *text, size_t flags, json_t **ret_json, st
 char *json_text_write(const json_t *json, size_t flags)
 {
 	char *text = json != NULL ? json_dumps(json, flags) : NULL;
+	if (is_reserved(text)) {
+		text = strdup(text); /* the caller gives it back */
+	}
 	if (out_of_memory) {
 		noting_free(text);
 		return NULL;

@@ -1,0 +1,101 @@
+/* JSON without memory: whole or not at all, and a moment's lack is over when the moment is. */
+#include "../faults/faults.h"
+#include "base/json_text.h"
+#include "support.h"
+
+enum { MOST = 1000 };
+
+CLEANUP_DEFINE(json, json_t, json_decref)
+
+static json_t *document(void)
+{
+	json_t *list = json_array();
+	for (int i = 0; i < 20; i++) {
+		json_array_append_new(list, json_pack("{s:i, s:s}", "number", i, "name", "somebody's memory of years"));
+	}
+	return json_pack("{s:o}", "list", list);
+}
+
+static void assert_whole(const char *text)
+{
+	CLEANUP(cleanup_json) json_t *made = json_loads(text, 0, NULL);
+	CLEANUP(cleanup_json) json_t *wanted = document();
+	assert_non_null(made);
+	assert_true(json_equal(made, wanted));
+}
+
+static char *make_and_write(void)
+{
+	CLEANUP(cleanup_json) json_t *json = document();
+	return json_text_write(json, JSON_COMPACT);
+}
+
+static void what_is_made_and_written_without_memory_is_whole_or_not_there(void **state)
+{
+	(void)state;
+	unsigned long nth = 0;
+	bool reached = true;
+	while (reached) {
+		assert_true(++nth < MOST);
+		fault_arm(FAULT_MEMORY, nth, false, NULL);
+		CLEANUP(cleanup_free) char *text = make_and_write();
+		reached = fault_disarm();
+		if (text != NULL) {
+			assert_whole(text);
+		}
+	}
+	assert_true(nth > 100);
+}
+
+static void after_it_json_can_be_written_again(void **state)
+{
+	(void)state;
+	fault_arm(FAULT_MEMORY, 2, false, NULL);
+	free(make_and_write());
+	assert_true(fault_disarm());
+	CLEANUP(cleanup_free) char *text = make_and_write();
+	assert_non_null(text);
+	assert_whole(text);
+}
+
+static void what_is_read_without_memory_is_whole_or_not_there(void **state)
+{
+	(void)state;
+	CLEANUP(cleanup_free) char *text = make_and_write();
+	unsigned long nth = 0;
+	bool reached = true;
+	while (reached) {
+		assert_true(++nth < MOST);
+		CLEANUP(cleanup_json) json_t *json = NULL;
+		struct error error = {0};
+		fault_arm(FAULT_MEMORY, nth, false, NULL);
+		enum status status = json_text_read(text, 0, &json, &error);
+		reached = fault_disarm();
+		CLEANUP(cleanup_json) json_t *wanted = document();
+		assert_true(status == STATUS_OK ? json_equal(json, wanted) : status == STATUS_NO_MEMORY);
+	}
+	assert_true(nth > 100);
+}
+
+static void where_there_is_none_for_long_nothing_is_written(void **state)
+{
+	(void)state;
+	fault_arm(FAULT_MEMORY, 1, true, NULL);
+	for (int i = 0; i < MOST; i++) { /* until what there is for such a case is used up */
+		free(make_and_write());
+	}
+	char *text = make_and_write();
+	fault_disarm();
+	assert_null(text);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_made_and_written_without_memory_is_whole_or_not_there),
+		cmocka_unit_test(after_it_json_can_be_written_again),
+		cmocka_unit_test(what_is_read_without_memory_is_whole_or_not_there),
+		cmocka_unit_test(where_there_is_none_for_long_nothing_is_written),
+	};
+	return cmocka_run_group_tests_name("json", tests, NULL, NULL);
+}
