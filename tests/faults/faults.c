@@ -1,6 +1,7 @@
 /* Both names of a call are ours, the one with 64 behind it too. */
 #undef _FILE_OFFSET_BITS
 #include "faults.h"
+#include "places.h"
 
 #include <dirent.h>
 #include <dlfcn.h>
@@ -28,9 +29,10 @@ static unsigned long nth_call;
 static bool every_later;
 static const char *folder;
 static const char *note;
+static bool each_place; /* one of each place fails, instead of the Nth */
 
-/* What the address sanitizer is told: whole stacks, since libraries have no frame pointers; and what libcurl and
- * OpenSSL leak themselves when they come up without memory. */
+/* What the address sanitizer is told: whole stacks, since libraries have no frame pointers; and what libcurl,
+ * OpenSSL and setlocale leak themselves when they come up without memory. */
 const char *__asan_default_options(void)
 {
 	return "fast_unwind_on_malloc=0:handle_segv=2";
@@ -38,7 +40,7 @@ const char *__asan_default_options(void)
 
 const char *__lsan_default_suppressions(void)
 {
-	return "leak:curl_global_init\nleak:EVP_MD_fetch\n";
+	return "leak:curl_global_init\nleak:EVP_MD_fetch\nleak:_nl_find_locale\n";
 }
 
 /* --- which call ----------------------------------------------------------------------------------------------------
@@ -74,8 +76,12 @@ __attribute__((constructor)) static void arm_from_environment(void)
 	for (size_t i = FAULT_MEMORY; i < sizeof names / sizeof *names; i++) {
 		size_t length = strlen(names[i]);
 		if (strncmp(wanted, names[i], length) == 0 && wanted[length] == ':') {
+			each_place = strcmp(wanted + length + 1, "place") == 0;
+			if (each_place) {
+				places_read(getenv("WHISPERBACKUP_FAULT_PLACES"));
+			}
 			char *end = NULL;
-			unsigned long nth = strtoul(wanted + length + 1, &end, 10);
+			unsigned long nth = each_place ? 1 : strtoul(wanted + length + 1, &end, 10);
 			fault_arm((enum fault_kind)i, nth, *end == '+', getenv("WHISPERBACKUP_FAULT_BELOW"));
 			return;
 		}
@@ -97,7 +103,7 @@ static bool fails(enum fault_kind kind, int number)
 	if (atomic_load(&armed) != kind) {
 		return false;
 	}
-	unsigned long call = atomic_fetch_add(&seen, 1) + 1;
+	unsigned long call = each_place ? (unsigned long)places_take_turn() : atomic_fetch_add(&seen, 1) + 1;
 	if (call == nth_call) {
 		reached();
 	}

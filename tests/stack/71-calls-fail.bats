@@ -24,6 +24,7 @@ setup_file() {
 setup() {
 	[[ -x $FAULTS ]] || skip 'the program was built without its tests'
 	note=$BATS_TEST_TMPDIR/note
+	places=$BATS_TEST_TMPDIR/places
 	least=2 # times that a call has to be reached
 }
 
@@ -54,7 +55,7 @@ marks() { # of both, in a line
 faulty() { # FAULT FOLDER COMMAND ARGUMENT..: sets $result and $errors
 	result=0
 	rm -f "$note"
-	env WHISPERBACKUP_FAULT="$1" WHISPERBACKUP_FAULT_BELOW="$2" WHISPERBACKUP_FAULT_NOTE="$note" \
+	env WHISPERBACKUP_FAULT="$1" WHISPERBACKUP_FAULT_BELOW="$2" WHISPERBACKUP_FAULT_NOTE="$note" WHISPERBACKUP_FAULT_PLACES="$places" \
 		ASAN_OPTIONS=exitcode=99 LSAN_OPTIONS=exitcode=99:print_suppressions=0 \
 		UBSAN_OPTIONS=halt_on_error=1:exitcode=99:print_stacktrace=1 \
 		"$FAULTS" "${@:3}" >/dev/null 2>"$BATS_TEST_TMPDIR/err" </dev/null || result=$?
@@ -62,13 +63,16 @@ faulty() { # FAULT FOLDER COMMAND ARGUMENT..: sets $result and $errors
 	((result < 99)) || fail "$1: it died, or a sanitizer found something: $result" "$errors"
 }
 
-# With the Nth call failing, for an N that grows fast (for each, if all are wanted), until the program does not get so far.
+# With the Nth call failing, for an N that grows fast (for each, if all are wanted; of the many thousand allocations for one
+# of each place), until the program does not get so far.
 each_fault() { # KIND[+] FOLDER CHECK COMMAND ARGUMENT..
-	local n next='n * 3 + (n == 1)'
-	[[ ${WHISPERBACKUP_TORTURE:-} != full ]] || next='n + 1'
+	local n next='n * 3 + (n == 1)' every=''
+	[[ ${WHISPERBACKUP_TORTURE:-} != full ]] || every=yes next='n + 1'
 	runs=0
+	rm -f "$places"
 	for ((n = 1; ; n = next)); do
 		fault="${1%+}:$n${1//[a-z]/}"
+		[[ -z $every || $1 != memory ]] || fault=memory:place
 		faulty "$fault" "$2" "${@:4}"
 		[[ -e $note ]] || break
 		printf '%s: exit status %s\n%s\n' "$fault" "$result" "$errors" >"$BATS_TEST_TMPDIR/last" # for teardown
@@ -152,6 +156,10 @@ backups_are_good_later() {
 	each_fault_of_create refuse+ backups_are_good_later HTTP
 }
 
+@test "memory that is refused once while a backup is made: it is made, or nothing is listed that is not whole" {
+	each_fault_of_create memory
+}
+
 @test "a clock that is set back an hour while a backup is made does it no harm" {
 	each_fault_of_create clock backup_is_made
 }
@@ -221,6 +229,10 @@ find_volumes() { # sets $volumes: the folder on this machine that has the stores
 @test "volumes in which nothing can be renamed or made from some call on are as before, or restored" {
 	find_volumes
 	each_fault_of_restore name+ "$volumes"
+}
+
+@test "memory that is refused once while data is restored: as before, or restored" {
+	each_fault_of_restore memory /
 }
 
 @test "a clock that is set back an hour while data is restored does it no harm" {
@@ -312,6 +324,13 @@ role_goes_or_stays() {
 	((runs >= 3)) || fail 'there were too few'
 }
 
+@test "memory that is refused once while PostgreSQL is restored: roles and databases are as before, or restored" {
+	psql_run postgres -c 'CREATE ROLE later'
+	each_fault memory / role_goes_or_stays restore $kept --only postgresql --yes --no-safety-backup
+	psql_run postgres -c 'DROP ROLE IF EXISTS later'
+	((runs >= 3)) || fail 'there were too few'
+}
+
 # --- drills -----------------------------------------------------------------------------------------------------------
 
 drills_there() { # containers, helpers and volumes, of other runs too
@@ -347,6 +366,12 @@ backup_is_not_blamed() {
 		each_fault "${kind% *}" "${kind#* }" backup_is_not_blamed verify latest --drill
 		((runs >= 3)) || fail "$kind: a call was reached $runs times"
 	done
+}
+
+@test "memory that is refused once is not taken for a bad backup by a drill" {
+	quietly "$WHISPERBACKUP" create --only redis
+	each_fault memory / backup_is_not_blamed verify latest --drill
+	((runs >= 3)) || fail 'there were too few'
 }
 
 # Of a drill of Redis through the engine the fifth container is the helper that removes the old data, when all data is there.
