@@ -107,22 +107,34 @@ struct http_reply {
 	const char *body;
 };
 
-/* The first of the replies, which end with a NULL part, whose part is in `asked`; lent until the next call. */
-static inline const char *http_reply_to(const char *asked, const struct http_reply *replies)
+static inline const struct http_reply *http_find(const char *asked, const struct http_reply *replies)
 {
-	static char text[1 << 16];
-	while (replies->part != NULL && strstr(asked, replies->part) == NULL) {
+	while (replies != NULL && replies->part != NULL && strstr(asked, replies->part) == NULL) {
 		replies++;
 	}
-	if (replies->part == NULL) {
-		fail_msg("nobody knows what to answer to %s", asked);
+	return replies != NULL && replies->part != NULL ? replies : NULL;
+}
+
+/* The first reply whose part is in `asked`, of the odd ones (NULL: none) and then of the usual ones; both end with a NULL
+ * part. Lent until the next call. */
+static inline const char *http_reply_to(const char *asked, const struct http_reply *odd,
+										const struct http_reply *usual)
+{
+	static char text[1 << 16];
+	const struct http_reply *reply = http_find(asked, odd);
+	if (reply == NULL) {
+		reply = http_find(asked, usual);
 	}
-	if (replies->code == 0) {
-		snprintf(text, sizeof text, "%s", replies->body);
+	if (reply == NULL) {
+		fail_msg("nobody knows what to answer to %s", asked);
+	} else if (reply->code == 0) {
+		snprintf(text, sizeof text, "%s", reply->body);
 	} else {
-		snprintf(text, sizeof text, "HTTP/1.0 %d Some Words\r\nServer: x\r\n\r\n%s", replies->code, replies->body);
+		snprintf(text, sizeof text, "HTTP/1.0 %d Some Words\r\nServer: x\r\n\r\n%s", reply->code, reply->body);
 	}
 	return text;
 }
+
+#define REPLIES(...) ((const struct http_reply[]){__VA_ARGS__, {NULL, 0, NULL}})
 
 #endif

@@ -26,17 +26,10 @@ static bool without_bash;
 static const char *reply_to(const char *path)
 {
 	if (strstr(path, "/a1/get") != NULL) {
-		const struct http_reply page[] = {{path, 200, *pages != NULL ? *pages : "{\"ids\":[],\"embeddings\":[]}"},
-										  {NULL, 0, NULL}};
-		pages += *pages != NULL;
-		return http_reply_to(path, page);
+		const char *page = *pages != NULL ? *pages++ : "{\"ids\":[],\"embeddings\":[]}";
+		return http_reply_to(path, NULL, REPLIES({path, 200, page}));
 	}
-	for (const struct http_reply *reply = odd; reply != NULL && reply->part != NULL; reply++) {
-		if (strstr(path, reply->part) != NULL) {
-			return http_reply_to(path, reply);
-		}
-	}
-	return http_reply_to(path, usual);
+	return http_reply_to(path, odd, usual);
 }
 
 /* bash -c SCRIPT PORT [PATH ..]: without a path it is either talked with, or only looks whether somebody listens. */
@@ -85,8 +78,6 @@ static enum status stop_it(struct runtime *self, const struct container *in, con
 }
 
 static const struct runtime_ops engine = {SERVER_PROGRAMS, .archive_stat = path_stat_of, .stop = stop_it};
-
-#define REPLIES(...) ((const struct http_reply[]){__VA_ARGS__, {NULL, 0, NULL}})
 
 static struct store *open_in(const char *folder, const struct container *in, const struct http_reply *replies)
 {
