@@ -32,9 +32,8 @@ static inline enum status server_open(struct runtime *runtime, const struct exec
 {
 	struct server_program *program = calloc(1, sizeof *program);
 	assert_non_null(program);
-	*program = (struct server_program){.exec.runtime = runtime,
-									   .said = BUFFER_INIT(SERVER_WORDS_LIMIT),
-									   .heard = BUFFER_INIT(SERVER_WORDS_LIMIT)};
+	*program = (struct server_program){
+		.exec.runtime = runtime, .said = BUFFER_INIT(SERVER_WORDS_LIMIT), .heard = BUFFER_INIT(SERVER_WORDS_LIMIT)};
 	const char *words = server.run(request, &program->exit_code);
 	program->talks = words == NULL;
 	*ret_exec = &program->exec;
@@ -115,10 +114,9 @@ static inline const struct http_reply *http_find(const char *asked, const struct
 	return replies != NULL && replies->part != NULL ? replies : NULL;
 }
 
-/* The first reply whose part is in `asked`, of the odd ones (NULL: none) and then of the usual ones; both end with a NULL
- * part. Lent until the next call. */
-static inline const char *http_reply_to(const char *asked, const struct http_reply *odd,
-										const struct http_reply *usual)
+/* The first reply whose part is in `asked`, of the odd ones (NULL: none) and then of the usual ones; both end with a
+ * NULL part. Lent until the next call. */
+static inline const char *http_reply_to(const char *asked, const struct http_reply *odd, const struct http_reply *usual)
 {
 	static char text[1 << 16];
 	const struct http_reply *reply = http_find(asked, odd);

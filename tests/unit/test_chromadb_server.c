@@ -146,10 +146,8 @@ static void one_that_lists_its_collections_is_well(void **state)
 
 static void one_that_wants_a_token_is_well(void **state)
 {
-	assert_well(state, REPLIES({"/collections_count", 401, "{}"}),
-				"answers a heartbeat; its collections need a token");
-	assert_well(state, REPLIES({"/collections_count", 403, "{}"}),
-				"answers a heartbeat; its collections need a token");
+	assert_well(state, REPLIES({"/collections_count", 401, "{}"}), "answers a heartbeat; its collections need a token");
+	assert_well(state, REPLIES({"/collections_count", 403, "{}"}), "answers a heartbeat; its collections need a token");
 }
 
 static void one_of_an_old_version_is_well(void **state)
@@ -315,8 +313,7 @@ static void records_whose_vectors_are_not_whole_are_damage(void **state)
 	for (size_t i = 0; i < sizeof broken / sizeof *broken; i++) {
 		char page[256];
 		snprintf(page, sizeof page, "{\"ids\":[\"r1\",\"r2\"],\"embeddings\":[[1,2],%s]}", broken[i]);
-		assert_unreadable(state, NULL, PAGES(page),
-						  "the collection memories: the record r2 has no whole vector");
+		assert_unreadable(state, NULL, PAGES(page), "the collection memories: the record r2 has no whole vector");
 	}
 	assert_unreadable(state, NULL, PAGES("{\"ids\":[1],\"embeddings\":[[1,2]]}"),
 					  "the collection memories: the record ? has no whole vector");

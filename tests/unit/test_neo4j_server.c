@@ -1,4 +1,5 @@
 /* stores/neo4j: a server that answers otherwise than it should, or not at all, and what is then said of it. */
+#include "progress_support.h"
 #include "server_support.h"
 #include "volume_support.h"
 
@@ -167,8 +168,8 @@ static void of_a_graph_with_many_labels_only_the_totals_are_counted(void **state
 	}
 	char body[1 << 13];
 	snprintf(body, sizeof body, ROWS("%s"), labels);
-	struct store *store = neo4j(state, REPLIES({"db.labels", 200, body},
-											   {"MATCH (x)", 200, ROWS("{\"row\":[0,3]},{\"row\":[1,2]}")}));
+	struct store *store =
+		neo4j(state, REPLIES({"db.labels", 200, body}, {"MATCH (x)", 200, ROWS("{\"row\":[0,3]},{\"row\":[1,2]}")}));
 	assert_ok(store_neo4j.count(store, NULL, &fingerprint, &error), &error);
 	assert_true(fingerprint.known);
 	assert_int_equal(fingerprint.count, 2);
@@ -179,8 +180,7 @@ static void of_a_graph_with_many_labels_only_the_totals_are_counted(void **state
 
 static void one_whose_port_is_silent_is_not_counted(void **state)
 {
-	assert_not_counted(state, REPLIES({"SHOW", 0, ""}),
-					   "Neo4j cannot be counted: its HTTP port does not answer");
+	assert_not_counted(state, REPLIES({"SHOW", 0, ""}), "Neo4j cannot be counted: its HTTP port does not answer");
 	assert_not_counted(state, REPLIES({"SHOW", 0, "HTTP/x nothing\r\n\r\n"}),
 					   "Neo4j cannot be counted: its HTTP port does not answer");
 }
@@ -232,29 +232,6 @@ static void one_that_answers_other_questions_is_not_counted(void **state)
 
 /* --- a backup ----------------------------------------------------------------------------------------------------- */
 
-static char warned[256];
-
-static void on_step(struct progress *progress, const char *text, uint64_t total_bytes)
-{
-	(void)progress;
-	(void)text;
-	(void)total_bytes;
-}
-
-static void on_advance(struct progress *progress, uint64_t bytes)
-{
-	(void)progress;
-	(void)bytes;
-}
-
-static void on_warn(struct progress *progress, const char *text)
-{
-	(void)progress;
-	snprintf(warned, sizeof warned, "%s", text);
-}
-
-static struct progress progress = {.step = on_step, .advance = on_advance, .warn = on_warn};
-
 /* Of a folder with one file, to SCRATCH/artefact. */
 static struct store *prepared(void **state, const struct http_reply *replies)
 {
@@ -262,11 +239,11 @@ static struct store *prepared(void **state, const struct http_reply *replies)
 	if (geteuid() != 0) {
 		skip();
 	}
-	warned[0] = '\0';
+	progress_warned[0] = '\0';
 	struct store *store = neo4j(state, replies);
 	make_folder(volume);
 	write_file(at(volume, "file"), "data");
-	assert_ok(store_neo4j.prepare(store, at(*state, "artefact"), &progress, &error), &error);
+	assert_ok(store_neo4j.prepare(store, at(*state, "artefact"), &progress_kept, &error), &error);
 	return store;
 }
 
@@ -276,7 +253,7 @@ static void assert_saved_without_counts(void **state, struct store *store)
 	struct error error;
 	struct saved saved = {0};
 	assert_ok(store_neo4j.capture(store, &error), &error);
-	assert_ok(store_neo4j.finish(store, &progress, &saved, &error), &error);
+	assert_ok(store_neo4j.finish(store, &progress_kept, &saved, &error), &error);
 	assert_false(saved.fingerprint.known);
 	assert_int_equal(saved.fingerprint.count, 0);
 	char *content = shell(NULL, "tar xzOf '%s/artefact' var/lib/data/file", (const char *)*state);
@@ -289,7 +266,7 @@ static void one_that_does_not_let_itself_be_counted_is_saved_with_a_warning(void
 {
 	struct error error;
 	struct store *store = prepared(state, REPLIES({"SHOW", 200, ROWS("")}));
-	assert_string_equal(warned, "Neo4j's nodes and relationships are not counted: it shows no database");
+	assert_string_equal(progress_warned, "Neo4j's nodes and relationships are not counted: it shows no database");
 	assert_ok(store_neo4j.ask(store, &error), &error);
 	assert_ok(store_neo4j.answer(store, &error), &error);
 	assert_saved_without_counts(state, store);
@@ -299,7 +276,7 @@ static void one_that_cannot_be_counted_in_the_moment_is_saved_all_the_same(void 
 {
 	struct error error;
 	struct store *store = prepared(state, NULL);
-	assert_string_equal(warned, "");
+	assert_string_equal(progress_warned, "");
 	odd = REPLIES({"MATCH (x)", 503, "{}"});
 	assert_ok(store_neo4j.ask(store, &error), &error);
 	assert_ok(store_neo4j.answer(store, &error), &error);

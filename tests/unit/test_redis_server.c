@@ -143,12 +143,11 @@ static void assert_refused(void **state, const struct words *words, const char *
 
 static void one_whose_configuration_is_not_told_is_refused_with_a_hint(void **state)
 {
-	assert_refused(state,
-				   WORDS({"CONFIG GET dir",
-						  "ERR unknown command 'CONFIG', with args beginning with: 'GET' 'dir' \n\n"}),
-				   "Redis does not tell its configuration: ERR unknown command 'CONFIG', with args beginning with: "
-				   "'GET' 'dir'",
-				   "the command CONFIG must not be renamed or forbidden");
+	assert_refused(
+		state, WORDS({"CONFIG GET dir", "ERR unknown command 'CONFIG', with args beginning with: 'GET' 'dir' \n\n"}),
+		"Redis does not tell its configuration: ERR unknown command 'CONFIG', with args beginning with: "
+		"'GET' 'dir'",
+		"the command CONFIG must not be renamed or forbidden");
 }
 
 static void one_whose_files_names_are_too_long_is_refused(void **state)
@@ -370,8 +369,7 @@ static void a_save_that_fails_is_told_through_the_engine_too(void **state)
 }
 
 static const char was_replaced[] = "Redis's next save replaced the file of this backup before it could be copied";
-static const char save_less_often[] =
-	"let Redis save less often: see its setting \"save\" (redis-cli CONFIG GET save)";
+static const char save_less_often[] = "let Redis save less often: see its setting \"save\" (redis-cli CONFIG GET save)";
 
 static void a_dump_that_was_replaced_before_it_was_opened_is_not_taken(void **state)
 {
@@ -439,10 +437,10 @@ static void a_memory_without_names_is_refused(void **state)
 	struct error error;
 	struct store *store = NULL;
 	make_server(state, VOLUME_API, NULL);
-	assert_status(STATUS_FAILED,
-				  store_redis.resume(&runtime, &container, "{\"folder\":\"/var/lib/data\",\"names\":[]}", false, &store,
-									 &error),
-				  &error);
+	assert_status(
+		STATUS_FAILED,
+		store_redis.resume(&runtime, &container, "{\"folder\":\"/var/lib/data\",\"names\":[]}", false, &store, &error),
+		&error);
 	assert_string_equal(error.message, "what is written about the data of Redis makes no sense");
 	assert_null(store);
 }

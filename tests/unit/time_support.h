@@ -1,6 +1,7 @@
 /*
  * time_support.h - time that whoever waits for it need not wait for: a sleep ends at once, and the clock shows that it
- * has been slept. Dates are those of the machine. For one program of tests, whose functions stand before the C library's.
+ * has been slept. Dates are those of the machine. For one program of tests, whose functions stand before the C
+ * library's.
  */
 #ifndef WHISPERBACKUP_TESTS_TIME_SUPPORT_H
 #define WHISPERBACKUP_TESTS_TIME_SUPPORT_H
