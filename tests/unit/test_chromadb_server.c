@@ -258,6 +258,28 @@ static void a_collection_that_is_deleted_meanwhile_is_not_missed(void **state)
 	store_free(store);
 }
 
+/* As old ones do: all that they have stands on each page. */
+static void one_that_pays_no_heed_to_pages_is_counted_once(void **state)
+{
+	struct error error;
+	struct fingerprint fingerprint = {0};
+	char list[1 << 13] = "[";
+	for (int i = 0; i < 100; i++) {
+		size_t length = strlen(list);
+		snprintf(list + length, sizeof list - length, "%s{\"id\":\"%d\",\"name\":\"of %d\"}", i > 0 ? "," : "", i, i);
+	}
+	strcat(list, "]");
+	struct store *store =
+		chroma(state, REPLIES({"offset=200", 500, "that is too much"}, {"/api/v2/", 404, "{}"}, {"/count", 200, "2"},
+							  {"/api/v1/version", 200, "\"0.4.0\""}, {"/api/v1/collections", 200, list}));
+	assert_ok(store_chromadb.count(store, NULL, &fingerprint, &error), &error);
+	assert_true(fingerprint.known);
+	assert_int_equal(fingerprint.count, 100);
+	assert_int_equal(fingerprint_sum(&fingerprint, "records", NULL), 200);
+	fingerprint_free(&fingerprint);
+	store_free(store);
+}
+
 static void one_that_wants_a_token_is_not_counted_which_is_no_failure(void **state)
 {
 	struct error error;
@@ -382,6 +404,7 @@ int main(void)
 		scratch_test(one_whose_list_makes_no_sense_is_not_counted),
 		scratch_test(one_whose_count_is_none_is_not_counted),
 		scratch_test(a_collection_that_is_deleted_meanwhile_is_not_missed),
+		scratch_test(one_that_pays_no_heed_to_pages_is_counted_once),
 		scratch_test(one_that_wants_a_token_is_not_counted_which_is_no_failure),
 		scratch_test(records_that_are_whole_are_read),
 		scratch_test(records_without_their_vectors_are_damage),
