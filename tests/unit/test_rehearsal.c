@@ -346,8 +346,7 @@ static void other_counts_are_damage(void **state)
 	bool compared = false;
 	struct rehearsal rehearsal = restored();
 	assert_status(STATUS_DAMAGED, read_with(&rehearsal, COUNTED + 1, &compared, &error), &error);
-	assert_string_equal(error.message,
-						"it does not hold what the manifest says: keys of db0: 8 in the backup, 7 now");
+	assert_string_equal(error.message, "it does not hold what the manifest says: keys of db0: 8 in the backup, 7 now");
 	assert_false(rehearsal.blameless);
 	end(&rehearsal);
 }
