@@ -142,9 +142,7 @@ static enum status add_place(struct counting *counting, const char *tenant, cons
 	return STATUS_OK;
 }
 
-/* Reads pages until one is not full, or holds more than that, or is the same again: an old server pays no heed to
- * pages.
- */
+/* Reads pages until one is not full, holds more than that, or comes again: an old server pays no heed to pages. */
 typedef enum status (*handle_item)(struct counting *counting, const struct place *place, const json_t *item,
 								   struct error *error);
 
