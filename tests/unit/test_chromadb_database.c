@@ -320,6 +320,26 @@ static void the_database_of_an_archive_is_counted(void **state)
 	fingerprint_free(&fingerprint);
 }
 
+/* Only what lies in the data folder itself is its database. */
+static void other_databases_in_an_archive_are_not_counted(void **state)
+{
+	struct fingerprint fingerprint = {0};
+	make_database(*state, COLLECTION(MEMORIES, "memories", "0") RECORDS(MEMORIES, "5"));
+	make_archive(*state);
+	shell_ok("cd '%s/root' && mkdir -p chroma/chroma/deeper chroma/chroma2 && echo other "
+			 ">chroma/chroma/deeper/chroma.sqlite3 "
+			 "&& echo other >chroma/chroma2/chroma.sqlite3 && tar czf ../archive.tar.gz chroma/chroma chroma/chroma2",
+			 (char *)*state);
+	struct error error;
+	struct artefact artefact;
+	assert_ok(chromadb_archive_count(at(*state, "archive.tar.gz"), "chroma/chroma", at(*state, "unpacked"), NULL,
+									 &artefact, &fingerprint, &error),
+			  &error);
+	assert_int_equal(fingerprint_sum(&fingerprint, "records", NULL), 5);
+	assert_false(exists(at(*state, "unpacked")));
+	fingerprint_free(&fingerprint);
+}
+
 static void an_index_that_lacks_a_file_is_found_while_the_database_is_counted(void **state)
 {
 	struct fingerprint fingerprint = {0};
@@ -359,6 +379,7 @@ int main(void)
 		scratch_test(a_transaction_under_way_is_taken_back),
 		scratch_test(an_interrupt_ends_the_check_and_is_no_damage),
 		scratch_test(the_database_of_an_archive_is_counted),
+		scratch_test(other_databases_in_an_archive_are_not_counted),
 		scratch_test(an_index_that_lacks_a_file_is_found_while_the_database_is_counted),
 		scratch_test(a_damaged_database_in_an_archive_is_found),
 	};

@@ -116,6 +116,28 @@ static void the_folder_of_its_command_is_taken_without_slashes_at_its_end(void *
 	store_free(store);
 }
 
+static void the_folder_of_its_environment_is_taken(void **state)
+{
+	char variable[] = "PERSIST_DIRECTORY=/var/lib/data/set";
+	char *environment[] = {variable, NULL};
+	struct container with_variable = container;
+	with_variable.environment = environment;
+	struct store *store = open_in(*state, &with_variable, NULL);
+	assert_string_equal(store->data_folder, "/var/lib/data/set");
+	store_free(store);
+}
+
+static void a_memory_that_makes_no_sense_is_not_taken_up(void **state)
+{
+	struct error error;
+	struct store *store = NULL;
+	store_free(chroma(state, NULL));
+	assert_status(STATUS_FAILED, store_chromadb.resume(&runtime, &container, "{}", true, &store, &error), &error);
+	assert_string_equal(error.message, "what is written about the data of ChromaDB makes no sense");
+	assert_null(store);
+	assert_int_equal(stops, 0);
+}
+
 /* --- is it well? -------------------------------------------------------------------------------------------------- */
 
 static void assert_not_well(void **state, const struct http_reply *replies, const char *message)
@@ -391,6 +413,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		scratch_test(the_folder_of_its_command_is_taken_without_slashes_at_its_end),
+		scratch_test(the_folder_of_its_environment_is_taken),
+		scratch_test(a_memory_that_makes_no_sense_is_not_taken_up),
 		scratch_test(one_that_lists_its_collections_is_well),
 		scratch_test(one_that_wants_a_token_is_well),
 		scratch_test(one_of_an_old_version_is_well),

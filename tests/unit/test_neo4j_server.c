@@ -293,6 +293,16 @@ static void one_that_is_silent_in_the_moment_is_saved_all_the_same(void **state)
 	assert_saved_without_counts(state, store);
 }
 
+static void a_memory_that_makes_no_sense_is_not_taken_up(void **state)
+{
+	struct error error;
+	struct store *store = NULL;
+	make_server(state, NULL);
+	assert_status(STATUS_FAILED, store_neo4j.resume(&runtime, &container, "{}", true, &store, &error), &error);
+	assert_string_equal(error.message, "what is written about the data of Neo4j makes no sense");
+	assert_null(store);
+}
+
 static void a_data_folder_whose_path_is_too_long_is_damage(void **state)
 {
 	struct error error;
@@ -324,6 +334,7 @@ int main(void)
 		scratch_test(one_that_does_not_let_itself_be_counted_is_saved_with_a_warning),
 		scratch_test(one_that_cannot_be_counted_in_the_moment_is_saved_all_the_same),
 		scratch_test(one_that_is_silent_in_the_moment_is_saved_all_the_same),
+		scratch_test(a_memory_that_makes_no_sense_is_not_taken_up),
 		scratch_test(a_data_folder_whose_path_is_too_long_is_damage),
 	};
 	return cmocka_run_group_tests_name("neo4j_server", tests, NULL, NULL);
