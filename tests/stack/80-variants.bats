@@ -1,14 +1,12 @@
 #!/usr/bin/env bats
 # shellcheck shell=bats disable=SC2030,SC2031,SC2154
-# Stacks as they are elsewhere: other passwords, names, volumes and settings. Each test starts single containers with
-# Compose's labels, in a project of their own; the stack itself is only asked for its images.
+# Stacks as they are elsewhere: other passwords, names, volumes and settings.
 
 load helpers
+load single
 
 setup() {
-	stack_project=$COMPOSE_PROJECT_NAME
-	export COMPOSE_PROJECT_NAME=${stack_project%-test}-variants-test
-	remove_containers
+	use_project variants
 }
 
 teardown() {
@@ -16,39 +14,7 @@ teardown() {
 	[[ -z ${bound:-} ]] || rm -rf "$bound"
 }
 
-remove_containers() {
-	local id
-	for id in $(docker ps --all --quiet --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME"); do
-		docker rm --force --volumes "$id" >/dev/null
-	done
-}
-
-image_of() { # SERVICE of the stack
-	docker inspect --format '{{.Config.Image}}' "$(COMPOSE_PROJECT_NAME=$stack_project container "$1")"
-}
-
-run_service() { # SERVICE IMAGE-OF-SERVICE OPTION.. [-- ARGUMENT..]: sets $id
-	local service=$1 image options=()
-	image=$(image_of "$2")
-	shift 2
-	while (($#)) && [[ $1 != -- ]]; do
-		options+=("$1")
-		shift
-	done
-	id=$(docker run --detach --label "com.docker.compose.project=$COMPOSE_PROJECT_NAME" \
-		--label "com.docker.compose.service=$service" --label com.docker.compose.oneoff=False "${options[@]}" "$image" "${@:2}")
-}
-
 # --- Redis ------------------------------------------------------------------------------------------------------------
-
-in_redis() { # ARGUMENT..: with $password, if there is one
-	docker exec -e "REDISCLI_AUTH=${password:-}" "$id" sh -c \
-		'[ -n "$REDISCLI_AUTH" ] || unset REDISCLI_AUTH; exec redis-cli "$@"' sh "$@"
-}
-
-redis_answers() {
-	[[ $(in_redis PING 2>/dev/null) == PONG ]]
-}
 
 # Fills it, backs it up, changes it, restores it; twice around, with a restart between.
 redis_comes_back() {
@@ -359,11 +325,6 @@ is_empty() { # COMMAND
 }
 
 # --- ChromaDB ---------------------------------------------------------------------------------------------------------
-
-chroma_answers() {
-	docker exec "$id" bash -c 'exec 3<>/dev/tcp/127.0.0.1/8000 &&
-		printf "GET /api/v2/heartbeat HTTP/1.0\r\nHost: localhost\r\n\r\n" >&3 && read -r line <&3 && [[ $line == *" 200"* ]]' 2>/dev/null
-}
 
 in_chroma() { # what the folder holds, but pipes and sockets
 	docker exec "$id" sh -c 'cd "$1" && find . -mindepth 1 ! -type p ! -type s -printf "%P %y %m %U %G %l\n" | LC_ALL=C sort &&

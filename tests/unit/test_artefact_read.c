@@ -1,4 +1,5 @@
 /* stores/artefact_read: one reading for the checksum and the structure, and which of two failures is said. */
+#include "progress_support.h"
 #include "tar_support.h"
 
 #include "base/interrupt.h"
@@ -167,6 +168,29 @@ static void an_interrupt_ends_the_reading(void **state)
 	assert_int_equal(result, 0);
 }
 
+static enum status warn_and_give_up(struct source *file, struct progress *progress, struct artefact *ret_artefact,
+									struct error *error)
+{
+	(void)ret_artefact;
+	progress_step(progress, "looking", 0);
+	progress_warn(progress, "it is %s", "odd");
+	source_free(file);
+	return error_set(error, STATUS_INTERRUPTED, "that is enough");
+}
+
+/* Also of a file that is damaged: nothing is known of it yet. */
+static void what_a_check_says_is_handed_on(void **state)
+{
+	static const struct store_ops ops = {.check = warn_and_give_up};
+	struct error error;
+	struct artefact_reading reading;
+	const char *path = make_archive(*state);
+	assert_status(STATUS_INTERRUPTED, artefact_read(&ops, path, "0123", &progress_kept, &reading, &error), &error);
+	assert_string_equal(error.message, "that is enough");
+	assert_string_equal(progress_warned, "it is odd");
+	assert_false(reading.unreadable);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -178,6 +202,7 @@ int main(void)
 		scratch_test(a_file_that_is_not_there_is_not_found),
 		scratch_test(a_file_that_cannot_be_read_is_no_damage_of_its_structure),
 		scratch_test(an_interrupt_ends_the_reading),
+		scratch_test(what_a_check_says_is_handed_on),
 	};
 	return cmocka_run_group_tests_name("artefact_read", tests, NULL, NULL);
 }

@@ -1,9 +1,11 @@
 /* stores/chromadb/database: is Chroma's database whole, and what does it hold? */
 #include "support.h"
 
+#include "base/interrupt.h"
 #include "stores/chromadb/archive.h"
 #include "stores/chromadb/database.h"
 
+#include <signal.h>
 #include <sqlite3.h>
 
 #define MEMORIES "4cc54fdd-5623-4744-b8d3-cc669030f498"
@@ -266,6 +268,21 @@ static void a_transaction_under_way_is_taken_back(void **state)
 	assert_records(at(*state, "copy"), 2000);
 }
 
+/* In a process of its own: the flag cannot be taken back. */
+static void an_interrupt_ends_the_check_and_is_no_damage(void **state)
+{
+	make_database(*state, COLLECTION(MEMORIES, "memories", "0") RECORDS(MEMORIES, "20000"));
+	pid_t child = fork();
+	if (child == 0) {
+		interrupt_install();
+		raise(SIGTERM);
+		exit(count_status(*state) == STATUS_INTERRUPTED ? 0 : 1);
+	}
+	int result = 0;
+	assert_int_equal(waitpid(child, &result, 0), child);
+	assert_int_equal(result, 0);
+}
+
 /* --- from an archive ---------------------------------------------------------------------------------------------- */
 
 static enum status count_archive(const char *folder, struct fingerprint *fingerprint)
@@ -298,6 +315,26 @@ static void the_database_of_an_archive_is_counted(void **state)
 	make_database(*state, COLLECTION(MEMORIES, "memories", "0") RECORDS(MEMORIES, "5"));
 	make_archive(*state);
 	assert_int_equal(count_archive(*state, &fingerprint), STATUS_OK);
+	assert_int_equal(fingerprint_sum(&fingerprint, "records", NULL), 5);
+	assert_false(exists(at(*state, "unpacked")));
+	fingerprint_free(&fingerprint);
+}
+
+/* Only what lies in the data folder itself is its database. */
+static void other_databases_in_an_archive_are_not_counted(void **state)
+{
+	struct fingerprint fingerprint = {0};
+	make_database(*state, COLLECTION(MEMORIES, "memories", "0") RECORDS(MEMORIES, "5"));
+	make_archive(*state);
+	shell_ok("cd '%s/root' && mkdir -p chroma/chroma/deeper chroma/chroma2 && echo other "
+			 ">chroma/chroma/deeper/chroma.sqlite3 "
+			 "&& echo other >chroma/chroma2/chroma.sqlite3 && tar czf ../archive.tar.gz chroma/chroma chroma/chroma2",
+			 (char *)*state);
+	struct error error;
+	struct artefact artefact;
+	assert_ok(chromadb_archive_count(at(*state, "archive.tar.gz"), "chroma/chroma", at(*state, "unpacked"), NULL,
+									 &artefact, &fingerprint, &error),
+			  &error);
 	assert_int_equal(fingerprint_sum(&fingerprint, "records", NULL), 5);
 	assert_false(exists(at(*state, "unpacked")));
 	fingerprint_free(&fingerprint);
@@ -340,7 +377,9 @@ int main(void)
 		scratch_test(another_file_is_damaged),
 		scratch_test(a_missing_file_is_a_failure_and_stays_missing),
 		scratch_test(a_transaction_under_way_is_taken_back),
+		scratch_test(an_interrupt_ends_the_check_and_is_no_damage),
 		scratch_test(the_database_of_an_archive_is_counted),
+		scratch_test(other_databases_in_an_archive_are_not_counted),
 		scratch_test(an_index_that_lacks_a_file_is_found_while_the_database_is_counted),
 		scratch_test(a_damaged_database_in_an_archive_is_found),
 	};

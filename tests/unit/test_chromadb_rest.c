@@ -3,6 +3,7 @@
 
 #include "stores/chromadb/rest.h"
 
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <time.h>
 
@@ -241,6 +242,37 @@ static void a_folder_that_is_not_there_is_a_failure(void **state)
 	assert_status(STATUS_FAILED, chromadb_rest_in_folder(at(*state, "nothing"), &at_rest, &error), &error);
 }
 
+/* Who is in the container must not lead us elsewhere. */
+static void a_pickle_that_is_a_symbolic_link_is_a_failure(void **state)
+{
+	struct error error;
+	bool at_rest = false;
+	make_segment(*state, LONG_AGO, NULL);
+	write_file(at(*state, "elsewhere"), ".");
+	assert_int_equal(symlink("../elsewhere", in_segment(*state, CHROMADB_PICKLE)), 0);
+	assert_status(STATUS_FAILED, chromadb_rest_in_folder(*state, &at_rest, &error), &error);
+	assert_string_equal(error.message, "cannot read a index_metadata.pickle: Too many levels of symbolic links");
+}
+
+static void a_segment_that_cannot_be_opened_is_a_failure(void **state)
+{
+	char message[PATH_MAX];
+	struct rlimit before;
+	make_segment(*state, LONG_AGO, "half");
+	snprintf(message, sizeof message, "cannot read %s/" SEGMENT ": Too many open files", (const char *)*state);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	int free_one = dup(STDIN_FILENO);
+	close(free_one);
+	const struct rlimit one_more = {.rlim_cur = (rlim_t)free_one + 1, .rlim_max = before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &one_more), 0);
+	struct error error;
+	bool at_rest = false;
+	enum status status = chromadb_rest_in_folder(*state, &at_rest, &error);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_status(STATUS_FAILED, status, &error);
+	assert_string_equal(error.message, message);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -266,6 +298,8 @@ int main(void)
 		scratch_test(what_is_ours_is_not_looked_at),
 		scratch_test(a_symbolic_link_to_nothing_is_no_segment),
 		scratch_test(a_folder_that_is_not_there_is_a_failure),
+		scratch_test(a_pickle_that_is_a_symbolic_link_is_a_failure),
+		scratch_test(a_segment_that_cannot_be_opened_is_a_failure),
 	};
 	return cmocka_run_group_tests_name("chromadb_rest", tests, NULL, NULL);
 }

@@ -105,6 +105,16 @@ static void a_place_of_chroma_is_found_in_a_name(void **state)
 	assert_false(chromadb_counts_place("two/three", tenant, database));
 }
 
+static void what_is_too_much_to_be_counted_is_a_failure(void **state)
+{
+	(void)state;
+	struct error error;
+	struct fingerprint full = {.count = FINGERPRINT_LIMIT};
+	assert_status(STATUS_FAILED, fingerprint_add(&full, "rows", "one more", 1, &error), &error);
+	assert_string_equal(error.message, "there are more than 1048576 things to count");
+	assert_int_equal(full.count, FINGERPRINT_LIMIT);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -115,6 +125,7 @@ int main(void)
 		cmocka_unit_test(keys_may_expire_but_not_others),
 		cmocka_unit_test(labels_are_compared_if_both_have_counted_them),
 		cmocka_unit_test(a_place_of_chroma_is_found_in_a_name),
+		cmocka_unit_test(what_is_too_much_to_be_counted_is_a_failure),
 	};
 	return cmocka_run_group_tests_name("fingerprint", tests, NULL, NULL);
 }

@@ -288,6 +288,24 @@ static void what_was_left_behind_is_not_opened(void **state)
 	assert_int_equal(redis_dump_open_temporary(at(*state, "nothing"), &since), -1);
 }
 
+static void what_is_no_file_is_not_opened(void **state)
+{
+	const struct timespec since = {.tv_sec = 1000};
+	make_folder(at(*state, "temp-12.rdb"));
+	assert_int_equal(symlink("/dev/zero", at(*state, "temp-13.rdb")), 0);
+	assert_int_equal(redis_dump_open_temporary(*state, &since), -1);
+}
+
+/* It would be taken for a whole one. */
+static void a_file_in_a_folder_that_cannot_be_read_may_have_a_temporary_name(void **state)
+{
+	write_file(at(*state, "dump.rdb"), "ours");
+	CLEANUP(cleanup_close) int fd = open(at(*state, "dump.rdb"), O_RDONLY);
+	assert_true(redis_dump_is_temporary(at(*state, "nothing"), fd));
+	assert_true(redis_dump_is_temporary(*state, -1));
+	assert_false(redis_dump_is_temporary(*state, fd));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -305,6 +323,8 @@ int main(void)
 		cmocka_unit_test(what_is_said_to_be_ours_is_ours),
 		scratch_test(the_newest_file_of_a_save_is_opened),
 		scratch_test(what_was_left_behind_is_not_opened),
+		scratch_test(what_is_no_file_is_not_opened),
+		scratch_test(a_file_in_a_folder_that_cannot_be_read_may_have_a_temporary_name),
 	};
 	return cmocka_run_group_tests_name("redis_persistence", tests, NULL, NULL);
 }

@@ -1,14 +1,21 @@
-/* stores/volume_store: stopping and starting when the engine does not do, or not say, what it was asked for. */
+/*
+ * stores/volume_store: stopping and starting when the engine does not do, or not say, what it was asked for; and what
+ * is taken up, or not, of a restore that was killed.
+ */
+#include "progress_support.h"
 #include "support.h"
+#include "time_support.h"
 #include "volume_support.h"
 
+#include "pipeline/file.h"
 #include "stores/volume_store.h"
 
 /* --- an engine and a store ---------------------------------------------------------------------------------------- */
 
 static enum status stop_answer;  /* of the next stop alone */
 static bool stop_on_the_way;     /* nothing was heard of it */
-static enum status ready_answer; /* of the next look alone */
+static enum status ready_answer; /* of the next look alone ... */
+static bool ready_stays;         /* ... or of all that come */
 static char calls[64];           /* "r" was brought to rest, "-" stopped, "+" started, in this order */
 
 static void note(char what)
@@ -62,7 +69,10 @@ static enum status look(struct runtime *self, const struct container *in, enum c
 static enum status is_ready(struct store *store, struct error *error)
 {
 	(void)store;
-	return once(&ready_answer, error);
+	enum status status = ready_answer;
+	enum status said = once(&ready_answer, error);
+	ready_answer = ready_stays ? status : STATUS_OK;
+	return said;
 }
 
 static enum status rest(struct volume_store *self, struct error *error)
@@ -77,19 +87,42 @@ static const struct runtime_ops engine_ops = {.stop = stop_it, .start = start_it
 static const struct store_ops store_ops = {.title = "Store", .ready = is_ready};
 
 /* One whose data is about to be swapped. */
-static struct volume_store store_in(void **state)
+static struct volume_store store_in_folder(const char *folder)
 {
 	struct error error;
 	runtime.ops = &engine_ops;
-	snprintf(volume, sizeof volume, "%s", (const char *)*state);
+	snprintf(volume, sizeof volume, "%s", folder);
 	calls[0] = '\0';
 	stop_answer = ready_answer = STATUS_OK;
-	stop_on_the_way = false;
+	stop_on_the_way = ready_stays = false;
 	struct volume_store self = {.store = {.ops = &store_ops, .runtime = &runtime, .container = &container},
 								.before_stop = rest};
 	strcpy(self.store.data_folder, destination);
 	assert_ok(folder_swap_new(&runtime, &container, destination, NULL, &self.swap, &error), &error);
 	return self;
+}
+
+static struct volume_store store_in(void **state)
+{
+	return store_in_folder(*state);
+}
+
+/* What a restore has left that was killed while it moved the old data out. */
+static void leave_half(const char *folder)
+{
+	if (geteuid() != 0) {
+		skip();
+	}
+	shell_ok("mkdir -p '%s/.whisperbackup-restore/old' '%s/.whisperbackup-restore/new' && cd '%s' && "
+			 "printf moved >.whisperbackup-restore/old/a && printf new >.whisperbackup-restore/new/a && "
+			 "printf stays >b && printf out >.whisperbackup-restore/state",
+			 folder, folder, folder);
+}
+
+static void assert_whole(const char *folder)
+{
+	assert_file_is(at(folder, "a"), "moved");
+	assert_file_is(at(folder, "b"), "stays");
 }
 
 /* --- tests -------------------------------------------------------------------------------------------------------- */
@@ -141,6 +174,151 @@ static void a_rollback_that_has_been_done_touches_nothing(void **state)
 	volume_store_close(&self);
 }
 
+static void a_server_that_never_answers_on_the_restored_data_is_given_up(void **state)
+{
+	struct error error;
+	struct volume_store self = store_in(state);
+	self.stopped = true;
+	ready_answer = STATUS_UNAVAILABLE;
+	ready_stays = true;
+	assert_status(STATUS_UNAVAILABLE, volume_store_rollback(&self.store, NULL, &error), &error);
+	assert_string_equal(error.message, "Store is not accessible after the restore (180 seconds): no");
+	assert_string_equal(error.hint, "./bot.sh logs  tells why; if it does not run, ./bot.sh restart starts it again");
+	ready_stays = false;
+	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
+	volume_store_close(&self);
+}
+
+/* --- after a restore that was killed ------------------------------------------------------------------------------ */
+
+/* The folder "newest" with a file "a" that says "newest". */
+static struct source *newest(const char *folder)
+{
+	struct error error;
+	struct source *file = NULL;
+	shell_ok("cd '%s' && mkdir newest && printf newest >newest/a && tar cf tar newest", folder);
+	assert_ok(file_source_new(at(folder, "tar"), &file, &error), &error);
+	return file;
+}
+
+static struct volume_store half_restored(void **state)
+{
+	const char *folder = at(*state, "data");
+	make_folder(folder);
+	leave_half(folder);
+	struct volume_store self = store_in_folder(folder);
+	self.before_stop = NULL;
+	return self;
+}
+
+static void a_restore_that_was_killed_is_undone_before_the_next_one_is_staged(void **state)
+{
+	struct error error;
+	struct volume_store self = half_restored(state);
+	assert_ok(volume_store_stage(&self, newest(*state), "newest", &progress_kept, &error), &error);
+	assert_string_equal(progress_warned, "a restore of Store that was killed is undone first");
+	assert_string_equal(calls, "-+");
+	assert_whole(volume);
+	assert_file_is(at(volume, ".whisperbackup-restore/new/a"), "newest");
+	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
+	assert_string_equal(calls, "-+");
+	assert_whole(volume);
+	assert_false(exists(at(volume, ".whisperbackup-restore")));
+	volume_store_close(&self);
+}
+
+static void a_restore_that_was_killed_stays_if_its_server_cannot_be_stopped(void **state)
+{
+	struct error error;
+	struct volume_store self = half_restored(state);
+	stop_answer = STATUS_UNAVAILABLE;
+	assert_status(STATUS_UNAVAILABLE, volume_store_stage(&self, newest(*state), "newest", &progress_kept, &error),
+				  &error);
+	assert_string_equal(calls, "-");
+	assert_file_is(at(volume, ".whisperbackup-restore/old/a"), "moved");
+	assert_file_is(at(volume, ".whisperbackup-restore/new/a"), "new");
+	volume_store_close(&self);
+}
+
+static void old_data_is_kept_where_the_new_data_is_not_in_place(void **state)
+{
+	struct error error;
+	struct volume_store self = half_restored(state);
+	folder_swap_free(MOVE(self.swap));
+	assert_ok(volume_store_resume(&self, true, &error), &error);
+	assert_status(STATUS_FAILED, volume_store_commit(&self.store, NULL, &error), &error);
+	assert_string_equal(error.message, "Store's old data cannot be removed: the restored data is not in place");
+	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
+	assert_whole(volume);
+	volume_store_close(&self);
+}
+
+static void a_commit_that_has_been_done_touches_nothing(void **state)
+{
+	struct error error;
+	struct volume_store self = store_in(state);
+	folder_swap_free(MOVE(self.swap));
+	assert_ok(volume_store_commit(&self.store, NULL, &error), &error);
+	assert_string_equal(calls, "");
+	volume_store_close(&self);
+}
+
+/* --- what was written down for who comes after us ----------------------------------------------------------------- */
+
+static void what_was_written_down_is_taken_up(void **state)
+{
+	struct error error;
+	char **names = NULL;
+	struct buffer memory = BUFFER_INIT(1000);
+	struct volume_store self = store_in(state);
+	self.names = (const char *const[]){"one", "two", NULL};
+	assert_ok(volume_store_remember(&self.store, &memory, &error), &error);
+	self.store.data_folder[0] = '\0';
+	assert_ok(volume_store_recall(&self, buffer_text(&memory), &names, &error), &error);
+	assert_string_equal(self.store.data_folder, destination);
+	assert_string_equal(names[0], "one");
+	assert_string_equal(names[1], "two");
+	assert_null(names[2]);
+	free(names[0]);
+	free(names[1]);
+	free(names);
+	buffer_free(&memory);
+	volume_store_close(&self);
+}
+
+static void what_makes_no_sense_is_not_taken_up(void **state)
+{
+	static const char *const memories[] = {
+		"",
+		"no JSON",
+		"{}",
+		"{\"folder\":7}",
+		"{\"folder\":\"relative\",\"names\":[]}",
+		"{\"folder\":\"/var/lib/data\",\"names\":[7]}",
+		"{\"folder\":\"/var/lib/data\",\"names\":[\"one\",\"../two\"]}",
+	};
+	struct volume_store self = store_in(state);
+	for (size_t i = 0; i < sizeof memories / sizeof *memories; i++) {
+		struct error error;
+		char **names = NULL;
+		assert_status(STATUS_FAILED, volume_store_recall(&self, memories[i], &names, &error), &error);
+		assert_string_equal(error.message, "what is written about the data of Store makes no sense");
+		assert_null(names);
+	}
+	volume_store_close(&self);
+}
+
+static void the_data_of_another_volume_is_not_taken_up(void **state)
+{
+	struct error error;
+	struct volume_store self = store_in(state);
+	static const char memory[] = "{\"folder\":\"/var/lib/data\",\"source\":\"/volumes/earlier\",\"names\":[]}";
+	assert_status(STATUS_FAILED, volume_store_recall(&self, memory, NULL, &error), &error);
+	assert_string_equal(error.message,
+						"container  has another volume now; the data of the restore lies in /volumes/earlier");
+	volume_store_close(&self);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -148,6 +326,14 @@ int main(void)
 		scratch_test(a_stop_of_which_nothing_was_heard_is_made_again_at_once_but_at_rest),
 		scratch_test(a_rollback_that_goes_on_starts_again_what_is_not_known_to_be_up),
 		scratch_test(a_rollback_that_has_been_done_touches_nothing),
+		scratch_test(a_server_that_never_answers_on_the_restored_data_is_given_up),
+		scratch_test(a_restore_that_was_killed_is_undone_before_the_next_one_is_staged),
+		scratch_test(a_restore_that_was_killed_stays_if_its_server_cannot_be_stopped),
+		scratch_test(old_data_is_kept_where_the_new_data_is_not_in_place),
+		scratch_test(a_commit_that_has_been_done_touches_nothing),
+		scratch_test(what_was_written_down_is_taken_up),
+		scratch_test(what_makes_no_sense_is_not_taken_up),
+		scratch_test(the_data_of_another_volume_is_not_taken_up),
 	};
 	return cmocka_run_group_tests_name("volume_store", tests, NULL, NULL);
 }

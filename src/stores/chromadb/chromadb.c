@@ -116,25 +116,6 @@ static enum status get(struct chromadb *self, const char *path, int *ret_code, s
 							  body, error);
 }
 
-/* A heartbeat would say little: the collections are listed, which reads the database. */
-static enum status chromadb_ready(struct store *store, struct error *error)
-{
-	static const char *const paths[] = {"/api/v2/tenants/default_tenant/databases/default_database/collections?limit=1",
-										"/api/v1/collections?limit=1"};
-	int code = 0;
-	for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
-		CLEANUP(buffer_free) struct buffer body = BUFFER_INIT(REPLY_LIMIT);
-		enum status status = get((struct chromadb *)store, paths[i], &code, &body, error);
-		if (status == STATUS_NOT_FOUND) {
-			return STATUS_OK; /* no way to ask; the container's own health check remains */
-		}
-		if (status != STATUS_OK || code == 200 || code == 401 || code == 403) {
-			return status;
-		}
-	}
-	return error_set(error, STATUS_UNAVAILABLE, "Chroma answers a request for its collections with HTTP %d", code);
-}
-
 /* The first of these paths that the server knows; Chroma before 1.0 had API v1, and 1.x answers it with 410. */
 static enum status get_first(struct chromadb *self, const char *const paths[2], int *ret_code, struct buffer *body,
 							 struct error *error)
@@ -145,6 +126,23 @@ static enum status get_first(struct chromadb *self, const char *const paths[2], 
 		status = get(self, paths[1], ret_code, body, error);
 	}
 	return status;
+}
+
+/* A heartbeat would say little: the collections are listed, which reads the database. */
+static enum status chromadb_ready(struct store *store, struct error *error)
+{
+	static const char *const paths[] = {"/api/v2/tenants/default_tenant/databases/default_database/collections?limit=1",
+										"/api/v1/collections?limit=1"};
+	CLEANUP(buffer_free) struct buffer body = BUFFER_INIT(REPLY_LIMIT);
+	int code = 0;
+	enum status status = get_first((struct chromadb *)store, paths, &code, &body, error);
+	if (status == STATUS_NOT_FOUND) {
+		return STATUS_OK; /* no way to ask; the container's own health check remains */
+	}
+	if (status != STATUS_OK || code == 200 || code == 401 || code == 403) {
+		return status;
+	}
+	return error_set(error, STATUS_UNAVAILABLE, "Chroma answers a request for its collections with HTTP %d", code);
 }
 
 static enum status chromadb_examine(struct store *store, struct examination *ret_examination, struct error *error)

@@ -142,13 +142,14 @@ static enum status add_place(struct counting *counting, const char *tenant, cons
 	return STATUS_OK;
 }
 
-/* Reads pages until one is not full, or (an old server pays no heed to pages) holds more than that. */
+/* Reads pages until one is not full, holds more than that, or comes again: an old server pays no heed to pages. */
 typedef enum status (*handle_item)(struct counting *counting, const struct place *place, const json_t *item,
 								   struct error *error);
 
 static enum status each(struct counting *counting, const char *base, char separator, const struct place *place,
 						handle_item handle, struct error *error)
 {
+	CLEANUP(cleanup_json_value) json_t *last = NULL;
 	for (size_t offset = 0, items = PAGE; items == PAGE && offset < FINGERPRINT_LIMIT; offset += PAGE) {
 		char path[PATH_LIMIT];
 		CLEANUP(cleanup_json_value) json_t *page = NULL;
@@ -161,6 +162,11 @@ static enum status each(struct counting *counting, const char *base, char separa
 		if (!json_is_array(page)) {
 			return unexpected(code, path, error);
 		}
+		if (json_equal(page, last)) {
+			return STATUS_OK;
+		}
+		json_decref(last);
+		last = json_incref(page);
 		items = json_array_size(page);
 		for (size_t i = 0; i < items; i++) {
 			status = handle(counting, place, json_array_get(page, i), error);

@@ -183,6 +183,7 @@ enum status redis_learn(struct redis *self, struct error *error)
 	struct exec_request request = {.container = store->container, .arguments = arguments};
 	buffer_clear(&info);
 	status = runtime_run_text(store->runtime, &request, &info, error);
+	buffer_trim(&info);
 	if (status == STATUS_OK && sscanf(buffer_text(&info), "%u %u", &self->user, &self->group) != 2) {
 		status =
 			error_set(error, STATUS_FAILED, "the owner of Redis's data folder is not known: %s", buffer_text(&info));

@@ -1,0 +1,140 @@
+#!/usr/bin/env bats
+# shellcheck shell=bats disable=SC2030,SC2031,SC2154
+# Servers that answer, but not as they should: what the user is told, that nothing of it is kept or lost, and that the
+# next backup is good once they are mended.
+
+load helpers
+load single
+
+setup() {
+	use_project odd
+	export BACKUP_DIR=$BATS_TEST_TMPDIR/backups
+	mkdir "$BACKUP_DIR"
+}
+
+teardown() {
+	remove_containers
+}
+
+# A server with one key, that is then made odd.
+run_redis() { # ARGUMENT..: of redis-server
+	run_service redis redis -- redis-server --save '' "$@"
+	wait_until redis_answers
+	in_redis SET key 1 >/dev/null
+}
+
+run_chroma() {
+	run_service chromadb chromadb -v /data -- run --path /data --host 0.0.0.0 --port 8000
+	wait_until chroma_answers
+}
+
+assert_key() { # VALUE
+	assert_equal "$(in_redis GET key)" "$1"
+}
+
+# No backup of it, not even a half one, older ones stay; and the server still has its data.
+refused() { # PART-OF-THE-MESSAGE
+	local before
+	before=$(ls "$BACKUP_DIR")
+	program 1 create
+	assert_contains "$errors" "$1"
+	assert_equal "$(ls "$BACKUP_DIR")" "$before"
+	assert_nothing_partial
+	assert_key 1
+}
+
+# The name of its dump is taken.
+cannot_save() {
+	docker exec "$id" sh -c 'rm -f /data/dump.rdb && mkdir -p /data/dump.rdb/inside'
+}
+
+# Mended, it is backed up as ever, and comes back.
+assert_mended() {
+	program 0 create
+	in_redis SET key 2 >/dev/null
+	program 0 restore latest --yes --no-safety-backup
+	assert_key 1
+	assert_equal "$(docker exec "$id" find /data -maxdepth 1 -name '.whisperbackup*')" ''
+}
+
+@test "Redis whose command CONFIG is renamed is refused with a hint" {
+	run_redis --rename-command CONFIG ''
+	refused "Redis does not tell its configuration: ERR unknown command 'CONFIG'"
+	assert_contains "$errors" 'hint: the command CONFIG must not be renamed or forbidden'
+}
+
+@test "Redis whose command CONFIG is forbidden is refused with a hint, and good once it is allowed" {
+	run_redis
+	in_redis ACL SETUSER default -config >/dev/null
+	refused 'Redis does not tell its configuration: NOPERM'
+	assert_contains "$errors" 'hint: the command CONFIG must not be renamed or forbidden'
+	in_redis ACL SETUSER default +config >/dev/null
+	assert_mended
+}
+
+@test "Redis that does not let itself be asked for its version is refused" {
+	run_redis
+	in_redis ACL SETUSER default -info >/dev/null
+	refused 'Redis does not tell its version: NOPERM'
+}
+
+@test "Redis that refuses to save says why, and is good once it does not" {
+	run_redis
+	in_redis ACL SETUSER default -bgsave >/dev/null
+	refused 'Redis refuses to save: NOPERM'
+	in_redis ACL SETUSER default +bgsave >/dev/null
+	assert_mended
+}
+
+@test "Redis that cannot save its data is told with a hint, and good once it can" {
+	run_redis
+	cannot_save
+	refused 'Redis could not save its data'
+	assert_contains "$errors" 'hint: see its log (./bot.sh logs redis)'
+	docker exec "$id" rm -r /data/dump.rdb
+	assert_mended
+}
+
+@test "Redis that cannot save leaves the older backup as it is" {
+	run_redis
+	program 0 create
+	cannot_save
+	refused 'Redis could not save its data'
+	program 0 verify latest
+}
+
+@test "a restore into a Redis that does not tell its configuration touches nothing" {
+	run_redis
+	program 0 create
+	in_redis SET key 2 >/dev/null
+	in_redis ACL SETUSER default -config >/dev/null
+	program 1 restore latest --yes --no-safety-backup
+	assert_contains "$errors" 'Redis does not tell its configuration: NOPERM'
+	assert_key 2
+	assert_equal "$(docker exec "$id" find /data -maxdepth 1 -name '.whisperbackup*')" ''
+	in_redis ACL SETUSER default +config >/dev/null
+	program 0 restore latest --yes --no-safety-backup
+	assert_key 1
+}
+
+@test "Redis that refuses to save fails alone" {
+	run_chroma
+	run_redis
+	in_redis ACL SETUSER default -bgsave >/dev/null
+	program 3 create --json
+	assert_contains "$errors" 'Redis refuses to save: NOPERM'
+	assert_json "$output" '[.status, [.stores[] | .status]]' '["partial",["skipped","failed","ok","skipped"]]'
+	assert_nothing_partial
+	assert_nothing_paused
+	program 0 verify latest
+}
+
+@test "ChromaDB whose database is damaged while it runs is not called backed up" {
+	run_chroma
+	docker exec "$id" sh -c 'printf "this is no database" | dd of=/data/chroma.sqlite3 conv=notrunc status=none'
+	program 1 create
+	assert_contains "$errors" 'chroma.sqlite3 is damaged: '
+	assert_equal "$(backup_count)" 0
+	assert_nothing_partial
+	assert_nothing_paused
+}

@@ -1,0 +1,341 @@
+/* stores/neo4j: a server that answers otherwise than it should, or not at all, and what is then said of it. */
+#include "progress_support.h"
+#include "server_support.h"
+#include "volume_support.h"
+
+#include "pipeline/file.h"
+#include "stores/neo4j/counts.h"
+#include "stores/store_table.h"
+
+/* --- a server ----------------------------------------------------------------------------------------------------- */
+
+#define ROWS(rows) "{\"results\":[{\"data\":[" rows "]}],\"errors\":[]}"
+
+static const struct http_reply usual[] = {
+	{"SHOW DATABASES", 200, ROWS("{\"row\":[\"system\"]},{\"row\":[\"neo4j\"]}")},
+	{"db.labels", 200, ROWS("{\"row\":[\"User\"]}")},
+	{"db.relationshipTypes", 200, ROWS("")},
+	{"MATCH (x)", 200, ROWS("{\"row\":[0,3]},{\"row\":[1,2]},{\"row\":[2,0]}")},
+	{NULL, 0, NULL},
+};
+
+static const struct http_reply *odd; /* come before those; may be NULL */
+static const char *shell_says;       /* cypher-shell */
+static bool is_silent;               /* over HTTP */
+
+static const char *run_program(const struct exec_request *request, int *ret_exit_code)
+{
+	(void)ret_exit_code;
+	if (strcmp(request->arguments[0], "cypher-shell") == 0) {
+		return shell_says;
+	}
+	assert_string_equal(request->arguments[0], "bash");
+	return request->input ? NULL : ""; /* somebody listens, but tells no version */
+}
+
+/* "go MARK" asks the last body again. */
+static const char *answer_line(const char *line)
+{
+	static char body[1 << 16];
+	static char text[1 << 17];
+	if (line[0] == '{') {
+		snprintf(body, sizeof body, "%s", line);
+	}
+	if (strncmp(line, "go ", 3) != 0 || is_silent) {
+		return NULL;
+	}
+	snprintf(text, sizeof text, "%s\n%s\n", http_reply_to(body, odd, usual), line + 3);
+	return text;
+}
+
+static bool has_databases;
+
+static enum status path_stat_of(struct runtime *self, const struct container *in, const char *path,
+								struct path_stat *ret_stat, struct error *error)
+{
+	(void)self;
+	(void)in;
+	*ret_stat = (struct path_stat){0};
+	return has_databases ? STATUS_OK : error_set(error, STATUS_NOT_FOUND, "there is no %s", path);
+}
+
+static const struct runtime_ops engine = {SERVER_PROGRAMS, .archive_stat = path_stat_of};
+
+static void make_server(void **state, const struct http_reply *replies)
+{
+	runtime = (struct runtime){.ops = &engine};
+	server.run = run_program;
+	server.line = answer_line;
+	odd = replies;
+	shell_says = "1\n1\n";
+	is_silent = false;
+	has_databases = true;
+	snprintf(volume, sizeof volume, "%s/data", (const char *)*state);
+}
+
+/* One whose data is in the volume. */
+static struct store *neo4j(void **state, const struct http_reply *replies)
+{
+	static char variable[] = "NEO4J_server_directories_data=/var/lib/data";
+	static char *environment[] = {variable, NULL};
+	static struct container with_folder;
+	struct error error;
+	struct store *store = NULL;
+	make_server(state, replies);
+	with_folder = container;
+	with_folder.environment = environment;
+	assert_ok(store_neo4j.open(&runtime, &with_folder, &store, &error), &error);
+	assert_string_equal(store->data_folder, "/var/lib/data");
+	assert_string_equal(store->version, "");
+	return store;
+}
+
+/* --- is it well? -------------------------------------------------------------------------------------------------- */
+
+static void one_without_databases_is_refused_with_a_hint(void **state)
+{
+	struct error error;
+	struct store *store = NULL;
+	make_server(state, NULL);
+	has_databases = false;
+	assert_status(STATUS_UNAVAILABLE, store_neo4j.open(&runtime, &container, &store, &error), &error);
+	assert_string_equal(error.message, "no Neo4j databases in /data of container  (yet)");
+	assert_string_equal(error.hint, "wait until it is healthy (./bot.sh status), then try again");
+	assert_null(store);
+}
+
+static void one_that_shows_no_databases_is_not_well(void **state)
+{
+	struct error error;
+	struct examination examination = {0};
+	struct store *store = neo4j(state, NULL);
+	shell_says = "name, currentStatus\n";
+	assert_status(STATUS_UNAVAILABLE, store_neo4j.examine(store, &examination, &error), &error);
+	assert_string_equal(error.message, "Neo4j shows no databases");
+	store_free(store);
+}
+
+static void one_with_a_database_that_is_not_online_is_not_well(void **state)
+{
+	struct error error;
+	struct examination examination = {0};
+	struct store *store = neo4j(state, NULL);
+	shell_says = "name, currentStatus\n\"system\", \"online\"\n\"neo4j\", \"offline\"\n";
+	assert_status(STATUS_UNAVAILABLE, store_neo4j.examine(store, &examination, &error), &error);
+	assert_string_equal(error.message, "not every database of Neo4j is online: \"neo4j\", \"offline\"");
+	shell_says = "name, currentStatus\n\"system\", \"online\"\n\"neo4j\", \"online\"\n";
+	assert_ok(store_neo4j.examine(store, &examination, &error), &error);
+	assert_string_equal(examination.answer, "answers a query; 2 databases online");
+	store_free(store);
+}
+
+/* --- counting ----------------------------------------------------------------------------------------------------- */
+
+static void assert_not_counted(void **state, const struct http_reply *replies, const char *message)
+{
+	struct error error;
+	struct fingerprint fingerprint = {0};
+	struct store *store = neo4j(state, replies);
+	assert_status(STATUS_UNAVAILABLE, store_neo4j.count(store, NULL, &fingerprint, &error), &error);
+	assert_string_equal(error.message, message);
+	assert_false(fingerprint.known);
+	assert_int_equal(fingerprint.count, 0);
+	store_free(store);
+}
+
+static void nodes_and_relationships_are_counted(void **state)
+{
+	struct error error;
+	struct fingerprint fingerprint = {0};
+	struct store *store = neo4j(state, NULL);
+	assert_ok(store_neo4j.count(store, NULL, &fingerprint, &error), &error);
+	assert_true(fingerprint.known);
+	assert_int_equal(fingerprint_sum(&fingerprint, "nodes", NULL), 3);
+	assert_int_equal(fingerprint_sum(&fingerprint, "nodes by label", NULL), 2);
+	assert_int_equal(fingerprint_sum(&fingerprint, "relationships", NULL), 0);
+	fingerprint_free(&fingerprint);
+	store_free(store);
+}
+
+static void of_a_graph_with_many_labels_only_the_totals_are_counted(void **state)
+{
+	struct error error;
+	struct fingerprint fingerprint = {0};
+	char labels[1 << 12] = "";
+	for (int i = 0; i <= NEO4J_COUNTS_NAMES_LIMIT; i++) {
+		size_t length = strlen(labels);
+		snprintf(labels + length, sizeof labels - length, "%s{\"row\":[\"L%d\"]}", i > 0 ? "," : "", i);
+	}
+	char body[1 << 13];
+	snprintf(body, sizeof body, ROWS("%s"), labels);
+	struct store *store =
+		neo4j(state, REPLIES({"db.labels", 200, body}, {"MATCH (x)", 200, ROWS("{\"row\":[0,3]},{\"row\":[1,2]}")}));
+	assert_ok(store_neo4j.count(store, NULL, &fingerprint, &error), &error);
+	assert_true(fingerprint.known);
+	assert_int_equal(fingerprint.count, 2);
+	assert_int_equal(fingerprint_sum(&fingerprint, "relationships", NULL), 2);
+	fingerprint_free(&fingerprint);
+	store_free(store);
+}
+
+static void one_whose_port_is_silent_is_not_counted(void **state)
+{
+	assert_not_counted(state, REPLIES({"SHOW", 0, ""}), "Neo4j cannot be counted: its HTTP port does not answer");
+	assert_not_counted(state, REPLIES({"SHOW", 0, "HTTP/x nothing\r\n\r\n"}),
+					   "Neo4j cannot be counted: its HTTP port does not answer");
+}
+
+static void one_that_complains_is_not_counted(void **state)
+{
+	assert_not_counted(state,
+					   REPLIES({"db.labels", 200,
+								"{\"results\":[],\"errors\":[{\"code\":\"x\",\"message\":\"There is no memory\"}]}"}),
+					   "Neo4j cannot be counted: it says: There is no memory");
+}
+
+static void one_that_answers_with_another_status_is_not_counted(void **state)
+{
+	assert_not_counted(state, REPLIES({"SHOW", 404, "{}"}),
+					   "Neo4j cannot be counted: its HTTP API answers with status 404");
+	assert_not_counted(state, REPLIES({"SHOW", 503, ROWS("")}),
+					   "Neo4j cannot be counted: its HTTP API answers with status 503");
+	assert_not_counted(state, REPLIES({"SHOW", 200, "<html>"}),
+					   "Neo4j cannot be counted: its HTTP API answers with status 200");
+}
+
+static void one_that_names_something_strange_is_not_counted(void **state)
+{
+	static const char message[] = "Neo4j cannot be counted: it names something strange";
+	assert_not_counted(state, REPLIES({"db.labels", 200, ROWS("{\"row\":[\"User\"]},{\"row\":[7]}")}), message);
+	assert_not_counted(state, REPLIES({"db.relationshipTypes", 200, ROWS("{}")}), message);
+}
+
+static void one_without_a_database_is_not_counted(void **state)
+{
+	assert_not_counted(state, REPLIES({"SHOW", 200, ROWS("{\"row\":[\"system\"]}")}),
+					   "Neo4j cannot be counted: it shows no database");
+}
+
+static void one_with_several_databases_is_not_counted(void **state)
+{
+	assert_not_counted(state, REPLIES({"SHOW", 200, ROWS("{\"row\":[\"neo4j\"]},{\"row\":[\"more\"]}")}),
+					   "Neo4j cannot be counted: it has more than one database");
+}
+
+static void one_that_answers_other_questions_is_not_counted(void **state)
+{
+	assert_not_counted(state, REPLIES({"MATCH (x)", 200, ROWS("{\"row\":[0,3]},{\"row\":[1,2]}")}),
+					   "Neo4j cannot be counted: it answers 2 of 3 questions");
+	assert_not_counted(state, REPLIES({"MATCH (x)", 200, ROWS("{\"row\":[0,3]},{\"row\":[1,2]},{\"row\":[3,1]}")}),
+					   "Neo4j cannot be counted: it answers with something that is no count");
+}
+
+/* --- a backup ----------------------------------------------------------------------------------------------------- */
+
+/* Of a folder with one file, to SCRATCH/artefact. */
+static struct store *prepared(void **state, const struct http_reply *replies)
+{
+	struct error error;
+	if (geteuid() != 0) {
+		skip();
+	}
+	progress_warned[0] = '\0';
+	struct store *store = neo4j(state, replies);
+	make_folder(volume);
+	write_file(at(volume, "file"), "data");
+	assert_ok(store_neo4j.prepare(store, at(*state, "artefact"), &progress_kept, &error), &error);
+	return store;
+}
+
+/* Its backup is whole, and nothing is known of its counts. */
+static void assert_saved_without_counts(void **state, struct store *store)
+{
+	struct error error;
+	struct saved saved = {0};
+	assert_ok(store_neo4j.capture(store, &error), &error);
+	assert_ok(store_neo4j.finish(store, &progress_kept, &saved, &error), &error);
+	assert_false(saved.fingerprint.known);
+	assert_int_equal(saved.fingerprint.count, 0);
+	char *content = shell(NULL, "tar xzOf '%s/artefact' var/lib/data/file", (const char *)*state);
+	assert_string_equal(content, "data");
+	free(content);
+	store_free(store);
+}
+
+static void one_that_does_not_let_itself_be_counted_is_saved_with_a_warning(void **state)
+{
+	struct error error;
+	struct store *store = prepared(state, REPLIES({"SHOW", 200, ROWS("")}));
+	assert_string_equal(progress_warned, "Neo4j's nodes and relationships are not counted: it shows no database");
+	assert_ok(store_neo4j.ask(store, &error), &error);
+	assert_ok(store_neo4j.answer(store, &error), &error);
+	assert_saved_without_counts(state, store);
+}
+
+static void one_that_cannot_be_counted_in_the_moment_is_saved_all_the_same(void **state)
+{
+	struct error error;
+	struct store *store = prepared(state, NULL);
+	assert_string_equal(progress_warned, "");
+	odd = REPLIES({"MATCH (x)", 503, "{}"});
+	assert_ok(store_neo4j.ask(store, &error), &error);
+	assert_ok(store_neo4j.answer(store, &error), &error);
+	assert_saved_without_counts(state, store);
+}
+
+static void one_that_is_silent_in_the_moment_is_saved_all_the_same(void **state)
+{
+	struct error error;
+	struct store *store = prepared(state, NULL);
+	is_silent = true;
+	assert_ok(store_neo4j.ask(store, &error), &error);
+	assert_ok(store_neo4j.answer(store, &error), &error);
+	assert_saved_without_counts(state, store);
+}
+
+static void a_memory_that_makes_no_sense_is_not_taken_up(void **state)
+{
+	struct error error;
+	struct store *store = NULL;
+	make_server(state, NULL);
+	assert_status(STATUS_FAILED, store_neo4j.resume(&runtime, &container, "{}", true, &store, &error), &error);
+	assert_string_equal(error.message, "what is written about the data of Neo4j makes no sense");
+	assert_null(store);
+}
+
+static void a_data_folder_whose_path_is_too_long_is_damage(void **state)
+{
+	struct error error;
+	struct source *file = NULL;
+	struct artefact artefact = {0};
+	shell_ok("cd '%s' && d=$(printf '%%0200d' 0)/$(printf '%%0100d' 0) && mkdir -p $d/databases/system && "
+			 "touch $d/databases/system/neostore && tar czf artefact 0*",
+			 (const char *)*state);
+	assert_ok(file_source_new(at(*state, "artefact"), &file, &error), &error);
+	assert_status(STATUS_DAMAGED, store_neo4j.check(file, NULL, &artefact, &error), &error);
+	assert_string_equal(error.message, "the data folder's path in it is too long");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		scratch_test(one_without_databases_is_refused_with_a_hint),
+		scratch_test(one_that_shows_no_databases_is_not_well),
+		scratch_test(one_with_a_database_that_is_not_online_is_not_well),
+		scratch_test(nodes_and_relationships_are_counted),
+		scratch_test(of_a_graph_with_many_labels_only_the_totals_are_counted),
+		scratch_test(one_whose_port_is_silent_is_not_counted),
+		scratch_test(one_that_complains_is_not_counted),
+		scratch_test(one_that_answers_with_another_status_is_not_counted),
+		scratch_test(one_that_names_something_strange_is_not_counted),
+		scratch_test(one_without_a_database_is_not_counted),
+		scratch_test(one_with_several_databases_is_not_counted),
+		scratch_test(one_that_answers_other_questions_is_not_counted),
+		scratch_test(one_that_does_not_let_itself_be_counted_is_saved_with_a_warning),
+		scratch_test(one_that_cannot_be_counted_in_the_moment_is_saved_all_the_same),
+		scratch_test(one_that_is_silent_in_the_moment_is_saved_all_the_same),
+		scratch_test(a_memory_that_makes_no_sense_is_not_taken_up),
+		scratch_test(a_data_folder_whose_path_is_too_long_is_damage),
+	};
+	return cmocka_run_group_tests_name("neo4j_server", tests, NULL, NULL);
+}
