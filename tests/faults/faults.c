@@ -80,9 +80,8 @@ __attribute__((constructor)) static void arm_from_environment(void)
 			if (each_place) {
 				places_read(getenv("WHISPERBACKUP_FAULT_PLACES"));
 			}
-			char *end = NULL;
-			unsigned long nth = each_place ? 1 : strtoul(wanted + length + 1, &end, 10);
-			fault_arm((enum fault_kind)i, nth, *end == '+', getenv("WHISPERBACKUP_FAULT_BELOW"));
+			unsigned long nth = each_place ? 1 : strtoul(wanted + length + 1, NULL, 10);
+			fault_arm((enum fault_kind)i, nth, wanted[strlen(wanted) - 1] == '+', getenv("WHISPERBACKUP_FAULT_BELOW"));
 			return;
 		}
 	}
