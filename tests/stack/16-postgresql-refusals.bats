@@ -77,8 +77,8 @@ teardown() {
 		;;
 	esac
 	psql_run shop -c 'ALTER ROLE ALL RESET work_mem'
-	forget_roles '^(rescuer|elder|busy_.*)$'
 	forget_ours
+	forget_roles '^(rescuer|elder|busy_.*)$'
 }
 
 teardown_file() {
@@ -313,7 +313,7 @@ refused() { # TIMESTAMP PART..: of what is told; nothing has been changed
 	local before memberships='SELECT roleid::regrole, member::regrole, admin_option FROM pg_auth_members ORDER BY 1, 2'
 	psql_run shop -c 'CREATE DATABASE wb_maint TEMPLATE template0' -c 'CREATE DATABASE wb_new_3 TEMPLATE template0'
 	before=$(psql_run shop -c "$memberships")
-	in_container sh -c 'exec pg_dumpall -U "$POSTGRES_USER"' | sed -E "s/( ROLE| GRANTED BY) $user\b/\1 elder/" \
+	in_container sh -c 'exec pg_dumpall -U "$POSTGRES_USER"' | sed -E "1,/^-- Databases/s/( ROLE| GRANTED BY) $user\b/\1 elder/" \
 		>"$(legacy_backup $bad)/postgresql_backup.sql"
 	grep -q 'GRANTED BY elder' "$(backup_path $bad)/postgresql_backup.sql"
 	forget_ours
