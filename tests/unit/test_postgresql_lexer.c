@@ -4,6 +4,7 @@
 #include "stores/postgresql/dump_check.h"
 #include "stores/postgresql/dump_layout.h"
 #include "stores/postgresql/dump_lexer.h"
+#include "stores/postgresql/dump_reader.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -146,6 +147,7 @@ static void test_copy(void **state)
 	assert_damaged("COPY t FROM stdin;\n1\n", "the rows of a table");
 	assert_damaged("COPY t FROM stdin;\n\\.", "the rows of a table");
 	assert_damaged("COPY t FROM stdin;", "in the middle");
+	assert_damaged("COPY t FROM stdin;\n1\n\\.\r\n", "CR LF");
 }
 
 static void test_commands(void **state)
@@ -286,10 +288,47 @@ static void test_check_no_dump(void **state)
 	assert_not_a_dump(OPENING "\\restrict a\n\\connect template1\n\\unrestrict a\n" CLOSING, "a \\connect at byte");
 	assert_not_a_dump(OPENING "\\restrict a\n\\unrestrict b\n" CLOSING, "unknown backslash command");
 	assert_not_a_dump(OPENING "\\restrict a\n" CLOSING, "never lifted");
+	assert_not_a_dump(OPENING HEADER "\\connect shop\n" FOOTER CLOSING, "a \\connect to a database that was not made");
+	assert_not_a_dump(OPENING HEADER "CREATE DATABASE a;\nCREATE DATABASE b;\n" FOOTER CLOSING,
+					  "the making of a database");
+	assert_not_a_dump(OPENING HEADER "CREATE DATABASE;\n" FOOTER CLOSING, "the making of a database");
 	struct error error = {0};
 	struct artefact artefact;
 	assert_int_equal(check(DUMP "\0", strlen(DUMP) + 1, &artefact, &error), STATUS_DAMAGED);
 	assert_non_null(strstr(error.message, "zero byte"));
+}
+
+static void test_check_bounds(void **state)
+{
+	(void)state;
+	enum { DATABASES = 10000, COMMAND = 1024 };
+	struct error error;
+	struct buffer text = BUFFER_INIT(RECORD_LIMIT);
+	assert_int_equal(buffer_append_text(&text, OPENING, &error), STATUS_OK);
+	for (int i = 0; i <= DATABASES; i++) {
+		assert_int_equal(buffer_printf(&text, &error, "\\connect a%d\n" FOOTER, i), STATUS_OK);
+	}
+	assert_not_a_dump(text.data, "it holds more than 10000 databases");
+	buffer_clear(&text);
+	assert_int_equal(buffer_printf(&text, &error, OPENING "\\connect %0*d\n" CLOSING, COMMAND, 0), STATUS_OK);
+	assert_not_a_dump(text.data, "a backslash command without end");
+	buffer_free(&text);
+}
+
+static enum status read_file(const char *path, struct error *error)
+{
+	struct recorder recorder = {.listener = {.part = record_part}, .record = BUFFER_INIT(RECORD_LIMIT)};
+	return dump_reader_run(path, 0, 1, &recorder.listener, NULL, error);
+}
+
+static void test_no_file(void **state)
+{
+	(void)state;
+	struct error error = {0};
+	assert_int_equal(read_file("/nonexistent/dump", &error), STATUS_NOT_FOUND);
+	assert_string_equal(error.message, "cannot open /nonexistent/dump: No such file or directory");
+	assert_int_equal(read_file("/", &error), STATUS_FAILED);
+	assert_string_equal(error.message, "cannot read the dump: Is a directory");
 }
 
 static void test_layout(void **state)
@@ -334,6 +373,8 @@ int main(void)
 		cmocka_unit_test(test_check_good),
 		cmocka_unit_test(test_check_no_dump),
 		cmocka_unit_test(test_check_cut_anywhere),
+		cmocka_unit_test(test_check_bounds),
+		cmocka_unit_test(test_no_file),
 		cmocka_unit_test(test_layout),
 	};
 	return cmocka_run_group_tests_name("postgresql_lexer", tests, NULL, NULL);

@@ -132,6 +132,23 @@ static void test_rename_properties(void **state)
 	buffer_free(&sql);
 }
 
+/* What is left out is left out whole, however long it is. */
+static void test_rename_properties_large(void **state)
+{
+	(void)state;
+	enum { LARGE = 1 << 20 };
+	struct error error = {0};
+	struct buffer text = BUFFER_INIT(TEXT_LIMIT);
+	struct buffer sql = BUFFER_INIT(TEXT_LIMIT);
+	assert_int_equal(buffer_printf(&text, &error,
+								   "COMMENT ON EXTENSION x IS '%0*d';ALTER DATABASE postgres SET a TO 'b';", LARGE, 0),
+					 STATUS_OK);
+	assert_int_equal(dump_rename_properties(text.data, text.length, "postgres", "wb_new_2", &sql, &error), STATUS_OK);
+	assert_string_equal(sql.data, "ALTER DATABASE \"wb_new_2\" SET a TO 'b';");
+	buffer_free(&text);
+	buffer_free(&sql);
+}
+
 static void test_globals(void **state)
 {
 	(void)state;
@@ -183,6 +200,7 @@ int main(void)
 		cmocka_unit_test(test_rename),
 		cmocka_unit_test(test_rename_large),
 		cmocka_unit_test(test_rename_properties),
+		cmocka_unit_test(test_rename_properties_large),
 		cmocka_unit_test(test_globals),
 		cmocka_unit_test(test_globals_refused),
 	};

@@ -151,9 +151,6 @@ static enum status open_session(struct postgresql *server, struct moment_databas
 		database->session = MOVE(session);
 		return STATUS_OK;
 	}
-	if (status != STATUS_INTERRUPTED && strstr(error->message, "connection") != NULL) {
-		(void)error_hint(error, "a backup needs one connection for each database: see max_connections of the server");
-	}
 	return error_prefix(error, "database %s", database->name);
 }
 

@@ -90,12 +90,14 @@ static enum status credentials(struct postgresql *self, struct error *error)
 	return status == STATUS_OK ? or_default(&self->preferred, self->user, error) : status;
 }
 
-/* "15.18 (Debian 15.18-0+deb12u1)": the first word is the version. */
+/* "15.18 (Debian 15.18-0+deb12u1)": the first word is the version. The folder is not shown to everybody. */
 static enum status look(struct postgresql *self, struct error *error)
 {
 	CLEANUP(buffer_free) struct buffer rows = BUFFER_INIT(ANSWER_LIMIT);
-	enum status status = psql_query(
-		self, self->database, "SHOW server_version;\nSHOW server_version_num;\nSHOW data_directory;", &rows, error);
+	enum status status = psql_query(self, self->database,
+									"SHOW server_version;\nSHOW server_version_num;\n"
+									"SELECT setting FROM pg_settings WHERE name = 'data_directory';",
+									&rows, error);
 	if (status != STATUS_OK) {
 		return status;
 	}
@@ -103,9 +105,14 @@ static enum status look(struct postgresql *self, struct error *error)
 	const char *version = psql_next(&rows, &at);
 	const char *number = psql_next(&rows, &at);
 	const char *folder = psql_next(&rows, &at);
-	if (folder == NULL) {
+	if (number == NULL) {
 		return error_set(error, STATUS_FAILED, "PostgreSQL in container %s does not say its version",
 						 self->store.container->name);
+	}
+	if (folder == NULL) {
+		(void)error_set(error, STATUS_FAILED, "the role %s is no superuser, so PostgreSQL hides things from it",
+						self->user);
+		return error_hint(error, POSTGRESQL_SUPERUSER_HINT);
 	}
 	snprintf(self->store.version, sizeof self->store.version, "%.*s", (int)strcspn(version, " "), version);
 	snprintf(self->store.data_folder, sizeof self->store.data_folder, "%s", folder);

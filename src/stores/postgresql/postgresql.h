@@ -9,6 +9,10 @@
 /* What all our sessions call themselves, so that a later run can end those of one that was killed. */
 #define POSTGRESQL_APPLICATION "whisperbackup"
 
+/* What to do where the role that the container names may not do, or see, all there is. */
+#define POSTGRESQL_SUPERUSER_HINT                                                                                      \
+	"POSTGRES_USER of the container has to name the superuser that the server was set up with"
+
 struct postgresql_moment;
 
 struct postgresql {

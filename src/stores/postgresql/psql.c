@@ -106,6 +106,11 @@ static enum status failed(const struct postgresql *server, const char *program, 
 	if (strstr(buffer_text(errors), "max_locks_per_transaction") != NULL) {
 		return error_hint(error, "raise max_locks_per_transaction of the server, restart it, and try again");
 	}
+	/* Source: PostgreSQL 17, src/backend/storage/lmgr/proc.c, InitProcess. */
+	if (strstr(buffer_text(errors), "too many clients already") != NULL) {
+		return error_hint(error, "a backup needs one connection for each database, and some more: see max_connections "
+								 "of the server");
+	}
 	return status;
 }
 

@@ -47,8 +47,7 @@ static enum status check_own_role(struct postgresql *server, const struct restor
 	CLEANUP(buffer_free) struct buffer rows = BUFFER_INIT(ANSWER_LIMIT);
 	enum status status = buffer_printf(
 		&sql, error,
-		"%sSELECT (SELECT rolsuper FROM pg_roles WHERE rolname = current_user),"
-		" coalesce((SELECT superuser AND login FROM wanted_role WHERE name = current_user), true),"
+		"%sSELECT coalesce((SELECT superuser AND login FROM wanted_role WHERE name = current_user), true),"
 		" NOT EXISTS (SELECT FROM wanted_role w JOIN pg_authid a ON a.rolname = w.name WHERE w.name = current_user"
 		" AND w.password IS DISTINCT FROM a.rolpassword);",
 		globals->lists.data);
@@ -59,15 +58,8 @@ static enum status check_own_role(struct postgresql *server, const struct restor
 		return status;
 	}
 	size_t at = 0;
-	bool superuser = strcmp(psql_next(&rows, &at), "t") == 0;
 	bool stays = strcmp(psql_next(&rows, &at), "t") == 0;
 	bool same_password = strcmp(psql_next(&rows, &at), "t") == 0;
-	if (!superuser) {
-		(void)error_set(error, STATUS_FAILED, "the role %s is no superuser, so it cannot restore a server",
-						server->user);
-		return error_hint(error,
-						  "POSTGRES_USER of the container has to name the superuser that the server was set up with");
-	}
 	if (!stays) {
 		return error_set(error, STATUS_FAILED,
 						 "in the backup, the role %s that we log in with is no superuser or cannot log in",
@@ -114,6 +106,11 @@ enum status restore_preflight(struct postgresql *server, const struct dump_layou
 							  struct error *error)
 {
 	enum status status = check_version(server, layout, error);
+	if (status == STATUS_OK) { /* first, since what follows reads what only a superuser may */
+		status =
+			check_none(server, "SELECT rolname FROM pg_roles WHERE rolname = current_user AND NOT rolsuper;",
+					   "our role is no superuser, so it cannot restore a server", POSTGRESQL_SUPERUSER_HINT, error);
+	}
 	if (status == STATUS_OK) {
 		status = check_none(server, "SELECT format('%s in database %s', gid, database) FROM pg_prepared_xacts LIMIT 1;",
 							"a prepared transaction is open",

@@ -152,7 +152,7 @@ enum status restore_state_drop_databases(struct postgresql *server, const char *
 {
 	char sql[STATEMENT_LIMIT];
 	snprintf(sql, sizeof sql,
-			 "SELECT datname, NOT half AND EXISTS (SELECT FROM pg_subscription s WHERE s.subdbid = oid),"
+			 "SELECT datname, NOT half AND EXISTS (SELECT FROM pg_subscription s WHERE s.subdbid = d.oid),"
 			 " CASE WHEN half THEN '' ELSE format('ALTER DATABASE %%I WITH ALLOW_CONNECTIONS false IS_TEMPLATE false;',"
 			 " datname) END FROM (SELECT oid, datname, " HALF_DROPPED " AS half FROM pg_database) d"
 			 " WHERE datname ~ '^%s[0-9]+$' ORDER BY datname;",

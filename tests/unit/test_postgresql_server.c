@@ -1,0 +1,488 @@
+/* stores/postgresql with a server that answers what no real one does, or in a state that it cannot be brought into. */
+#include "support.h"
+
+#include "stores/postgresql/moment.h"
+#include "stores/postgresql/restore.h"
+#include "stores/store_table.h"
+
+enum { LINES = 8, HEARD_LIMIT = 1 << 20, SAID_SIZE = 1024 };
+
+/* What the server answers to the first piece of SQL that has these words in it; to all others it says nothing. */
+struct line {
+	const char *asked;
+	const char *rows;   /* each field with a bar behind it, in place of the NUL byte */
+	const char *errors; /* NULL: it goes well; else what psql says on its standard error before it ends */
+	bool lost;          /* the engine does not answer */
+};
+
+struct server {
+	struct runtime runtime;
+	struct container container;
+	struct postgresql postgresql;
+	struct line lines[LINES];
+	struct buffer heard; /* all that was asked, and the programs that are no psql */
+	struct progress progress;
+	char warned[SAID_SIZE];
+};
+
+/* One psql, or another program. */
+struct talk {
+	struct exec exec;
+	struct server *server;
+	struct buffer asked; /* since its last answer */
+	bool input_closed;
+	bool ended;
+	int exit_code;
+};
+
+static enum status open_talk(struct runtime *runtime, const struct exec_request *request, struct exec **ret_exec,
+							 struct error *error)
+{
+	struct talk *talk = calloc(1, sizeof *talk);
+	assert_non_null(talk);
+	*talk = (struct talk){.exec = {.runtime = runtime}, .server = (struct server *)runtime};
+	talk->asked = (struct buffer)BUFFER_INIT(HEARD_LIMIT);
+	talk->input_closed = !request->input;
+	for (size_t i = 0; !request->input && request->arguments[i] != NULL; i++) {
+		assert_ok(buffer_printf(&talk->asked, error, "%s ", request->arguments[i]), error);
+	}
+	*ret_exec = &talk->exec;
+	return STATUS_OK;
+}
+
+static const struct line *line_for(const struct server *server, const char *asked)
+{
+	static const struct line nothing = {.rows = ""};
+	for (size_t i = 0; i < LINES && server->lines[i].asked != NULL; i++) {
+		if (strstr(asked, server->lines[i].asked) != NULL) {
+			return &server->lines[i];
+		}
+	}
+	return &nothing;
+}
+
+/* psql's \echo behind what was asked in a session tells it apart. */
+static enum status answer(struct talk *talk, struct buffer *output, struct buffer *errors, struct error *error)
+{
+	const char *asked = buffer_text(&talk->asked);
+	const char *echo = strstr(asked, "\n\\echo '");
+	const struct line *line = line_for(talk->server, asked);
+	assert_ok(buffer_printf(&talk->server->heard, error, "%s\n", asked), error);
+	if (line->lost) {
+		error_set(error, STATUS_UNAVAILABLE, "the engine does not answer");
+		error->on_the_way = true;
+		return STATUS_UNAVAILABLE;
+	}
+	for (const char *at = line->rows; at != NULL && *at != '\0'; at++) {
+		assert_ok(buffer_append(output, *at == '|' ? "" : at, 1, error), error);
+	}
+	if (line->errors != NULL) {
+		assert_ok(buffer_append_text(errors, line->errors, error), error);
+		talk->exit_code = 3;
+		talk->ended = true;
+	} else if (echo != NULL) {
+		const char *mark = echo + strlen("\n\\echo '");
+		assert_ok(buffer_printf(output, error, "%.*s\n", (int)strcspn(mark, "'"), mark), error);
+	}
+	buffer_clear(&talk->asked);
+	return STATUS_OK;
+}
+
+static enum status exchange(struct exec *exec, const void *bytes, size_t length, size_t *ret_written,
+							struct buffer *output, struct buffer *errors, int timeout_milliseconds, bool *ret_ended,
+							struct error *error)
+{
+	struct talk *talk = (struct talk *)exec;
+	(void)timeout_milliseconds;
+	*ret_written = length;
+	enum status status = STATUS_OK;
+	if (length > 0) {
+		status = buffer_append(&talk->asked, bytes, length, error);
+	} else if (talk->asked.length > 0) {
+		status = answer(talk, output, errors, error);
+	}
+	talk->ended |= length == 0 && talk->input_closed;
+	*ret_ended = talk->ended;
+	return status;
+}
+
+static enum status close_input(struct exec *exec, struct error *error)
+{
+	(void)error;
+	((struct talk *)exec)->input_closed = true;
+	return STATUS_OK;
+}
+
+static enum status finish(struct exec *exec, int *ret_exit_code, struct error *error)
+{
+	(void)error;
+	*ret_exit_code = ((struct talk *)exec)->exit_code;
+	return STATUS_OK;
+}
+
+static void free_talk(struct exec *exec)
+{
+	buffer_free(&((struct talk *)exec)->asked);
+	free(exec);
+}
+
+static void keep_warning(struct progress *progress, const char *text)
+{
+	struct server *server = (struct server *)((char *)progress - offsetof(struct server, progress));
+	snprintf(server->warned, sizeof server->warned, "%s", text);
+}
+
+static int start(void **state)
+{
+	static const struct runtime_ops ops = {
+		.exec_open = open_talk,
+		.exec_exchange = exchange,
+		.exec_close_input = close_input,
+		.exec_finish = finish,
+		.exec_free = free_talk,
+	};
+	static char name[] = "stack_postgres_1";
+	static char user[] = "boss";
+	struct server *server = calloc(1, sizeof *server);
+	assert_non_null(server);
+	*server = (struct server){
+		.runtime = {.ops = &ops},
+		.container = {.name = name, .state = CONTAINER_RUNNING},
+		.postgresql = {.user = user, .preferred = user, .version_number = 170000},
+		.heard = BUFFER_INIT(HEARD_LIMIT),
+		.progress = {.warn = keep_warning},
+	};
+	server->postgresql.store = (struct store){.ops = &store_postgresql, .container = &server->container};
+	server->postgresql.store.runtime = &server->runtime;
+	*state = server;
+	return 0;
+}
+
+static int stop(void **state)
+{
+	struct server *server = *state;
+	postgresql_moment_free(server->postgresql.moment);
+	buffer_free(&server->heard);
+	free(server);
+	return 0;
+}
+
+/* The server is in this phase of a restore. */
+static void set_phase(struct server *server, const char *phase)
+{
+	server->lines[0] = (struct line){.asked = "FILTER (WHERE datname = 'wb_maint')", .rows = "1|0|0|0|"};
+	server->lines[1] = (struct line){.asked = "SELECT phase FROM public.run", .rows = phase};
+}
+
+static bool was_asked(const struct server *server, const char *words)
+{
+	return strstr(buffer_text(&server->heard), words) != NULL;
+}
+
+/* --- a restore
+ * -------------------------------------------------------------------------------------------------------- */
+
+static void old_data_is_not_dropped_before_the_new_is_in_place(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	set_phase(server, "staged");
+	assert_status(STATUS_FAILED, restore_commit(&server->postgresql.store, &server->progress, &error), &error);
+	assert_string_equal(error.message, "PostgreSQL's old data cannot be dropped: the restored data are not in place");
+	assert_false(was_asked(server, "DROP"));
+}
+
+static void there_is_no_way_back_once_old_data_is_dropped(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	set_phase(server, "finishing");
+	assert_status(STATUS_FAILED, restore_rollback(&server->postgresql.store, &server->progress, &error), &error);
+	assert_string_equal(error.message, "PostgreSQL's old data are being dropped already; there is no way back");
+	assert_string_equal(error.hint, "the next restore finishes that first");
+	assert_false(was_asked(server, "DROP"));
+}
+
+static void nothing_is_swapped_that_is_not_staged(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	server->lines[0] = (struct line){.asked = "FILTER (WHERE datname = 'wb_maint')", .rows = "0|0|0|0|"};
+	assert_status(STATUS_FAILED, restore_swap(&server->postgresql.store, &server->progress, &error), &error);
+	assert_string_equal(error.message, "nothing is ready to be put in place of PostgreSQL's data");
+	assert_false(was_asked(server, "RENAME"));
+}
+
+static void the_next_restore_finishes_the_one_before_first(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	set_phase(server, "finishing");
+	assert_status(STATUS_FAILED,
+				  restore_stage(&server->postgresql.store, "/nonexistent/dump", NULL, &server->progress, &error),
+				  &error);
+	assert_string_equal(error.message, "cannot look at /nonexistent/dump: No such file or directory");
+	assert_true(was_asked(server, "UPDATE public.run SET phase = 'finishing';"));
+	assert_true(was_asked(server, "DROP DATABASE IF EXISTS wb_maint"));
+}
+
+static void a_role_that_the_server_keeps_is_warned_of(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	set_phase(server, "finishing");
+	server->lines[2] = (struct line){.asked = "SELECT name, format('DROP ROLE", .rows = "late|DROP ROLE late;|"};
+	server->lines[3] = (struct line){.asked = "DROP ROLE late", .errors = "psql:<stdin>:1: ERROR:  it is needed\n"};
+	assert_ok(restore_commit(&server->postgresql.store, &server->progress, &error), &error);
+	assert_string_equal(server->warned, "the role late should be gone, but cannot be dropped: psql in container "
+										"stack_postgres_1: it is needed");
+	assert_true(was_asked(server, "DROP DATABASE IF EXISTS wb_maint"));
+}
+
+/* Nothing is known of whether it was dropped, so the note of it stays for the next time. */
+static void a_role_whose_drop_was_not_answered_is_left_to_the_next_time(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	set_phase(server, "finishing");
+	server->lines[2] = (struct line){.asked = "SELECT name, format('DROP ROLE", .rows = "late|DROP ROLE late;|"};
+	server->lines[3] = (struct line){.asked = "DROP ROLE late", .lost = true};
+	assert_status(STATUS_UNAVAILABLE, restore_commit(&server->postgresql.store, &server->progress, &error), &error);
+	assert_string_equal(error.message, "the engine does not answer");
+	assert_string_equal(server->warned, "");
+	assert_false(was_asked(server, "DROP DATABASE IF EXISTS wb_maint"));
+}
+
+static void a_server_of_before_13_is_not_restored_into(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	struct dump_layout layout = {.version = "12.1"};
+	struct restore_globals globals = RESTORE_GLOBALS_INIT;
+	server->postgresql.version_number = 120022;
+	strcpy(server->postgresql.store.version, "12.22");
+	assert_status(STATUS_FAILED,
+				  restore_preflight(&server->postgresql, &layout, &globals, 0, &server->progress, &error), &error);
+	assert_string_equal(error.message, "PostgreSQL 12.22 is too old to be restored into safely; 13 is the oldest");
+	assert_int_equal(server->heard.length, 0);
+}
+
+static void a_prepared_transaction_is_named(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	struct dump_layout layout = {.version = "17.1"};
+	struct restore_globals globals = RESTORE_GLOBALS_INIT;
+	server->lines[0] = (struct line){.asked = "FROM pg_prepared_xacts", .rows = "order 7 in database shop|"};
+	assert_status(STATUS_FAILED,
+				  restore_preflight(&server->postgresql, &layout, &globals, 0, &server->progress, &error), &error);
+	assert_string_equal(error.message, "a prepared transaction is open: order 7 in database shop");
+	assert_string_equal(error.hint, "end it with COMMIT PREPARED or ROLLBACK PREPARED, then restore again");
+}
+
+/* --- a backup
+ * --------------------------------------------------------------------------------------------------------- */
+
+static const char list_words[] = "SELECT oid, datname FROM";
+static const char ask_words[] = "SELECT current_setting('whisperbackup.trouble');\nSELECT oid, datname FROM";
+
+/* The sessions are open, and nobody is in the way; `answered` is the answer at the moment. */
+static void open_sessions(struct server *server, const char *answered)
+{
+	struct error error;
+	server->lines[0] = (struct line){.asked = ask_words, .rows = answered};
+	server->lines[1] = (struct line){.asked = list_words, .rows = "1|template1|"};
+	server->lines[2] = (struct line){.asked = "pg_dumpall", .rows = MOMENT_GLOBALS_CLOSING};
+	assert_ok(postgresql_moment_prepare(&server->postgresql, &server->progress, &error), &error);
+	assert_ok(postgresql_moment_catch_up(&server->postgresql, &error), &error);
+}
+
+static void assert_not_answered(struct server *server, enum status status, const char *message)
+{
+	struct error error;
+	assert_ok(postgresql_moment_ask(&server->postgresql, &error), &error);
+	assert_status(status, postgresql_moment_answer(&server->postgresql, &error), &error);
+	assert_string_equal(error.message, message);
+}
+
+static void assert_no_sessions(struct server *server, const char *list, const char *message)
+{
+	struct error error;
+	server->lines[0] = (struct line){.asked = list_words, .rows = list};
+	assert_ok(postgresql_moment_prepare(&server->postgresql, &server->progress, &error), &error);
+	assert_status(STATUS_FAILED, postgresql_moment_catch_up(&server->postgresql, &error), &error);
+	assert_string_equal(error.message, message);
+}
+
+static void a_list_of_databases_has_to_make_sense(void **state)
+{
+	assert_no_sessions(*state, "1|template1|2|", "PostgreSQL's list of databases cannot be read");
+	assert_no_sessions(*state, "", "none of PostgreSQL's databases takes connections");
+}
+
+static void the_moments_answer_is_taken(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	open_sessions(server, "00000003-1B-1||1|template1|");
+	assert_ok(postgresql_moment_ask(&server->postgresql, &error), &error);
+	assert_ok(postgresql_moment_answer(&server->postgresql, &error), &error);
+	assert_string_equal(server->postgresql.moment->databases[0].snapshot, "00000003-1B-1");
+}
+
+static void a_moments_answer_has_to_make_sense(void **state)
+{
+	struct server *server = *state;
+	open_sessions(server, "00000003-1B-1|");
+	assert_not_answered(server, STATUS_FAILED, "PostgreSQL's answer makes no sense");
+	server->lines[0].rows = "12345678901234567890123456789012345678901234567890123456789012345||1|template1|";
+	assert_not_answered(server, STATUS_FAILED, "PostgreSQL's answer makes no sense");
+	server->lines[0].rows = "00000003-1B-1||1|template1|2|";
+	assert_not_answered(server, STATUS_FAILED, "PostgreSQL's list of databases cannot be read");
+}
+
+static void a_session_that_ends_at_the_moment_is_opened_again_for_another_try(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	open_sessions(server, "00000003-1B-1||1|template1|");
+	server->lines[0].errors = "psql:<stdin>:3: FATAL:  terminating connection\n";
+	assert_not_answered(server, STATUS_CONFLICT,
+						"database template1: psql in container stack_postgres_1: terminating connection");
+	server->lines[0].errors = NULL;
+	postgresql_moment_forget(&server->postgresql);
+	assert_ok(postgresql_moment_ask(&server->postgresql, &error), &error);
+	assert_ok(postgresql_moment_answer(&server->postgresql, &error), &error);
+}
+
+static void a_session_that_cannot_let_go_of_the_moment_is_opened_again(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	open_sessions(server, "00000003-1B-1||1|template1|");
+	assert_ok(postgresql_moment_ask(&server->postgresql, &error), &error);
+	assert_ok(postgresql_moment_answer(&server->postgresql, &error), &error);
+	server->lines[3] = (struct line){.asked = "BEGIN ISOLATION"};
+	server->lines[4] =
+		(struct line){.asked = "ROLLBACK;", .errors = "psql:<stdin>:9: FATAL:  terminating connection\n"};
+	buffer_clear(&server->heard);
+	postgresql_moment_forget(&server->postgresql);
+	assert_true(was_asked(server, "BEGIN ISOLATION"));
+	assert_ok(postgresql_moment_ask(&server->postgresql, &error), &error);
+	assert_ok(postgresql_moment_answer(&server->postgresql, &error), &error);
+}
+
+static void sessions_that_cannot_be_opened_again_are_told_of_at_the_next_try(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	open_sessions(server, "||1|template1|");
+	server->lines[1].errors = "psql: error: FATAL:  sorry, too many clients already\n";
+	postgresql_moment_forget(&server->postgresql);
+	for (int i = 0; i < 2; i++) {
+		assert_status(STATUS_FAILED, postgresql_moment_ask(&server->postgresql, &error), &error);
+		assert_string_equal(error.message, "psql in container stack_postgres_1: sorry, too many clients already");
+		assert_string_equal(error.hint, "a backup needs one connection for each database, and some more: see "
+										"max_connections of the server");
+		postgresql_moment_forget(&server->postgresql); /* does not try for ever */
+	}
+}
+
+static void nothing_is_forgotten_where_nothing_was_asked(void **state)
+{
+	struct server *server = *state;
+	postgresql_moment_forget(&server->postgresql);
+	assert_int_equal(server->heard.length, 0);
+}
+
+/* --- the server as such ---------------------------------------------------------------------------------------------
+ */
+
+static void an_examination_has_to_make_sense(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	struct examination examination;
+	server->postgresql.database = "boss";
+	server->lines[0] = (struct line){.asked = "pg_is_in_recovery", .rows = "7|0|"};
+	assert_status(STATUS_UNAVAILABLE, store_postgresql.examine(&server->postgresql.store, &examination, &error),
+				  &error);
+	assert_string_equal(error.message, "PostgreSQL's answer makes no sense");
+	server->lines[0].rows = "1|0|5432|";
+	assert_ok(store_postgresql.examine(&server->postgresql.store, &examination, &error), &error);
+	assert_string_equal(examination.answer, "answers a query; 1 database");
+}
+
+static void assert_not_opened(struct server *server, enum status status, const char *message)
+{
+	struct error error;
+	struct store *store = NULL;
+	assert_status(status, store_postgresql.open(&server->runtime, &server->container, &store, &error), &error);
+	assert_string_equal(error.message, message);
+	assert_null(store);
+}
+
+static void a_container_that_does_not_run_is_told_of(void **state)
+{
+	struct server *server = *state;
+	server->container.state = CONTAINER_STOPPED;
+	assert_not_opened(server, STATUS_UNAVAILABLE, "container stack_postgres_1 does not run");
+}
+
+static void a_secret_that_cannot_be_read_is_told_of(void **state)
+{
+	struct server *server = *state;
+	char variable[] = "POSTGRES_PASSWORD_FILE=/run/secrets/word";
+	server->container.environment = (char *[]){variable, NULL};
+	server->lines[0] = (struct line){.asked = "cat /run/secrets/word", .errors = "cat: permission denied\n"};
+	assert_not_opened(server, STATUS_FAILED,
+					  "/run/secrets/word cannot be read in container stack_postgres_1: cat: permission denied");
+	server->lines[0].errors = "";
+	assert_not_opened(server, STATUS_FAILED,
+					  "/run/secrets/word cannot be read in container stack_postgres_1: exit code 3");
+}
+
+static void a_server_says_its_version_and_shows_its_folder(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	struct store *store = NULL;
+	server->container.environment = (char *[]){NULL};
+	server->lines[0] = (struct line){.asked = "SHOW server_version", .rows = "17.2 (Debian)|"};
+	assert_not_opened(server, STATUS_FAILED, "PostgreSQL in container stack_postgres_1 does not say its version");
+	server->lines[0].rows = "17.2 (Debian)|170002|";
+	assert_not_opened(server, STATUS_FAILED, "the role postgres is no superuser, so PostgreSQL hides things from it");
+	server->lines[0].rows = "17.2 (Debian)|170002|/data|";
+	assert_ok(store_postgresql.open(&server->runtime, &server->container, &store, &error), &error);
+	assert_string_equal(store->version, "17.2");
+	assert_string_equal(store->data_folder, "/data");
+	store_postgresql.free(store);
+}
+
+#define server_test(function) cmocka_unit_test_setup_teardown(function, start, stop)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		server_test(old_data_is_not_dropped_before_the_new_is_in_place),
+		server_test(there_is_no_way_back_once_old_data_is_dropped),
+		server_test(nothing_is_swapped_that_is_not_staged),
+		server_test(the_next_restore_finishes_the_one_before_first),
+		server_test(a_role_that_the_server_keeps_is_warned_of),
+		server_test(a_role_whose_drop_was_not_answered_is_left_to_the_next_time),
+		server_test(a_server_of_before_13_is_not_restored_into),
+		server_test(a_prepared_transaction_is_named),
+		server_test(a_list_of_databases_has_to_make_sense),
+		server_test(the_moments_answer_is_taken),
+		server_test(a_moments_answer_has_to_make_sense),
+		server_test(a_session_that_ends_at_the_moment_is_opened_again_for_another_try),
+		server_test(a_session_that_cannot_let_go_of_the_moment_is_opened_again),
+		server_test(sessions_that_cannot_be_opened_again_are_told_of_at_the_next_try),
+		server_test(nothing_is_forgotten_where_nothing_was_asked),
+		server_test(an_examination_has_to_make_sense),
+		server_test(a_container_that_does_not_run_is_told_of),
+		server_test(a_secret_that_cannot_be_read_is_told_of),
+		server_test(a_server_says_its_version_and_shows_its_folder),
+	};
+	return cmocka_run_group_tests_name("postgresql_server", tests, NULL, NULL);
+}
