@@ -3,8 +3,8 @@
  *
  * jansson (2.14) calls it a syntax error when it has no memory while it reads, or goes on without a value; and while it
  * writes, it may leave something out and say that all is well. For a file that says what is to be undone, or what a
- * backup holds, either would be a wrong answer. It is therefore given some memory of our own then, a MiB in all; when that
- * is used up too, what it makes counts for nothing.
+ * backup holds, either would be a wrong answer. It is therefore given some memory of our own then, a MiB in all; when
+ * that is used up too, what it makes counts for nothing.
  */
 #ifndef WHISPERBACKUP_BASE_JSON_TEXT_H
 #define WHISPERBACKUP_BASE_JSON_TEXT_H

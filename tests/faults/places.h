@@ -10,8 +10,8 @@
 
 #include <stdbool.h>
 
-/* Reads which places had their turn in earlier runs, from `file`, which need not be there; the text is lent. To be asked
- * for before the program starts a thread or a process. Aborts if there is no room. */
+/* Reads which places had their turn in earlier runs, from `file`, which need not be there; the text is lent. To be
+ * asked for before the program starts a thread or a process. Aborts if there is no room. */
 void places_read(const char *file);
 
 /* Is it the turn of the place that the caller of the caller has come from: has it had none, and has no other place in
