@@ -222,8 +222,11 @@ enum status catalog_draft(const char *folder, struct draft *ret_draft, struct er
 	struct draft draft = {0};
 	for (;;) {
 		timestamp_of(time(NULL), draft.timestamp);
-		if (asprintf(&draft.path, "%s/" DRAFT_PREFIX "%s", folder, draft.timestamp) < 0 ||
-			asprintf(&draft.final_path, "%s/" TIMESTAMP_FOLDER_PREFIX "%s", folder, draft.timestamp) < 0) {
+		if (asprintf(&draft.path, "%s/" DRAFT_PREFIX "%s", folder, draft.timestamp) < 0) {
+			return error_memory(error);
+		}
+		if (asprintf(&draft.final_path, "%s/" TIMESTAMP_FOLDER_PREFIX "%s", folder, draft.timestamp) < 0) {
+			free(draft.path);
 			return error_memory(error);
 		}
 		if (access(draft.final_path, F_OK) != 0) {

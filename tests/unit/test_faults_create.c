@@ -182,6 +182,33 @@ static void a_backup_is_listed_whole_or_not_at_all(void **state)
 	each_fault(*state, &work);
 }
 
+static void prepare_nothing(const char *folder)
+{
+	(void)folder;
+}
+
+static enum status draft_and_discard(const char *folder, struct error *error)
+{
+	struct draft draft = {0};
+	enum status status = catalog_draft(folder, &draft, error);
+	catalog_discard(&draft);
+	return status;
+}
+
+static void judge_nothing_left(const char *folder, enum status status)
+{
+	(void)status;
+	char *left = shell(NULL, "ls -A '%s'", folder);
+	assert_string_equal(left, "");
+	free(left);
+}
+
+static void a_draft_that_has_no_memory_leaves_nothing(void **state)
+{
+	const struct work work = {prepare_nothing, draft_and_discard, judge_nothing_left};
+	assert_true(each_nth(*state, &work, FAULT_MEMORY, false, 1) >= 2);
+}
+
 /* --- Redis's dump ------------------------------------------------------------------------------------------------- */
 
 static const char dump[18] = "REDIS0011\xff"; /* an empty one, without a checksum */
@@ -230,6 +257,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		scratch_test(a_folder_is_archived_whole_or_not_at_all),
 		scratch_test(a_backup_is_listed_whole_or_not_at_all),
+		scratch_test(a_draft_that_has_no_memory_leaves_nothing),
 		scratch_test(a_dump_of_redis_is_copied_whole_or_not_at_all),
 	};
 	return cmocka_run_group_tests_name("faults_create", tests, NULL, NULL);
