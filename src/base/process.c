@@ -125,10 +125,13 @@ static enum status talk(struct streams *streams, const char *input, struct buffe
 		for (int i = 0; i < 2; i++) {
 			if (waiting[i].revents != 0) {
 				ssize_t length = read(*from[i], block, sizeof block);
-				if (length > 0) {
-					(void)buffer_append_some(to[i], block, (size_t)length);
-				} else if (length == 0 || errno != EINTR) {
+				if (length > 0 && !buffer_append_some(to[i], block, (size_t)length) && to[i]->length < to[i]->limit) {
+					return error_memory(error);
+				}
+				if (length == 0) {
 					close_one(from[i]);
+				} else if (length < 0 && errno != EINTR) {
+					return error_set_errno(error, "cannot read what a program says");
 				}
 			}
 		}
@@ -138,8 +141,10 @@ static enum status talk(struct streams *streams, const char *input, struct buffe
 			if (length >= 0) {
 				input += length;
 				left -= (size_t)length;
-			} else if (errno != EINTR && errno != EAGAIN) {
+			} else if (errno == EPIPE) {
 				left = 0; /* it wants no more; its exit code tells whether that is right */
+			} else if (errno != EINTR && errno != EAGAIN) {
+				return error_set_errno(error, "cannot tell a program what it is to know");
 			}
 		}
 	}
@@ -181,6 +186,9 @@ enum status process_run(const char *const *arguments, const char *input, struct 
 	close_one(&streams.errors[1]);
 	int reason = start_failure(&streams);
 	enum status status = talk(&streams, input != NULL ? input : "", output, errors, error);
+	if (status != STATUS_OK) {
+		kill(child, SIGKILL); /* the half of its input that it has been given is not for it to act on */
+	}
 	streams_close(&streams); /* it may be waiting for us */
 	bool ended = false;
 	struct error waiting;

@@ -1,0 +1,72 @@
+#!/usr/bin/env bats
+# shellcheck shell=bats disable=SC2016,SC2030,SC2031,SC2154
+# schedule install and uninstall, with their Nth reading, writing, opening or allocation failing: somebody's crontab keeps
+# its own lines whatever happens, a block is in it whole or not at all, and success is only claimed where it is.
+
+load helpers
+load cron
+load faults
+
+setup() {
+	need_world
+	enter_project
+	find_faults
+	export FAULTS note BATS_TEST_TMPDIR project
+}
+
+# In the world: each fault of a kind, until the program does not get so far.
+judging='
+mine="MAILTO=me@example.org
+# a comment, 100% mine
+*/5 * * * * /usr/bin/true a b"
+block() { crontab -l | sed -n "/^# BEGIN whisperbackup/,/^# END whisperbackup/p"; }
+others() { crontab -l | sed "/^# BEGIN whisperbackup/,/^# END whisperbackup/d"; }
+complain() { printf "%s: %s: exit status %s\n%s\n" "$fault" "$1" "$status" "$(cat err)" "$(crontab -l)"; exit 9; }
+runs=0
+each() { # KIND STEP BEFORE AFTER COMMAND..: BEFORE and AFTER are "none" or "one" block
+	local n kind=$1 step=$2 before=$3 after=$4 whole
+	shift 4
+	for ((n = 1; ; n += step * (1 + n / 1000))); do
+		fault=$kind:$n
+		printf "%s\n" "$mine" | crontab -
+		[[ $before == none ]] || "$W" schedule install daily 30 2>/dev/null
+		rm -f "$note"
+		status=0
+		WHISPERBACKUP_FAULT=$fault WHISPERBACKUP_FAULT_NOTE=$note ASAN_OPTIONS=exitcode=99 \
+			LSAN_OPTIONS=exitcode=99:print_suppressions=0 UBSAN_OPTIONS=halt_on_error=1:exitcode=99:print_stacktrace=1 \
+			timeout 60 "$FAULTS" "$@" >out 2>err </dev/null || status=$?
+		((status < 99)) || complain "it died, does not end, or a sanitizer found something"
+		[[ $status -eq 0 || -s err ]] || complain "it failed without a word"
+		[[ $(others) == "$mine" ]] || complain "other lines have changed"
+		whole=none
+		[[ -z $(block) ]] || whole=one
+		[[ $whole == none || $(block | grep -c .) -eq 4 ]] || complain "half a block"
+		[[ $whole == "$before" || $whole == "$after" ]] || complain "$whole block"
+		[[ $status -ne 0 || $whole == "$after" ]] || complain "it claims to have done it"
+		[[ -e $note ]] || break
+		runs=$((runs + 1))
+	done
+	[[ $status -eq 0 ]] || complain "no call has failed"
+}
+for kind in read write open; do
+	each $kind 1 $states "${command[@]}"
+done
+each memory 97 $states "${command[@]}"
+echo "$runs faults"
+'
+
+@test "a crontab keeps its own lines whatever call fails while a schedule is installed" {
+	in_world 0 <<CODE
+states='none one' command=(schedule install hourly 7)
+$judging
+CODE
+	((${output% faults} > 40)) || fail "$output"
+}
+
+@test "a crontab keeps its own lines whatever call fails while a schedule is taken out" {
+	in_world 0 <<CODE
+states='one none' command=(schedule uninstall)
+$judging
+CODE
+	((${output% faults} > 40)) || fail "$output"
+}
