@@ -197,9 +197,9 @@ enum status restore_stores_roll_back(struct restore_work *work, struct error *er
 		error->status = STATUS_FAILED; /* whatever it was: this is not "nothing half done by a Ctrl-C" */
 		(void)error_prefix(error, "%zu store%s could not be brought back (see above). The cause", failures,
 						   failures == 1 ? "" : "s");
-		return error_hint(error,
-						  "the old data is kept in the folder .whisperbackup-restore/old of the store's volume, see "
-						  "docs/RESTORE.md; mend the cause, then call recover, which tries again");
+		return error_hint(
+			error, "the old data is kept (where: docs/RESTORE.md); mend the cause, then call recover, which tries "
+				   "again");
 	}
 	if (failures == 0) {
 		size_t length = strlen(error->message);
