@@ -63,14 +63,15 @@ faulty() { # FAULT FOLDER COMMAND ARGUMENT..: sets $result and $errors
 	((result < 99)) || fail "$1: it died, or a sanitizer found something: $result" "$errors"
 }
 
-# With the Nth call failing, for an N that grows fast (for each, if all are wanted; of the many thousand allocations for one
-# of each place), until the program does not get so far.
+# With the Nth call failing, for an N that grows fast, until the program does not get so far. If all are wanted: for each;
+# of the many thousand allocations for one of each place. Otherwise their first 3,000 are left to libraries that come up.
 each_fault() { # KIND[+] FOLDER CHECK COMMAND ARGUMENT..
-	local n next='n * 3 + (n == 1)' every=''
-	[[ ${WHISPERBACKUP_TORTURE:-} != full ]] || every=yes next='n + 1'
+	local n=1 next='n * 3 + (n == 1)' every=''
+	[[ $1 != memory ]] || n=3000 next='n * 2'
+	[[ ${WHISPERBACKUP_TORTURE:-} != full ]] || every=yes n=1 next='n + 1'
 	runs=0
 	rm -f "$places"
-	for ((n = 1; ; n = next)); do
+	for (( ; ; n = next)); do
 		fault="${1%+}:$n${1//[a-z]/}"
 		[[ -z $every || $1 != memory ]] || fault=memory:place
 		faulty "$fault" "$2" "${@:4}"
