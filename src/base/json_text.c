@@ -27,8 +27,13 @@ static void *reserved(size_t size)
 		return NULL;
 	}
 	size = (size + rounding) & ~rounding;
-	size_t at = atomic_fetch_add(&reserve_used, size);
-	return at <= RESERVE_SIZE - size ? reserve + at : NULL;
+	size_t at = atomic_load(&reserve_used);
+	do {
+		if (at > RESERVE_SIZE - size) {
+			return NULL;
+		}
+	} while (!atomic_compare_exchange_weak(&reserve_used, &at, at + size));
+	return reserve + at;
 }
 
 static void *noting_malloc(size_t size)
@@ -62,12 +67,17 @@ __attribute__((constructor)) static void set_functions(void)
 
 enum status json_text_read(const char *text, size_t flags, json_t **ret_json, struct error *error)
 {
+	return json_text_read_bytes(text, strlen(text), flags, ret_json, error);
+}
+
+enum status json_text_read_bytes(const char *bytes, size_t length, size_t flags, json_t **ret_json, struct error *error)
+{
 	json_error_t failure;
 	bool before = out_of_memory;
 	out_of_memory = false;
-	json_t *json = json_loads(text, flags, &failure);
+	json_t *json = json_loadb(bytes, length, flags, &failure);
 	bool trusted = !out_of_memory;
-	out_of_memory = out_of_memory || before;
+	out_of_memory = before; /* nothing that lacks something is left of this */
 	if (!trusted) {
 		json_decref(json);
 		return error_memory(error);

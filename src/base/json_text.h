@@ -14,10 +14,14 @@
 #include <jansson.h>
 
 /*
- * json_loads(text, flags): the caller releases *ret_json. STATUS_FAILED with jansson's words if it is no JSON,
+ * As json_loads(text, flags): the caller releases *ret_json. STATUS_FAILED with jansson's words if it is no JSON,
  * STATUS_NO_MEMORY if that cannot be known.
  */
 enum status json_text_read(const char *text, size_t flags, json_t **ret_json, struct error *error) MUST_CHECK;
+
+/* The same for json_loadb(bytes, length, flags). */
+enum status json_text_read_bytes(const char *bytes, size_t length, size_t flags, json_t **ret_json,
+								 struct error *error) MUST_CHECK;
 
 /*
  * json_dumps(json, flags), owned by the caller. NULL if there was not enough memory for that, or for anything else that

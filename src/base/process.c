@@ -96,7 +96,7 @@ static int start_failure(struct streams *streams)
 		length = read(streams->report[0], &reason, sizeof reason);
 	} while (length < 0 && errno == EINTR);
 	close_one(&streams->report[0]);
-	return length == (ssize_t)sizeof reason ? reason : 0;
+	return length == (ssize_t)sizeof reason ? reason : length < 0 ? EIO : 0;
 }
 
 /* Feeds and reads until all is said and the program has closed its ends. */

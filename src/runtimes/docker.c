@@ -102,6 +102,14 @@ static const char *text_of(const json_t *object, const char *key)
 	return text != NULL ? text : "";
 }
 
+static void free_texts(char **texts)
+{
+	for (size_t i = 0; texts[i] != NULL; i++) {
+		free(texts[i]);
+	}
+	free(texts);
+}
+
 static char **strings_of(const json_t *first, const json_t *second)
 {
 	size_t count = json_array_size(first) + json_array_size(second);
@@ -110,8 +118,9 @@ static char **strings_of(const json_t *first, const json_t *second)
 		size_t in_first = json_array_size(first);
 		const json_t *item = i < in_first ? json_array_get(first, i) : json_array_get(second, i - in_first);
 		texts[i] = strdup(json_string_value(item) != NULL ? json_string_value(item) : "");
-		if (texts[i] == NULL) {
-			return texts; /* shortened, and noticed by complete() below */
+		if (texts[i] == NULL) { /* a setting that is left out would be taken for one that is not made */
+			free_texts(texts);
+			return NULL;
 		}
 	}
 	return texts;

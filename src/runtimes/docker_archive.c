@@ -1,4 +1,5 @@
 /* Files of containers: the archive calls of the Engine API. */
+#include "base/json_text.h"
 #include "runtimes/docker_http.h"
 
 #include <stdio.h>
@@ -151,8 +152,14 @@ static enum status parse_stat(const char *base64, struct path_stat *ret_stat, st
 {
 	size_t length = strlen(base64);
 	CLEANUP(cleanup_free) unsigned char *text = calloc(1, length + 1);
-	int decoded = text == NULL ? -1 : EVP_DecodeBlock(text, (const unsigned char *)base64, (int)length);
-	CLEANUP(cleanup_json) json_t *json = decoded < 0 ? NULL : json_loads((const char *)text, 0, NULL);
+	if (text == NULL) {
+		return error_memory(error);
+	}
+	int decoded = EVP_DecodeBlock(text, (const unsigned char *)base64, (int)length);
+	CLEANUP(cleanup_json) json_t *json = NULL;
+	if (decoded >= 0 && json_text_read((const char *)text, 0, &json, error) == STATUS_NO_MEMORY) {
+		return error->status;
+	}
 	const char *mtime = json_string_value(json_object_get(json, "mtime"));
 	if (mtime == NULL || !docker_time(mtime, &ret_stat->mtime)) {
 		return error_set(error, STATUS_FAILED, "Docker's description of a file makes no sense");

@@ -92,7 +92,8 @@ enum status docker_curl_error(struct docker *docker, CURL *curl, CURLcode code, 
 enum status docker_http_error(long code, const struct buffer *body, struct error *error)
 {
 	/* "All errors are returned as JSON: {"message": ...}" (Engine API reference, section Errors). */
-	CLEANUP(cleanup_json) json_t *json = json_loadb(buffer_text(body), body->length, 0, NULL);
+	CLEANUP(cleanup_json) json_t *json = NULL;
+	(void)!json_text_read_bytes(buffer_text(body), body->length, 0, &json, error);
 	const char *message = json_string_value(json_object_get(json, "message"));
 	/* 409: the container is paused or not running (exec, pause, unpause). */
 	enum status status = code == 404 ? STATUS_NOT_FOUND : code == 409 ? STATUS_CONFLICT : STATUS_FAILED;
@@ -180,10 +181,11 @@ enum status docker_request(struct docker *docker, const char *method, json_t *bo
 	if (ret_reply != NULL) {
 		*ret_reply = NULL;
 		if (reply.length > 0) {
-			json_error_t failure;
-			*ret_reply = json_loadb(reply.data, reply.length, JSON_DECODE_ANY | JSON_ALLOW_NUL, &failure);
-			if (*ret_reply == NULL) {
-				return error_set(error, STATUS_FAILED, "Docker's answer to %s is not JSON: %s", path, failure.text);
+			enum status status =
+				json_text_read_bytes(reply.data, reply.length, JSON_DECODE_ANY | JSON_ALLOW_NUL, ret_reply, error);
+			if (status != STATUS_OK) {
+				return status == STATUS_NO_MEMORY ? status
+												  : error_prefix(error, "Docker's answer to %s is not JSON", path);
 			}
 		}
 	}

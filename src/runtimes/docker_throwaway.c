@@ -109,8 +109,12 @@ enum status docker_helper(struct runtime *runtime, const struct container *conta
 		return status;
 	}
 	json_t *entrypoint = json_array();
-	for (size_t i = 0; arguments[i] != NULL; i++) {
-		(void)json_array_append_new(entrypoint, json_string(arguments[i]));
+	for (size_t i = 0; arguments[i] != NULL; i++) { /* one that is left out would make another command of it */
+		if (json_array_append_new(entrypoint, json_string(arguments[i])) != 0) {
+			json_decref(entrypoint);
+			return error_set(error, STATUS_FAILED, "cannot form the command of a helper container: \"%s\" is not UTF-8",
+							 arguments[i]);
+		}
 	}
 	CLEANUP(cleanup_json)
 	json_t *body = json_pack("{s:s, s:o, s:[], s:s, s:s, s:{s:s}, s:{s:[s], s:s, s:{s:s, s:{}}}}", "Image",
@@ -153,7 +157,10 @@ static json_t *strings_json(const char *const *texts)
 {
 	json_t *array = texts != NULL ? json_array() : NULL;
 	for (size_t i = 0; array != NULL && texts[i] != NULL; i++) {
-		(void)json_array_append_new(array, json_string(texts[i]));
+		if (json_array_append_new(array, json_string(texts[i])) != 0) { /* not UTF-8: left out it would mean something else */
+			json_decref(array);
+			array = NULL;
+		}
 	}
 	return array;
 }
@@ -176,12 +183,18 @@ static json_t *mounts_json(const struct throwaway *wanted)
  */
 static json_t *throwaway_json(const struct throwaway *wanted)
 {
+	json_t *environment = strings_json(wanted->environment);
+	if (environment == NULL && wanted->environment != NULL) {
+		return NULL;
+	}
 	json_t *body = json_pack("{s:s, s:s, s:o?, s:{s:s}, s:{s:s, s:o, s:{s:s, s:{s:s}}}}", "Image", wanted->image,
-							 "Hostname", "localhost", "Env", strings_json(wanted->environment), "Labels", DRILL_LABEL,
+							 "Hostname", "localhost", "Env", environment, "Labels", DRILL_LABEL,
 							 wanted->drill, "HostConfig", "NetworkMode", "none", "Mounts", mounts_json(wanted),
 							 "LogConfig", "Type", "json-file", "Config", "max-size", "1m");
-	if (body != NULL && wanted->command != NULL) {
-		(void)json_object_set_new(body, "Cmd", strings_json(wanted->command));
+	if (body != NULL && wanted->command != NULL &&
+		json_object_set_new(body, "Cmd", strings_json(wanted->command)) != 0) {
+		json_decref(body);
+		body = NULL;
 	}
 	return body;
 }
@@ -193,7 +206,7 @@ enum status docker_throwaway(struct runtime *runtime, const struct throwaway *wa
 	CLEANUP(cleanup_json) json_t *body = throwaway_json(wanted);
 	CLEANUP(cleanup_json) json_t *reply = NULL;
 	if (body == NULL) {
-		return error_memory(error);
+		return error_set(error, STATUS_FAILED, "cannot form the command of the container %s", wanted->name);
 	}
 	CLEANUP(cleanup_free) char *name = NULL;
 	if (asprintf(&name, "?name=%s", wanted->name) < 0) {

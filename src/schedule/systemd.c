@@ -155,15 +155,14 @@ static enum status write_unit(const char *project_folder, const char *ending, co
 }
 
 /* A unit's text; NULL if there is none. Owned by the caller. */
-static char *read_unit(const char *project_folder, const char *ending)
+static enum status read_unit(const char *project_folder, const char *ending, char **ret_text, struct error *error)
 {
 	CLEANUP(cleanup_free) char *path = NULL;
-	struct error ignored;
-	char *text = NULL;
-	if (unit_path(project_folder, ending, &path, &ignored) == STATUS_OK) {
-		(void)!files_read_text(path, &text, &ignored);
+	enum status status = unit_path(project_folder, ending, &path, error);
+	if (status == STATUS_OK) {
+		status = files_read_text(path, ret_text, error);
 	}
-	return text;
+	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
 static enum status write_service(const char *project_folder, const char *command, struct error *error)
@@ -259,9 +258,15 @@ enum status systemd_install(const char *project_folder, const char *schedule, co
 							time_t now, struct error *error)
 {
 	char name[SYSTEMD_NAME_SIZE + 8];
-	CLEANUP(cleanup_free) char *old_timer = read_unit(project_folder, ".timer");
-	CLEANUP(cleanup_free) char *old_service = read_unit(project_folder, ".service");
+	CLEANUP(cleanup_free) char *old_timer = NULL;
+	CLEANUP(cleanup_free) char *old_service = NULL;
 	enum status status = check_words(schedule, command, error);
+	if (status == STATUS_OK) {
+		status = read_unit(project_folder, ".timer", &old_timer, error);
+	}
+	if (status == STATUS_OK) {
+		status = read_unit(project_folder, ".service", &old_service, error);
+	}
 	if (status != STATUS_OK) {
 		return status;
 	}

@@ -2,9 +2,11 @@
 # The Nth call fails, for every N: a command is run with one fault after the other, until it no longer gets so far, and
 # each run is judged. Loaded by `load faults`, after `load helpers`.
 #
-# WHISPERBACKUP_TORTURE=full makes every allocation fail. Otherwise those that come before a command begins, which are
-# some 3,000 in libcurl and OpenSSL, are left out, and of the others one in $stride is taken. Of the other kinds, of which
-# there are few, all are always taken.
+# WHISPERBACKUP_TORTURE=full makes an allocation of each place fail (tests/faults/places.h). Otherwise those that come before
+# a command begins, which are some 3,000 in libcurl and OpenSSL, are left out, and of the others one in $stride is taken. Of
+# the other kinds, of which there are few, all are always taken.
+
+load ../faults/others
 
 stride=61
 declare -A kinds=([read]=1 [open]=1 [write]=1 [flush]=1 [name]=1 [remove]=1)
@@ -15,6 +17,7 @@ find_faults() {
 	[[ -x $FAULTS ]] || skip "the program was built without its tests"
 	export FAULTS
 	note=$BATS_TEST_TMPDIR/note
+	places=$BATS_TEST_TMPDIR/places
 	pristine=$BATS_TEST_TMPDIR/pristine
 }
 
@@ -41,11 +44,14 @@ faulty() { # FAULT or nothing, COMMAND..
 	[[ $1 != memory* ]] || below=''
 	rm -f "$note"
 	exit_status=0
-	env ${1:+WHISPERBACKUP_FAULT="$1" WHISPERBACKUP_FAULT_NOTE="$note"} ${below:+WHISPERBACKUP_FAULT_BELOW="$below"} \
+	env ${1:+WHISPERBACKUP_FAULT="$1" WHISPERBACKUP_FAULT_NOTE="$note" WHISPERBACKUP_FAULT_PLACES="$places"} ${below:+WHISPERBACKUP_FAULT_BELOW="$below"} \
 		ASAN_OPTIONS=exitcode=99 LSAN_OPTIONS=exitcode=99:print_suppressions=0 \
 		UBSAN_OPTIONS=halt_on_error=1:exitcode=99:print_stacktrace=1 \
 		timeout 60 "$FAULTS" "${@:2}" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" </dev/null || exit_status=$?
 	out=$(<"$BATS_TEST_TMPDIR/out")
+	if [[ $1 == memory* && $exit_status -ge 99 && $exit_status -ne 124 ]] && ended_by_others "$BATS_TEST_TMPDIR/err"; then
+		exit_status=1
+	fi
 }
 
 # How many allocations there are before a command begins.
@@ -115,10 +121,12 @@ judge() { # FAULT
 }
 
 # One fault after the other.
-each_of_a_kind() { # KIND[+] FIRST STEP
+each_of_a_kind() { # KIND[+] FIRST STEP, or KIND place
 	local n fault
-	for ((n = $2; ; n += $3)); do
+	rm -f "$places"
+	for ((n = ${2/place/1}; ; n += ${3:-1})); do
 		fault=${1%+}:$n${1//[a-z]/}
+		[[ $2 != place ]] || fault=$1:place
 		[[ $changed != yes ]] || bring_back
 		changed=''
 		faulty "$fault" "${words[@]}"
@@ -133,7 +141,7 @@ each_of_a_kind() { # KIND[+] FIRST STEP
 }
 
 each_fault() { # COMMAND ARGUMENT..
-	local first=1 step=1 kind words=("$@") command="$*" expected_status expected_out expected_state
+	local kind words=("$@") command="$*" expected_status expected_out expected_state
 	local kept runs=0 changed=yes pristine_state
 	bring_back
 	pristine_state=$(state)
@@ -145,9 +153,10 @@ each_fault() { # COMMAND ARGUMENT..
 		each_of_a_kind "$kind" 1 1
 	done
 	each_of_a_kind write+ 1 1
-	if [[ ${WHISPERBACKUP_TORTURE:-} != full ]]; then
-		first=$(($(allocations_before) + 1)) step=$stride
+	if [[ ${WHISPERBACKUP_TORTURE:-} == full ]]; then
+		each_of_a_kind memory place
+	else
+		each_of_a_kind memory $(($(allocations_before) + 1)) $stride
 	fi
-	each_of_a_kind memory "$first" "$step"
 	echo "# $command: $runs faults" >&3
 }

@@ -8,11 +8,13 @@
  *
  * A program that is run by others is told by its environment:
  *
- *   WHISPERBACKUP_FAULT        KIND:N, the Nth call fails; KIND:N+, all from the Nth on do, like on a disk that is
- * full; KIND:place, the first one fails of a place that has not had its turn (places.h) WHISPERBACKUP_FAULT_PLACES the
- * file of those that had WHISPERBACKUP_FAULT_BELOW  the folder in which calls count and fail; without it all do. Of
- * answers and refusals those count whose request has this in its first line WHISPERBACKUP_FAULT_NOTE   a file that is
- * made when the Nth call is reached
+ *   WHISPERBACKUP_FAULT        KIND:N, the Nth call fails
+ *                              KIND:N+, all from the Nth on do, like on a disk that is full
+ *                              KIND:place, the first one of a place that has not had its turn (places.h)
+ *   WHISPERBACKUP_FAULT_PLACES the file of the places that had
+ *   WHISPERBACKUP_FAULT_BELOW  the folder in which calls count and fail; without it all do. Of answers and refusals
+ *                              those count whose request has this in its first line
+ *   WHISPERBACKUP_FAULT_NOTE   a file that is made when the Nth call is reached
  */
 #ifndef WHISPERBACKUP_TESTS_FAULTS_H
 #define WHISPERBACKUP_TESTS_FAULTS_H

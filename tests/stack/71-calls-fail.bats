@@ -5,6 +5,7 @@
 # real stack.
 
 load helpers
+load ../faults/others
 
 stores=postgresql,redis,chromadb
 folders=redis,chromadb # the stores whose data is files that the program writes itself
@@ -60,6 +61,10 @@ faulty() { # FAULT FOLDER COMMAND ARGUMENT..: sets $result and $errors
 		UBSAN_OPTIONS=halt_on_error=1:exitcode=99:print_stacktrace=1 \
 		"$FAULTS" "${@:3}" >/dev/null 2>"$BATS_TEST_TMPDIR/err" </dev/null || result=$?
 	errors=$(cat "$BATS_TEST_TMPDIR/err")
+	if [[ $1 == memory* ]] && ((result >= 99)) && ended_by_others "$BATS_TEST_TMPDIR/err"; then
+		quietly "$WHISPERBACKUP" recover
+		result=1
+	fi
 	((result < 99)) || fail "$1: it died, or a sanitizer found something: $result" "$errors"
 }
 
@@ -157,6 +162,15 @@ backups_are_good_later() {
 	each_fault_of_create refuse+ backups_are_good_later HTTP
 }
 
+@test "one through which the volumes are reached hangs up, or refuses, once while a backup is made: the same" {
+	local kind
+	for kind in answer refuse; do
+		each_fault $kind HTTP backups_are_good create --only $folders --volume-access api
+		((runs >= least)) || fail "$kind: reached $runs times"
+	done
+	assert_no_leftovers
+}
+
 @test "memory that is refused once while a backup is made: it is made, or nothing is listed that is not whole" {
 	each_fault_of_create memory
 }
@@ -251,6 +265,15 @@ find_volumes() { # sets $volumes: the folder on this machine that has the stores
 		each_fault_of_restore answer "$(container $service)/stop" data_is_restored
 		each_fault_of_restore answer "$(container $service)/start" data_is_restored
 	done
+	each_fault_of_restore answer "$(container chromadb)/kill" data_is_restored
+}
+
+@test "one through which the volumes are reached hangs up, or refuses, once: the same" {
+	local kind
+	for kind in answer refuse; do
+		each_fault $kind HTTP one_state_by_itself restore $kept --only $folders --yes --no-safety-backup --volume-access api
+		((runs >= least)) || fail "$kind: reached $runs times"
+	done
 }
 
 @test "one that is not there any more from some point of a restore on: the same, by the next command" {
@@ -268,6 +291,7 @@ find_volumes() { # sets $volumes: the folder on this machine that has the stores
 		each_fault_of_restore refuse "$(container $service)/stop" data_is_restored
 		each_fault_of_restore refuse "$(container $service)/start" data_is_restored
 	done
+	each_fault_of_restore refuse "$(container chromadb)/kill" data_is_restored
 }
 
 @test "one that says so from some point of a restore on: the same, by the next command" {

@@ -1,4 +1,4 @@
-/* JSON without memory: whole or not at all, and a moment's lack is over when the moment is. */
+/* JSON without memory: a moment's lack does nothing, and what lasts keeps anything from being written. */
 #include "../faults/faults.h"
 #include "base/json_text.h"
 #include "support.h"
@@ -30,7 +30,7 @@ static char *make_and_write(void)
 	return json_text_write(json, JSON_COMPACT);
 }
 
-static void what_is_made_and_written_without_memory_is_whole_or_not_there(void **state)
+static void what_is_made_and_written_in_a_moment_without_memory_is_whole(void **state)
 {
 	(void)state;
 	unsigned long nth = 0;
@@ -40,9 +40,8 @@ static void what_is_made_and_written_without_memory_is_whole_or_not_there(void *
 		fault_arm(FAULT_MEMORY, nth, false, NULL);
 		CLEANUP(cleanup_free) char *text = make_and_write();
 		reached = fault_disarm();
-		if (text != NULL) {
-			assert_whole(text);
-		}
+		assert_non_null(text);
+		assert_whole(text);
 	}
 	assert_true(nth > 100);
 }
@@ -58,7 +57,7 @@ static void after_it_json_can_be_written_again(void **state)
 	assert_whole(text);
 }
 
-static void what_is_read_without_memory_is_whole_or_not_there(void **state)
+static void what_is_read_in_a_moment_without_memory_is_whole(void **state)
 {
 	(void)state;
 	CLEANUP(cleanup_free) char *text = make_and_write();
@@ -72,18 +71,35 @@ static void what_is_read_without_memory_is_whole_or_not_there(void **state)
 		enum status status = json_text_read(text, 0, &json, &error);
 		reached = fault_disarm();
 		CLEANUP(cleanup_json) json_t *wanted = document();
-		assert_true(status == STATUS_OK ? json_equal(json, wanted) : status == STATUS_NO_MEMORY);
+		assert_ok(status, &error);
+		assert_true(json_equal(json, wanted));
 	}
 	assert_true(nth > 100);
+}
+
+static void a_text_that_could_not_be_read_keeps_nothing_from_being_written(void **state)
+{
+	(void)state;
+	CLEANUP(cleanup_free) char *text = make_and_write();
+	enum status status = STATUS_OK;
+	fault_arm(FAULT_MEMORY, 1, true, NULL);
+	for (int i = 0; i < MOST && status == STATUS_OK; i++) { /* until what there is for such a case is used up */
+		json_t *json = NULL;
+		struct error error = {0};
+		status = json_text_read(text, 0, &json, &error);
+		json_decref(json);
+	}
+	fault_disarm();
+	assert_int_equal(status, STATUS_NO_MEMORY);
+	CLEANUP(cleanup_free) char *after = make_and_write();
+	assert_non_null(after);
+	assert_whole(after);
 }
 
 static void where_there_is_none_for_long_nothing_is_written(void **state)
 {
 	(void)state;
 	fault_arm(FAULT_MEMORY, 1, true, NULL);
-	for (int i = 0; i < MOST; i++) { /* until what there is for such a case is used up */
-		free(make_and_write());
-	}
 	char *text = make_and_write();
 	fault_disarm();
 	assert_null(text);
@@ -92,9 +108,10 @@ static void where_there_is_none_for_long_nothing_is_written(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(what_is_made_and_written_without_memory_is_whole_or_not_there),
+		cmocka_unit_test(what_is_made_and_written_in_a_moment_without_memory_is_whole),
 		cmocka_unit_test(after_it_json_can_be_written_again),
-		cmocka_unit_test(what_is_read_without_memory_is_whole_or_not_there),
+		cmocka_unit_test(what_is_read_in_a_moment_without_memory_is_whole),
+		cmocka_unit_test(a_text_that_could_not_be_read_keeps_nothing_from_being_written),
 		cmocka_unit_test(where_there_is_none_for_long_nothing_is_written),
 	};
 	return cmocka_run_group_tests_name("json", tests, NULL, NULL);

@@ -267,6 +267,15 @@ static void a_full_disk_speaks_against_nobodys_data(void **state)
 	assert_not_restored(&rehearsal, STATUS_NO_SPACE, true, "it cannot");
 }
 
+static void a_lack_of_memory_speaks_against_nobodys_data(void **state)
+{
+	(void)state;
+	struct rehearsal rehearsal = begun();
+	world.stage = STATUS_NO_MEMORY;
+	world.log = "ERROR: no space\n";
+	assert_not_restored(&rehearsal, STATUS_NO_MEMORY, true, "it cannot");
+}
+
 static void an_engine_that_is_gone_speaks_against_nobodys_data(void **state)
 {
 	(void)state;
@@ -377,6 +386,7 @@ int main(void)
 		cmocka_unit_test(a_container_without_bash_is_asked_by_its_store_alone),
 		cmocka_unit_test(data_that_cannot_be_restored_is_damaged_and_the_log_says_why),
 		cmocka_unit_test(a_full_disk_speaks_against_nobodys_data),
+		cmocka_unit_test(a_lack_of_memory_speaks_against_nobodys_data),
 		cmocka_unit_test(an_engine_that_is_gone_speaks_against_nobodys_data),
 		cmocka_unit_test(a_server_that_lets_itself_be_counted_later_is_waited_for),
 		cmocka_unit_test(a_server_that_does_not_let_itself_be_counted_is_given_up),

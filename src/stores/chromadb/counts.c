@@ -1,5 +1,6 @@
 #include "stores/chromadb/counts.h"
 
+#include "base/json_text.h"
 #include "stores/chromadb/database.h"
 #include "stores/container_http.h"
 #include "stores/dialogue.h"
@@ -77,7 +78,10 @@ static enum status get(struct counting *counting, const char *path, int *ret_cod
 		return error_set(error, STATUS_UNAVAILABLE, "Chroma's HTTP port does not answer");
 	}
 	counting->refused = counting->refused || *ret_code == 401 || *ret_code == 403;
-	*ret_body = *ret_code == HTTP_OK ? json_loads(body, JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK, NULL) : NULL;
+	if (*ret_code == HTTP_OK &&
+		json_text_read(body, JSON_DECODE_ANY | JSON_DISABLE_EOF_CHECK, ret_body, error) == STATUS_NO_MEMORY) {
+		return error->status;
+	}
 	return STATUS_OK;
 }
 

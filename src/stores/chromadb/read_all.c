@@ -49,7 +49,10 @@ static enum status post(const struct reading *reading, const char *path, json_t 
 	if (status != STATUS_OK) {
 		return status;
 	}
-	*ret_reply = code >= HTTP_OK && code < HTTP_OK + 100 ? json_loads(buffer_text(&reply), 0, NULL) : NULL;
+	if (code >= HTTP_OK && code < HTTP_OK + 100 &&
+		json_text_read(buffer_text(&reply), 0, ret_reply, error) == STATUS_NO_MEMORY) {
+		return error->status;
+	}
 	return *ret_reply != NULL ? STATUS_OK
 							  : error_set(error, STATUS_DAMAGED, "Chroma answers with HTTP %d: %.*s", code, WORDS_SHOWN,
 										  buffer_text(&reply));

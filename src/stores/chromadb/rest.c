@@ -72,7 +72,13 @@ enum status chromadb_rest_in_folder(const char *folder, bool *ret_at_rest, struc
 	}
 	*ret_at_rest = true;
 	enum status status = STATUS_OK;
-	for (struct dirent *entry; status == STATUS_OK && *ret_at_rest && (entry = readdir(list)) != NULL;) {
+	while (status == STATUS_OK && *ret_at_rest) {
+		errno = 0;
+		const struct dirent *entry = readdir(list);
+		if (entry == NULL) {
+			status = errno != 0 ? error_set_errno(error, "cannot read the folder %s", folder) : STATUS_OK;
+			break;
+		}
 		if (entry->d_name[0] == '.') {
 			continue;
 		}

@@ -91,7 +91,6 @@ static enum status go(struct neo4j_counts *counts, struct error *error)
 static enum status rows_of(const struct buffer *reply, json_t **ret_rows, struct error *error)
 {
 	int code = 0;
-	json_error_t reason;
 	const char *body = strstr(buffer_text(reply), "\r\n\r\n");
 	if (body == NULL || sscanf(buffer_text(reply), "HTTP/%*s %d", &code) != 1) {
 		return error_set(error, STATUS_UNAVAILABLE, "its HTTP port does not answer");
@@ -99,7 +98,10 @@ static enum status rows_of(const struct buffer *reply, json_t **ret_rows, struct
 	if (code == 401 || code == 403) {
 		return error_set(error, STATUS_UNAVAILABLE, "it refuses the name and password of NEO4J_AUTH");
 	}
-	CLEANUP(cleanup_json_value) json_t *document = json_loads(body, JSON_DISABLE_EOF_CHECK, &reason);
+	CLEANUP(cleanup_json_value) json_t *document = NULL;
+	if (json_text_read(body, JSON_DISABLE_EOF_CHECK, &document, error) == STATUS_NO_MEMORY) {
+		return error->status;
+	}
 	const json_t *failure = json_array_get(json_object_get(document, "errors"), 0);
 	const char *message = json_string_value(json_object_get(failure, "message"));
 	if (message != NULL) {
