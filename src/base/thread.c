@@ -8,6 +8,10 @@ bool thread_start(pthread_t *ret_thread, void *(*work)(void *context), void *con
 	sigset_t all;
 	sigset_t before;
 	sigfillset(&all);
+	static const int own[] = {SIGSEGV, SIGBUS, SIGFPE, SIGILL}; /* of the thread itself; sigprocmask(2), NOTES */
+	for (size_t i = 0; i < sizeof own / sizeof *own; i++) {
+		sigdelset(&all, own[i]);
+	}
 	pthread_sigmask(SIG_SETMASK, &all, &before);
 	bool started = pthread_create(ret_thread, NULL, work, context) == 0;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
