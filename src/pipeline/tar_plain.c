@@ -69,23 +69,21 @@ static enum status copy_content(int fd, struct tar_reader *reader, const char *p
 	la_int64_t end = 0;
 	la_int64_t sent = 0;
 	for (;;) {
-		const void *bytes = NULL;
-		size_t length = 0;
-		la_int64_t offset = 0;
-		int result = archive_read_data_block(reader->archive, &bytes, &length, &offset);
-		if (result == ARCHIVE_EOF) {
+		struct tar_block block;
+		bool ended = false;
+		enum status status = tar_reader_block(reader, &block, &ended, error);
+		if (status == STATUS_OK && ended) {
 			break;
 		}
-		if (result != ARCHIVE_OK) {
-			return tar_reader_error(reader, error);
+		if (status == STATUS_OK) {
+			status = write_at(fd, block.bytes, block.length, block.offset, path, error);
 		}
-		enum status status = write_at(fd, bytes, length, offset, path, error);
 		if (status != STATUS_OK) {
 			return status;
 		}
-		end = length > 0 ? offset + (la_int64_t)length : end;
+		end = block.length > 0 ? block.offset + (la_int64_t)block.length : end;
 		send(fd, end, &sent);
-		progress_advance(progress, length);
+		progress_advance(progress, block.length);
 	}
 	/* It may end in a hole. */
 	return end < size && ftruncate(fd, size) != 0 ? error_set_errno(error, "cannot unpack: cannot extend %s", path)

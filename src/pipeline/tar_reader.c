@@ -49,6 +49,23 @@ enum status tar_reader_error(struct tar_reader *reader, struct error *error)
 	return error_set(error, STATUS_DAMAGED, "the archive is damaged: %s", text != NULL ? text : "unknown format");
 }
 
+enum status tar_reader_block(struct tar_reader *reader, struct tar_block *ret_block, bool *ret_ended,
+							 struct error *error)
+{
+	*ret_block = (struct tar_block){0};
+	int result = archive_read_data_block(reader->archive, &ret_block->bytes, &ret_block->length, &ret_block->offset);
+	*ret_ended = result == ARCHIVE_EOF;
+	if (result != ARCHIVE_OK && result != ARCHIVE_EOF) {
+		return tar_reader_error(reader, error);
+	}
+	la_int64_t size = archive_entry_size(reader->entry);
+	if (ret_block->length > 0 && (ret_block->offset < 0 || ret_block->offset > size ||
+								  ret_block->length > (uint64_t)(size - ret_block->offset))) {
+		return error_set(error, STATUS_DAMAGED, "the archive holds content beyond the end of a file");
+	}
+	return STATUS_OK;
+}
+
 enum status tar_reader_new(struct source *tar, struct tar_reader **ret_reader, struct error *error)
 {
 	struct tar_reader *reader = calloc(1, sizeof *reader);

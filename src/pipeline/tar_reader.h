@@ -24,6 +24,21 @@ struct tar_reader {
 /* The failure of a libarchive call: what reading the stream said, or STATUS_DAMAGED with the library's words. */
 enum status tar_reader_error(struct tar_reader *reader, struct error *error);
 
+/* A piece of an entry's content; the bytes are lent until the next call. */
+struct tar_block {
+	const void *bytes;
+	size_t length;
+	la_int64_t offset;
+};
+
+/*
+ * The entry's next piece; *ret_ended: there is none. STATUS_DAMAGED also for one that lies beyond the file's size, as a
+ * map of holes may say: libarchive (3.6.2, archive_write_disk_posix.c, write_data_block) would write what is in memory
+ * behind it.
+ */
+enum status tar_reader_block(struct tar_reader *reader, struct tar_block *ret_block, bool *ret_ended,
+							 struct error *error) MUST_CHECK;
+
 /*
  * `path` relative to `prefix`: "" for the prefix itself, NULL if it lies elsewhere. Leading "./" and closing slashes do
  * not count; the result is lent from `path`.

@@ -49,20 +49,16 @@ static enum status place_of(const struct unpacker *unpacker, const char *path, b
 static enum status copy_content(struct unpacker *unpacker, struct error *error)
 {
 	for (;;) {
-		const void *bytes = NULL;
-		size_t length = 0;
-		la_int64_t offset = 0;
-		int result = archive_read_data_block(unpacker->reader->archive, &bytes, &length, &offset);
-		if (result == ARCHIVE_EOF) {
-			return STATUS_OK;
+		struct tar_block block;
+		bool ended = false;
+		enum status status = tar_reader_block(unpacker->reader, &block, &ended, error);
+		if (status != STATUS_OK || ended) {
+			return status;
 		}
-		if (result != ARCHIVE_OK) {
-			return tar_reader_error(unpacker->reader, error);
-		}
-		if (archive_write_data_block(unpacker->disk, bytes, length, offset) < ARCHIVE_OK) {
+		if (archive_write_data_block(unpacker->disk, block.bytes, block.length, block.offset) < ARCHIVE_OK) {
 			return disk_error(unpacker, error);
 		}
-		progress_advance(unpacker->progress, length);
+		progress_advance(unpacker->progress, block.length);
 	}
 }
 

@@ -260,10 +260,13 @@ enum status docker_container(struct docker *docker, const char *id, struct conta
 static enum status list_by_label(struct docker *docker, const char *label, json_t **ret_list, struct error *error)
 {
 	CLEANUP(cleanup_json) json_t *filters = json_pack("{s:[s, s]}", "label", label, "com.docker.compose.oneoff=False");
+	if (filters == NULL) { /* not UTF-8 */
+		return error_set(error, STATUS_USAGE, "the project's name or folder cannot be asked for: %s", label);
+	}
 	CLEANUP(cleanup_free) char *text = json_text_write(filters, JSON_COMPACT);
 	CLEANUP(cleanup_free) char *escaped = text != NULL ? docker_escape(docker, text) : NULL;
 	if (escaped == NULL) {
-		return error_set(error, STATUS_USAGE, "the project's name or folder cannot be asked for: %s", label);
+		return error_memory(error);
 	}
 	enum status status =
 		docker_request(docker, "GET", NULL, ret_list, NULL, error, "/containers/json?all=1&filters=%s", escaped);

@@ -157,7 +157,7 @@ static json_t *strings_json(const char *const *texts)
 {
 	json_t *array = texts != NULL ? json_array() : NULL;
 	for (size_t i = 0; array != NULL && texts[i] != NULL; i++) {
-		if (json_array_append_new(array, json_string(texts[i])) != 0) { /* not UTF-8: left out it would mean something else */
+		if (json_array_append_new(array, json_string(texts[i])) != 0) { /* left out it would mean something else */
 			json_decref(array);
 			array = NULL;
 		}
@@ -187,10 +187,10 @@ static json_t *throwaway_json(const struct throwaway *wanted)
 	if (environment == NULL && wanted->environment != NULL) {
 		return NULL;
 	}
-	json_t *body = json_pack("{s:s, s:s, s:o?, s:{s:s}, s:{s:s, s:o, s:{s:s, s:{s:s}}}}", "Image", wanted->image,
-							 "Hostname", "localhost", "Env", environment, "Labels", DRILL_LABEL,
-							 wanted->drill, "HostConfig", "NetworkMode", "none", "Mounts", mounts_json(wanted),
-							 "LogConfig", "Type", "json-file", "Config", "max-size", "1m");
+	json_t *body =
+		json_pack("{s:s, s:s, s:o?, s:{s:s}, s:{s:s, s:o, s:{s:s, s:{s:s}}}}", "Image", wanted->image, "Hostname",
+				  "localhost", "Env", environment, "Labels", DRILL_LABEL, wanted->drill, "HostConfig", "NetworkMode",
+				  "none", "Mounts", mounts_json(wanted), "LogConfig", "Type", "json-file", "Config", "max-size", "1m");
 	if (body != NULL && wanted->command != NULL &&
 		json_object_set_new(body, "Cmd", strings_json(wanted->command)) != 0) {
 		json_decref(body);

@@ -159,8 +159,8 @@ static enum status explain(struct rehearsal *rehearsal, struct error *error)
 	enum container_state state = CONTAINER_STOPPED;
 	enum container_health health = HEALTH_NONE;
 	char line[LOG_LINE_SIZE] = "";
-	bool ours = error->status == STATUS_INTERRUPTED || error->status == STATUS_NO_SPACE ||
-				error->status == STATUS_NO_MEMORY;
+	bool ours =
+		error->status == STATUS_INTERRUPTED || error->status == STATUS_NO_SPACE || error->status == STATUS_NO_MEMORY;
 	rehearsal->blameless =
 		ours || runtime_inspect(rehearsal->runtime, rehearsal->container, &state, &health, &ignored) != STATUS_OK ||
 		(error->on_the_way && state == CONTAINER_RUNNING); /* it also says 500 of one that has ended */

@@ -129,6 +129,17 @@ static inline void run_in(const char *folder, const char *command)
  * Appends a header (POSIX.1-1988 ustar) for an entry with `length` bytes of content. `type` is '0' for a file, '1' for
  * a hard link, '2' for a symbolic link, '5' for a folder.
  */
+/* Sets a header's sum. */
+static inline void raw_sum(char block[static TAR_BLOCK])
+{
+	memset(block + 148, ' ', 8); /* for the sum, its own field counts as blanks */
+	unsigned sum = 0;
+	for (size_t i = 0; i < TAR_BLOCK; i++) {
+		sum += (unsigned char)block[i];
+	}
+	snprintf(block + 148, 7, "%06o", sum);
+}
+
 static inline void raw_header(struct buffer *archive, char type, const char *name, const char *link, size_t length)
 {
 	struct error error;
@@ -142,12 +153,7 @@ static inline void raw_header(struct buffer *archive, char type, const char *nam
 	block[156] = type;
 	snprintf(block + 157, 100, "%s", link != NULL ? link : "");
 	memcpy(block + 257, "ustar\0" /* and the version */ "00", 8);
-	memset(block + 148, ' ', 8); /* for the sum, its own field counts as blanks */
-	unsigned sum = 0;
-	for (size_t i = 0; i < TAR_BLOCK; i++) {
-		sum += (unsigned char)block[i];
-	}
-	snprintf(block + 148, 7, "%06o", sum);
+	raw_sum(block);
 	assert_ok(buffer_append(archive, block, TAR_BLOCK, &error), &error);
 }
 

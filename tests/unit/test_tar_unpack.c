@@ -416,6 +416,38 @@ static void unpack_refuses_an_end_marker_that_is_one_byte_short(void **state)
 	assert_refused(*state, &archive);
 }
 
+/* GNU tar's old form of a file with holes: its one piece begins at an offset, the file has a size. */
+static void raw_piece(struct buffer *archive, const char *name, unsigned offset, unsigned size)
+{
+	raw_entry(archive, 'S', name, NULL, "a piece");
+	char *header = archive->data + archive->length - 2 * TAR_BLOCK;
+	memcpy(header + 257, "ustar  ", 8);
+	snprintf(header + 386, 12, "%011o", offset);
+	snprintf(header + 398, 12, "%011o", (unsigned)strlen("a piece"));
+	snprintf(header + 483, 12, "%011o", size);
+	raw_sum(header);
+}
+
+static void unpack_takes_a_piece_within_a_file(void **state)
+{
+	struct error error;
+	struct buffer archive = new_archive();
+	raw_piece(&archive, "data/holes", 4096, 8192);
+	raw_zeros(&archive, 2);
+	make_folder(at(*state, "out"));
+	assert_ok(unpack_bytes(archive.data, archive.length, "data", at(*state, "out"), &error), &error);
+	assert_int_equal(attributes_of(at(*state, "out/holes")).st_size, 8192);
+	buffer_free(&archive);
+}
+
+static void unpack_refuses_a_piece_beyond_the_end_of_a_file(void **state)
+{
+	struct buffer archive = new_archive();
+	raw_piece(&archive, "data/holes", 12 << 20, 8192);
+	raw_zeros(&archive, 2);
+	assert_refused(*state, &archive);
+}
+
 /* The last file's own zeros are no end marker. */
 static void unpack_refuses_an_archive_that_ends_in_a_file_of_zeros(void **state)
 {
@@ -671,6 +703,8 @@ int main(void)
 		scratch_test(unpack_refuses_half_an_end_marker),
 		scratch_test(unpack_refuses_an_end_marker_that_is_one_byte_short),
 		scratch_test(unpack_refuses_an_archive_that_ends_in_a_file_of_zeros),
+		scratch_test(unpack_takes_a_piece_within_a_file),
+		scratch_test(unpack_refuses_a_piece_beyond_the_end_of_a_file),
 		scratch_test(unpack_refuses_an_archive_that_is_cut_anywhere),
 		scratch_test(unpack_refuses_our_own_archive_that_is_cut_at_any_block),
 		scratch_test(unpack_refuses_garbage_behind_the_end_marker),
