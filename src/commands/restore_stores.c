@@ -107,11 +107,15 @@ static enum status check_contents(struct restore_work *work, size_t index, bool 
 	const struct restore_target *target = &work->targets[index];
 	CLEANUP(fingerprint_free) struct fingerprint now = {0};
 	char difference[FINGERPRINT_DIFFERENCE_SIZE];
+	bool same = false;
 	if (!target->in_backup.known || !target->in_backup.exact || !target->now.known) {
 		return STATUS_OK;
 	}
 	enum status status = count(target, &now, error);
-	if (status == STATUS_OK && !fingerprint_compare(&target->in_backup, &now, difference)) {
+	if (status == STATUS_OK) {
+		status = fingerprint_compare(&target->in_backup, &now, &same, difference, error);
+	}
+	if (status == STATUS_OK && !same) {
 		(void)error_set(error, STATUS_FAILED, "it does not hold what the backup holds: %s", difference);
 		return error_hint(error, "if a program outside of the project writes to it, stop that and restore again; "
 								 "otherwise take another backup");

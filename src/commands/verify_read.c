@@ -113,6 +113,7 @@ static enum status look_inside(const char *folder, const struct backup *backup, 
 	CLEANUP(fingerprint_free) struct fingerprint recorded = {0};
 	CLEANUP(fingerprint_free) struct fingerprint holds = {0};
 	char difference[FINGERPRINT_DIFFERENCE_SIZE] = "";
+	bool same = false;
 	enum status status = catalog_scratch(folder, backup, &scratch, error);
 	if (status == STATUS_OK) {
 		status = store_table[index]->look_inside(path, artefact, scratch, &holds, error);
@@ -120,7 +121,10 @@ static enum status look_inside(const char *folder, const struct backup *backup, 
 	if (status == STATUS_OK) {
 		status = backup_fingerprint(backup, index, &recorded, error);
 	}
-	return status == STATUS_OK && !fingerprint_compare(&recorded, &holds, difference)
+	if (status == STATUS_OK) {
+		status = fingerprint_compare(&recorded, &holds, &same, difference, error);
+	}
+	return status == STATUS_OK && !same
 			   ? error_set(error, STATUS_DAMAGED, "it does not hold what the manifest says: %s", difference)
 			   : status;
 }

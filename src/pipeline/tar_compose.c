@@ -1,6 +1,7 @@
 #include "base/buffer.h"
 #include "pipeline/file.h"
 #include "pipeline/tar.h"
+#include "pipeline/tar_reader.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -35,11 +36,6 @@ static la_ssize_t append(struct archive *archive, void *context, const void *byt
 	return (la_ssize_t)length;
 }
 
-static enum status writer_error(struct compose_source *self, struct error *error)
-{
-	return error_set(error, STATUS_FAILED, "cannot write an archive: %s", archive_error_string(self->writer));
-}
-
 static enum status open_content(struct compose_source *self, const struct tar_part *part, struct error *error)
 {
 	self->content_left = 0;
@@ -62,7 +58,7 @@ static enum status next_part(struct compose_source *self, struct error *error)
 {
 	if (self->next == self->count) {
 		self->ended = true;
-		return archive_write_close(self->writer) == ARCHIVE_OK ? STATUS_OK : writer_error(self, error);
+		return archive_write_close(self->writer) == ARCHIVE_OK ? STATUS_OK : tar_writer_error(self->writer, error);
 	}
 	const struct tar_part *part = &self->parts[self->next++];
 	enum status status = open_content(self, part, error);
@@ -84,7 +80,7 @@ static enum status next_part(struct compose_source *self, struct error *error)
 	archive_entry_set_size(entry, (la_int64_t)self->content_left);
 	int result = archive_write_header(self->writer, entry);
 	archive_entry_free(entry);
-	return result == ARCHIVE_OK ? STATUS_OK : writer_error(self, error);
+	return result == ARCHIVE_OK ? STATUS_OK : tar_writer_error(self->writer, error);
 }
 
 static enum status more_content(struct compose_source *self, struct error *error)
@@ -103,7 +99,7 @@ static enum status more_content(struct compose_source *self, struct error *error
 		source_free(MOVE(self->content));
 		return STATUS_OK;
 	}
-	return archive_write_data(self->writer, block, length) < 0 ? writer_error(self, error) : STATUS_OK;
+	return archive_write_data(self->writer, block, length) < 0 ? tar_writer_error(self->writer, error) : STATUS_OK;
 }
 
 static enum status compose_source_read(struct source *source, void *bytes, size_t capacity, size_t *ret_length,
@@ -152,8 +148,9 @@ enum status tar_compose_source_new(const struct tar_part *parts, size_t count, s
 	if (status == STATUS_OK) {
 		archive_write_set_format_pax_restricted(self->writer);
 		archive_write_set_bytes_per_block(self->writer, 0);
-		status = archive_write_open(self->writer, self, NULL, append, NULL) == ARCHIVE_OK ? STATUS_OK
-																						  : writer_error(self, error);
+		status = archive_write_open(self->writer, self, NULL, append, NULL) == ARCHIVE_OK
+					 ? STATUS_OK
+					 : tar_writer_error(self->writer, error);
 	}
 	if (status != STATUS_OK) {
 		compose_source_free(&self->source);

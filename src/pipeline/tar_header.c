@@ -1,4 +1,5 @@
 #include "pipeline/tar.h"
+#include "pipeline/tar_reader.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -67,8 +68,7 @@ static enum status write_header(struct archive_entry *entry, bool sparse, struct
 	if (!open || archive_write_header(writer, entry) < ARCHIVE_WARN ||
 		/* The map of the holes comes with the first content, even if that is none (archive_write_set_format_pax.c). */
 		(sparse && archive_write_data(writer, "", 0) != 0)) {
-		(void)error_set(error, STATUS_FAILED, "cannot write the archive: %s", archive_error_string(writer));
-		output.status = STATUS_FAILED;
+		output.status = tar_writer_error(writer, error);
 	}
 	/* It would write the content as zeros before it closes, unless it takes itself for broken; but without being closed
 	 * it would not free all that it holds (libarchive 3.6, archive_write.c). */

@@ -49,6 +49,14 @@ enum status tar_reader_error(struct tar_reader *reader, struct error *error)
 	return error_set(error, STATUS_DAMAGED, "the archive is damaged: %s", text != NULL ? text : "unknown format");
 }
 
+enum status tar_writer_error(struct archive *writer, struct error *error)
+{
+	const char *text = archive_error_string(writer);
+	return text == NULL || archive_errno(writer) == ENOMEM
+			   ? error_memory(error)
+			   : error_set(error, STATUS_FAILED, "cannot write an archive: %s", text);
+}
+
 enum status tar_reader_block(struct tar_reader *reader, struct tar_block *ret_block, bool *ret_ended,
 							 struct error *error)
 {
@@ -80,7 +88,10 @@ enum status tar_reader_new(struct source *tar, struct tar_reader **ret_reader, s
 		tar_reader_free(reader);
 		return error_memory(error);
 	}
-	archive_read_support_format_tar(reader->archive);
+	if (archive_read_support_format_tar(reader->archive) != ARCHIVE_OK) {
+		tar_reader_free(reader);
+		return error_memory(error);
+	}
 	if (archive_read_open(reader->archive, reader, NULL, read_block, NULL) != ARCHIVE_OK) {
 		enum status status = tar_reader_error(reader, error);
 		tar_reader_free(reader);

@@ -24,6 +24,9 @@ struct tar_reader {
 /* The failure of a libarchive call: what reading the stream said, or STATUS_DAMAGED with the library's words. */
 enum status tar_reader_error(struct tar_reader *reader, struct error *error);
 
+/* What libarchive says of writing. Where it finds no memory it may say nothing. */
+enum status tar_writer_error(struct archive *writer, struct error *error);
+
 /* A piece of an entry's content; the bytes are lent until the next call. */
 struct tar_block {
 	const void *bytes;

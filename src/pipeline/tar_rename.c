@@ -32,11 +32,6 @@ static la_ssize_t append(struct archive *archive, void *context, const void *byt
 	return (la_ssize_t)length;
 }
 
-static enum status writer_error(struct rename_source *self, struct error *error)
-{
-	return error_set(error, STATUS_FAILED, "cannot write an archive: %s", archive_error_string(self->writer));
-}
-
 static char *renamed(const struct rename_source *self, const char *path)
 {
 	const char *below = tar_path_below(path, self->from);
@@ -69,7 +64,7 @@ static enum status next_entry(struct rename_source *self, struct error *error)
 		return status;
 	}
 	if (self->ended) {
-		return archive_write_close(self->writer) == ARCHIVE_OK ? STATUS_OK : writer_error(self, error);
+		return archive_write_close(self->writer) == ARCHIVE_OK ? STATUS_OK : tar_writer_error(self->writer, error);
 	}
 	const char *below = tar_path_below(entry.path, self->from);
 	bool above = below == NULL && entry.is_folder && tar_path_is_above(entry.path, self->from);
@@ -97,7 +92,7 @@ static enum status next_entry(struct rename_source *self, struct error *error)
 		archive_entry_sparse_clear(header);
 	}
 	if (archive_write_header(self->writer, header) < ARCHIVE_WARN) { /* a warning: as in tar_header */
-		return writer_error(self, error);
+		return tar_writer_error(self->writer, error);
 	}
 	self->in_entry = true;
 	return STATUS_OK;
@@ -113,7 +108,7 @@ static enum status more_content(struct rename_source *self, struct error *error)
 	}
 	self->in_entry = length > 0;
 	if (length > 0 && archive_write_data(self->writer, block, length) < 0) {
-		return writer_error(self, error);
+		return tar_writer_error(self->writer, error);
 	}
 	return STATUS_OK;
 }
@@ -175,8 +170,9 @@ enum status tar_rename_source_new(struct source *inner, const char *from, const 
 		archive_write_set_format_pax_restricted(self->writer);
 		archive_write_set_options(self->writer, "xattrheader=SCHILY");
 		archive_write_set_bytes_per_block(self->writer, 0);
-		status = archive_write_open(self->writer, self, NULL, append, NULL) == ARCHIVE_OK ? STATUS_OK
-																						  : writer_error(self, error);
+		status = archive_write_open(self->writer, self, NULL, append, NULL) == ARCHIVE_OK
+					 ? STATUS_OK
+					 : tar_writer_error(self->writer, error);
 	}
 	if (status == STATUS_OK) {
 		status = tar_reader_new(self->inner, &self->reader, error);

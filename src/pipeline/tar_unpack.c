@@ -24,7 +24,7 @@ static enum status disk_error(struct unpacker *unpacker, struct error *error)
 		errno = number;
 		return error_set_errno(error, "cannot unpack: %s", text != NULL ? text : "");
 	}
-	return error_set(error, STATUS_DAMAGED, "cannot unpack: %s", text != NULL ? text : "unknown failure");
+	return text != NULL ? error_set(error, STATUS_DAMAGED, "cannot unpack: %s", text) : error_memory(error);
 }
 
 /* The path on disk of an entry, or NULL with STATUS_OK for a folder above the one that is wanted. */

@@ -164,24 +164,23 @@ static bool compare_all(const struct comparison *both, const struct fingerprint 
 	return true;
 }
 
-bool fingerprint_compare(const struct fingerprint *backup, const struct fingerprint *now,
-						 char ret_difference[FINGERPRINT_DIFFERENCE_SIZE])
+enum status fingerprint_compare(const struct fingerprint *backup, const struct fingerprint *now, bool *ret_same,
+								char ret_difference[FINGERPRINT_DIFFERENCE_SIZE], struct error *error)
 {
 	ret_difference[0] = '\0';
+	*ret_same = true;
 	if (!backup->known || !backup->exact || !now->known) {
-		return true;
+		return STATUS_OK;
 	}
 	const struct fingerprint *sides[2] = {backup, now};
 	struct comparison both = {.entries = {sorted(backup), sorted(now)}, .count = {backup->count, now->count}};
-	bool same = false;
-	if (both.entries[0] == NULL || both.entries[1] == NULL) {
-		snprintf(ret_difference, FINGERPRINT_DIFFERENCE_SIZE, "out of memory");
-	} else {
-		same = compare_all(&both, sides, ret_difference);
+	enum status status = both.entries[0] != NULL && both.entries[1] != NULL ? STATUS_OK : error_memory(error);
+	if (status == STATUS_OK) {
+		*ret_same = compare_all(&both, sides, ret_difference);
 	}
 	free(both.entries[0]);
 	free(both.entries[1]);
-	return same;
+	return status;
 }
 
 struct fingerprint fingerprint_take(struct fingerprint *fingerprint)

@@ -39,12 +39,13 @@ uint64_t fingerprint_sum(const struct fingerprint *fingerprint, const char *kind
 
 /*
  * The first difference between a backup's counts and those of a server that it was restored into, in words: "rows of
- * shop.public.users: 12 in the backup, 11 now"; true if there is none. What is unknown, or not exact in the backup, is
- * not compared. Keys with an expiry may have gone since; labels and types are compared if both sides have counted them.
+ * shop.public.users: 12 in the backup, 11 now"; *ret_same if there is none. What is unknown, or not exact in the
+ * backup, is not compared. Keys with an expiry may have gone since; labels and types are compared if both sides have
+ * counted them.
  */
 enum { FINGERPRINT_DIFFERENCE_SIZE = 512 };
-bool fingerprint_compare(const struct fingerprint *backup, const struct fingerprint *now,
-						 char ret_difference[FINGERPRINT_DIFFERENCE_SIZE]);
+enum status fingerprint_compare(const struct fingerprint *backup, const struct fingerprint *now, bool *ret_same,
+								char ret_difference[FINGERPRINT_DIFFERENCE_SIZE], struct error *error) MUST_CHECK;
 
 /* Both have the same counts, in the same order. */
 bool fingerprint_is_same(const struct fingerprint *one, const struct fingerprint *other);

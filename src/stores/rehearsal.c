@@ -282,9 +282,13 @@ enum status rehearsal_read(struct rehearsal *rehearsal, const struct fingerprint
 {
 	CLEANUP(fingerprint_free) struct fingerprint now = {0};
 	char difference[FINGERPRINT_DIFFERENCE_SIZE];
+	bool same = false;
 	progress_step(progress, "counting what it holds", 0);
 	enum status status = count(rehearsal, places, &now, error);
-	if (status == STATUS_OK && !fingerprint_compare(recorded, &now, difference)) {
+	if (status == STATUS_OK) {
+		status = fingerprint_compare(recorded, &now, &same, difference, error);
+	}
+	if (status == STATUS_OK && !same) {
 		status = error_set(error, STATUS_DAMAGED, "it does not hold what the manifest says: %s", difference);
 	}
 	if (status == STATUS_OK) {

@@ -32,7 +32,7 @@ static const char *note;
 static bool each_place; /* one of each place fails, instead of the Nth */
 
 /* What the address sanitizer is told: whole stacks, since libraries have no frame pointers; and what libcurl,
- * OpenSSL and setlocale leak themselves when they come up without memory. */
+ * OpenSSL, setlocale and libarchive leak themselves when they come up without memory. */
 const char *__asan_default_options(void)
 {
 	return "fast_unwind_on_malloc=0:handle_segv=2";
@@ -40,7 +40,7 @@ const char *__asan_default_options(void)
 
 const char *__lsan_default_suppressions(void)
 {
-	return "leak:curl_global_init\nleak:EVP_MD_fetch\nleak:_nl_find_locale\n";
+	return "leak:curl_global_init\nleak:EVP_MD_fetch\nleak:_nl_find_locale\nleak:archive_write_open2\n";
 }
 
 /* --- which call ----------------------------------------------------------------------------------------------------

@@ -64,7 +64,8 @@ static void check_texts(const struct backup *backup)
 		CLEANUP(fingerprint_free) struct fingerprint fingerprint = {0};
 		struct error error;
 		HOLDS(backup_fingerprint(backup, i, &fingerprint, &error) == STATUS_OK);
-		HOLDS(fingerprint_compare(&fingerprint, &fingerprint, difference));
+		bool same = false;
+		HOLDS(fingerprint_compare(&fingerprint, &fingerprint, &same, difference, &error) == STATUS_OK && same);
 		HOLDS(fuzz_plain(moment_contents_of(&fingerprint, moment)));
 	}
 	json_t *document = backup_json(backup);

@@ -25,7 +25,9 @@ static struct fingerprint made(const struct item *items)
 static const char *difference_of(struct fingerprint backup, struct fingerprint now)
 {
 	static char difference[FINGERPRINT_DIFFERENCE_SIZE];
-	bool same = fingerprint_compare(&backup, &now, difference);
+	struct error error;
+	bool same = false;
+	assert_ok(fingerprint_compare(&backup, &now, &same, difference, &error), &error);
 	assert_int_equal(same, difference[0] == '\0');
 	fingerprint_free(&backup);
 	fingerprint_free(&now);
