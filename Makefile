@@ -2,7 +2,7 @@
 
 prefix ?= $(or $(PREFIX),/usr/local)
 
-.PHONY: all build asan test test-unit test-cli test-stack test-threads coverage check-all soak soak-restore soak-kills fuzz torture bench bench-folder bench-create bench-restore bench-window demo stack-up stack-down format lint install uninstall deb clean help
+.PHONY: all build asan test test-unit test-cli test-stack test-threads coverage check-all soak soak-restore soak-kills fuzz torture torture-stack bench bench-folder bench-create bench-restore bench-window demo stack-up stack-down format lint install uninstall deb clean help
 
 all: build
 
@@ -46,8 +46,11 @@ soak-kills: ## create, restore, drills and cleanup, killed N=500 times each at r
 fuzz: ## everything that reads what comes from outside, fed with made-up inputs, each for SECONDS=60
 	@SECONDS_EACH=$(or $(SECONDS),60) tests/fuzz.sh
 
-torture: ## each call fails once, each bit of a backup flips; no Docker, takes an hour or two
+torture: ## each call fails once, each bit of a backup flips; no Docker, takes a quarter of an hour
 	@WHISPERBACKUP_TORTURE=full tests/run.sh torture
+
+torture-stack: ## each answer of the engine is lost or refused once, memory once at each place, on the real stack; takes hours
+	@WHISPERBACKUP_TORTURE=full tests/run.sh tests/stack/71-calls-fail.bats
 
 bench: bench-folder bench-create bench-restore bench-window ## measure it all again, into docs/BENCHMARKS.md; takes an hour
 

@@ -30,7 +30,7 @@ static la_ssize_t append(struct archive *archive, void *context, const void *byt
 		return (la_ssize_t)length;
 	}
 	if (buffer_append(&self->output, bytes, length, &error) != STATUS_OK) {
-		archive_set_error(archive, EIO, "%s", error.message);
+		archive_set_error(archive, error.status == STATUS_NO_MEMORY ? ENOMEM : EIO, "%s", error.message);
 		return -1;
 	}
 	return (la_ssize_t)length;
@@ -145,8 +145,10 @@ enum status tar_compose_source_new(const struct tar_part *parts, size_t count, s
 	self->output.limit = 1 << 20;
 	self->writer = archive_write_new();
 	enum status status = self->writer != NULL ? STATUS_OK : error_memory(error);
+	if (status == STATUS_OK && archive_write_set_format_pax_restricted(self->writer) != ARCHIVE_OK) {
+		status = error_memory(error);
+	}
 	if (status == STATUS_OK) {
-		archive_write_set_format_pax_restricted(self->writer);
 		archive_write_set_bytes_per_block(self->writer, 0);
 		status = archive_write_open(self->writer, self, NULL, append, NULL) == ARCHIVE_OK
 					 ? STATUS_OK

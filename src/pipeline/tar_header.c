@@ -60,7 +60,10 @@ static enum status write_header(struct archive_entry *entry, bool sparse, struct
 	if (writer == NULL) {
 		return error_memory(error);
 	}
-	archive_write_set_format_pax_restricted(writer);
+	if (archive_write_set_format_pax_restricted(writer) != ARCHIVE_OK) {
+		archive_write_free(writer);
+		return error_memory(error);
+	}
 	archive_write_set_options(writer, "xattrheader=SCHILY");
 	archive_write_set_bytes_per_block(writer, 0);
 	/* A warning: the name is not UTF-8, and goes in as the bytes it is (pax, hdrcharset=BINARY). */
