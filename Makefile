@@ -2,7 +2,7 @@
 
 prefix ?= $(or $(PREFIX),/usr/local)
 
-.PHONY: all build asan test test-unit test-cli test-stack test-threads coverage check-all soak soak-restore soak-kills fuzz torture torture-stack bench bench-folder bench-create bench-restore bench-window demo stack-up stack-down format lint install uninstall deb clean help
+.PHONY: all build asan test test-unit test-cli test-stack test-tsan test-valgrind coverage soak soak-restore soak-kills fuzz torture torture-stack bench bench-folder bench-create bench-restore bench-window demo stack-up stack-down format lint install uninstall deb clean help
 
 all: build
 
@@ -24,15 +24,14 @@ test-cli: ## only the command-line tests, which need no Docker
 test-stack: ## only the tests on real servers
 	@tests/run.sh stack
 
-test-threads: ## the unit tests of what works in threads, with the thread sanitizer
-	@tests/run.sh threads
+test-tsan: ## the unit tests with the thread sanitizer
+	@tests/run.sh tsan
+
+test-valgrind: ## the unit tests with valgrind
+	@tests/run.sh valgrind
 
 coverage: ## how many lines of src the quick tests run, and which files have least of it; test says it of all
 	@tests/run.sh unit cli
-
-check-all: ## what CI does, and all unit tests with the thread sanitizer and with valgrind; takes half an hour more
-	@.ci/run
-	@tests/run.sh unit-tsan unit-valgrind
 
 soak: ## fifty backups under load, each restored and checked for being of one moment
 	@tests/soak.sh -n $(or $(N),50)

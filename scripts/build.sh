@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the program into a folder: "build" for use, "build-asan" for the tests, which also counts what they run
-# (tests/coverage.sh), "build-release" for installing, "build-fuzz" for tests/fuzz.sh, "build-tsan" for tests/run.sh threads.
+# (tests/coverage.sh), "build-release" for installing, "build-fuzz" for tests/fuzz.sh, "build-tsan" for tests/run.sh tsan.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# Runs the tests: all of them, or the kinds that are named (unit, threads, cli, stack, torture), or a file tests/stack/NAME.bats. Asks nothing;
-# ends with the counts. Three more kinds run unit tests again: "threads" those of what works in threads, "unit-tsan" all,
-# with the thread sanitizer; "unit-valgrind" all, with valgrind's memcheck, which also sees what libraries do.
+# Runs the tests: all of them, or the kinds that are named (unit, tsan, valgrind, cli, stack, torture), or a file
+# tests/stack/NAME.bats. Asks nothing; ends with the counts. "tsan" and "valgrind" are the unit tests again, with the thread
+# sanitizer and with valgrind's memcheck, which also sees what libraries do.
 #
-# The program under test is the one with the sanitizers. The tests on real servers have Compose projects and ports of
-# their own, which are removed afterwards: a stack of yours is never touched. Files of tests run in two lanes side by side,
-# each with a stack (WHISPERBACKUP_TEST_LANES: 1 to 4; with two cores three are no quicker).
+# The program under test is the one with the address and undefined-behaviour sanitizers. The tests on real servers have
+# Compose projects and ports of their own, which are removed afterwards: a stack of yours is never touched. Files of tests
+# run in two lanes side by side, each with a stack (WHISPERBACKUP_TEST_LANES: 1 to 4; with two cores three are no quicker).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 kinds=("$@")
-[[ ${#kinds[@]} -gt 0 ]] || kinds=(unit threads cli stack)
+[[ ${#kinds[@]} -gt 0 ]] || kinds=(unit tsan valgrind cli stack)
 
 passed=0
 failed=0
@@ -73,55 +73,35 @@ broken() {
 	failed=$((failed + 1))
 }
 
-run_unit() { # FOLDER NAMES [COMMAND..]: those of the build whose names fit, by the command
-	local test found=0
-	for test in "$1"/tests/test_* "$1"/tests/fuzz/test_*; do
-		[[ -x $test && ! -d $test && ${test##*/test_} =~ ^($2)$ ]] || continue
-		found=$((found + 1))
-		if [[ ${test##*/} == test_faults_* && $1 != build-asan ]]; then
-			say "${test##*/}"
-			echo "SKIPPED: it brings its own malloc, which neither the thread sanitizer nor valgrind stands"
-			skipped=$((skipped + 1))
-			continue
-		fi
-		say "${test##*/}"
-		count "${test##*/}" env CMOCKA_MESSAGE_OUTPUT=TAP "${@:3}" "$test"
-	done
-	[[ $found -gt 0 ]] || broken "there are no unit tests"
+run_bats() { # FILE
+	say "$1"
+	count "$1" bats --tap --timing "$1"
 }
 
-# The thread sanitizer of clang before 18 does not find its way where the kernel spreads addresses over more than 28 bits
-# (vm.mmap_rnd_bits); so they are not spread, if that may be asked for.
-run_tsan() { # NAMES
-	local plain=(setarch -R)
-	"${plain[@]}" true 2>/dev/null || plain=()
-	scripts/build.sh build-tsan
-	TSAN_OPTIONS=second_deadlock_stack=1 run_unit build-tsan "$1" "${plain[@]}"
+# What unit tests are run by, and in which build; set by each kind.
+build='build-asan'
+by=()
+
+run_unit_test() { # PROGRAM
+	local name=${1##*/}
+	say "$name${by:+ ($build, ${by[0]})}"
+	if [[ $name == test_faults_* && $build != build-asan ]]; then
+		echo "SKIPPED: it brings its own malloc, which neither the thread sanitizer nor valgrind stands"
+		skipped=$((skipped + 1))
+		return
+	fi
+	count "$name" env CMOCKA_MESSAGE_OUTPUT=TAP "${by[@]}" "$1"
 }
 
-# Exits with 99 if there is an error or something is lost for good; what a child has inherited when it ends is not.
-memcheck=(valgrind --quiet --error-exitcode=99 --leak-check=full --show-leak-kinds=definite
-	--errors-for-leak-kinds=definite --child-silent-after-fork=yes)
-# What starts threads. gzip_members takes longer than these together; artefact_read reads by it.
-in_threads='archive_draft|artefact_read|artefact_write|block_compare|crew|digest_source|gzip_queue|pipe'
+# --- lanes: tests that are run side by side, since most of their time is spent waiting ------------------------------------
 
-run_bats() { # FILE..
-	local file
-	for file in "$@"; do
-		say "$file"
-		count "$file" bats --tap "$file"
-	done
-}
-
-# --- lanes: files that are run side by side, since most of their time is spent waiting ------------------------------------
-
-# Takes one file after the other that no other lane has taken; what a file says comes in one piece.
-run_lane() { # NUMBER FILE..
-	local lane=$1 file
+# Takes one after the other that no other lane has taken; what one says comes in one piece.
+run_lane() { # NUMBER RUNNER TEST..
+	local lane=$1 runner=$2 each
 	passed=0 failed=0 skipped=0
-	for file in "${@:2}"; do
-		mkdir "$work/taken-${file##*/}" 2>/dev/null || continue
-		run_bats "$file" >"$work/said-$lane" 2>&1
+	for each in "${@:3}"; do
+		mkdir "$work/taken-${each##*/}" 2>/dev/null || continue
+		"$runner" "$each" >"$work/said-$lane" 2>&1
 		flock "$work" cat "$work/said-$lane"
 	done
 	echo "$passed $failed $skipped" >"$work/counts-$lane"
@@ -140,14 +120,45 @@ collect_lanes() {
 		passed=$((passed + each[0])) failed=$((failed + each[1])) skipped=$((skipped + each[2]))
 		rm "$counts"
 	done
+	rm -rf "$work"/taken-*
 }
 
-run_cli() {
+run_in_lanes() { # RUNNER TEST..
 	local lane
 	for ((lane = 0; lane < lanes; lane++)); do
-		run_lane "$lane" tests/cli/*.bats &
+		run_lane "$lane" "$@" &
 	done
 	collect_lanes
+}
+
+# --- kinds --------------------------------------------------------------------------------------------------------------
+
+run_unit() { # NAMES: the unit tests in $build whose names fit
+	local test tests=()
+	for test in "$build"/tests/test_* "$build"/tests/fuzz/test_*; do
+		[[ -x $test && ! -d $test && ${test##*/test_} =~ ^($1)$ ]] && tests+=("$test")
+	done
+	if [[ ${#tests[@]} -eq 0 ]]; then
+		broken "there are no unit tests in $build"
+		return
+	fi
+	run_in_lanes run_unit_test "${tests[@]}"
+}
+
+# The thread sanitizer of clang before 18 does not find its way where the kernel spreads addresses over more than 28 bits
+# (vm.mmap_rnd_bits); so they are not spread, if that may be asked for.
+run_tsan() {
+	local build='build-tsan' by=(setarch -R)
+	"${by[@]}" true 2>/dev/null || by=()
+	scripts/build.sh build-tsan
+	TSAN_OPTIONS=second_deadlock_stack=1 run_unit '.*'
+}
+
+# Exits with 99 if there is an error or something is lost for good; what a child has inherited when it ends is not.
+run_valgrind() {
+	local build=build by=(valgrind --quiet --error-exitcode=99 --leak-check=full --show-leak-kinds=definite
+		--errors-for-leak-kinds=definite --child-silent-after-fork=yes)
+	run_unit '.*'
 }
 
 stack_of_lane() { # NUMBER: sets where its stack is
@@ -189,7 +200,7 @@ run_stack() { # FILE..
 		fi
 	done
 	for ((lane = 0; lane < lanes; lane++)); do
-		(stack_of_lane "$lane" && run_lane "$lane" "$@") &
+		(stack_of_lane "$lane" && run_lane "$lane" run_bats "$@") &
 	done
 	collect_lanes
 }
@@ -205,13 +216,12 @@ mkdir -p build-asan/counts
 
 for kind in "${kinds[@]}"; do
 	case $kind in
-	unit) run_unit build-asan '.*' ;;
-	threads) run_tsan "$in_threads" ;;
-	unit-tsan) run_tsan '.*' ;;
-	unit-valgrind) run_unit build '.*' "${memcheck[@]}" ;;
-	cli) run_cli ;;
+	unit) run_unit '.*' ;;
+	tsan) run_tsan ;;
+	valgrind) run_valgrind ;;
+	cli) run_in_lanes run_bats tests/cli/*.bats ;;
 	torture)
-		run_unit build-asan 'faults_.*|damage'
+		run_unit 'faults_.*|damage'
 		run_bats tests/cli/95-faults.bats
 		;;
 	stack)
@@ -220,7 +230,7 @@ for kind in "${kinds[@]}"; do
 		;;
 	tests/stack/*.bats) run_stack "$kind" ;;
 	*)
-		echo "usage: tests/run.sh [unit] [cli] [stack] [torture] [threads] [unit-tsan] [unit-valgrind] [tests/stack/NAME.bats]" >&2
+		echo "usage: tests/run.sh [unit] [tsan] [valgrind] [cli] [stack] [torture] [tests/stack/NAME.bats]" >&2
 		exit 2
 		;;
 	esac

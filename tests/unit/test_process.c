@@ -297,14 +297,20 @@ static bool program_is_talked_with(void)
 {
 	const char *const arguments[] = {"sh", "-c", "cat; echo err >&2; " LOOK_FOR_OPEN_ONES "echo $open; exit 3", NULL};
 	struct result result = run(arguments, "in ");
-	return result.status == STATUS_OK && result.exit_code == 3 &&
-		   strcmp(buffer_text(&result.output), "in 0 1 2\n") == 0 && strcmp(buffer_text(&result.errors), "err\n") == 0;
+	bool right = result.status == STATUS_OK && result.exit_code == 3 &&
+				 strcmp(buffer_text(&result.output), "in 0 1 2\n") == 0 &&
+				 strcmp(buffer_text(&result.errors), "err\n") == 0;
+	result_free(&result);
+	return right;
 }
 
 static bool missing_program_is_told(void)
 {
 	const char *const arguments[] = {"whisperbackup-no-such-program", NULL};
-	return run(arguments, "in").status == STATUS_NOT_FOUND;
+	struct result result = run(arguments, "in");
+	bool right = result.status == STATUS_NOT_FOUND;
+	result_free(&result);
+	return right;
 }
 
 static void a_program_is_run_whichever_descriptors_are_closed_here(void **state)
