@@ -14,8 +14,9 @@ build-asan)
 	options=('-Db_sanitize=address,undefined' -Db_lundef=false)
 	if [[ $CC == clang* ]]; then
 		# Programs that run with another environment, as those of cron do, have to find the place of their counts as well.
-		counts=-fprofile-instr-generate=$PWD/$folder/counts/%m.profraw
-		options+=("-Dc_args=$counts -fcoverage-mapping" "-Dc_link_args=$counts")
+		# %c and the option after it: counts are kept in the file while they are made, so that a kill loses none.
+		counts=-fprofile-instr-generate=$PWD/$folder/counts/%c%m.profraw
+		options+=("-Dc_args=$counts -fcoverage-mapping -mllvm -runtime-counter-relocation" "-Dc_link_args=$counts")
 	fi
 	;;
 build-fuzz)

@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# How many lines of src the tests have run that tests/run.sh has just run: the percentage, and the files that have least of
-# it. What a program has counted that was killed is lost.
+# How many lines of src the tests have run that tests/run.sh has just run: the percentage, and the files with least of it.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
