@@ -103,6 +103,32 @@ enum status files_join(const char *folder, const char *name, char **ret_path, st
 	return STATUS_OK;
 }
 
+static enum status look_at(const char *path, bool *ret_there, struct stat *ret_attributes, struct error *error)
+{
+	*ret_there = lstat(path, ret_attributes) == 0;
+	return *ret_there || errno == ENOENT || errno == ENOTDIR ? STATUS_OK
+															 : error_set_errno(error, "cannot look at %s", path);
+}
+
+enum status files_exists(const char *path, bool *ret_exists, struct error *error)
+{
+	struct stat attributes;
+	return look_at(path, ret_exists, &attributes, error);
+}
+
+enum status files_is_name_of(const char *path, int fd, bool *ret_is, struct error *error)
+{
+	struct stat held;
+	struct stat there;
+	*ret_is = false;
+	if (fstat(fd, &held) != 0) {
+		return error_set_errno(error, "cannot look at %s", path);
+	}
+	enum status status = look_at(path, ret_is, &there, error);
+	*ret_is = *ret_is && held.st_ino == there.st_ino && held.st_dev == there.st_dev;
+	return status;
+}
+
 enum status files_read_text(const char *path, char **ret_text, struct error *error)
 {
 	CLEANUP(cleanup_close) int fd = open(path, O_RDONLY | O_CLOEXEC);

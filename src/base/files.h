@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { FILES_TEXT_LIMIT = 16 << 20 }; /* bytes of a small file that is read whole */
@@ -22,6 +23,12 @@ enum status files_join(const char *folder, const char *name, char **ret_path, st
 
 /* A small file's text. STATUS_NOT_FOUND if it is not there. Owned by the caller. */
 enum status files_read_text(const char *path, char **ret_text, struct error *error) MUST_CHECK;
+
+/* Is there anything of that name? A symbolic link is, wherever it leads. That it cannot be seen does not mean no. */
+enum status files_exists(const char *path, bool *ret_exists, struct error *error) MUST_CHECK;
+
+/* Is `path` still a name of the file that is open as `fd`? It may have been removed, or replaced. */
+enum status files_is_name_of(const char *path, int fd, bool *ret_is, struct error *error) MUST_CHECK;
 
 /* Makes a folder and its missing parents; one that exists is STATUS_OK. New ones get `mode`. */
 enum status files_make_folder(const char *path, unsigned mode, struct error *error) MUST_CHECK;

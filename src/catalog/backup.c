@@ -72,38 +72,42 @@ enum status backup_fingerprint(const struct backup *backup, size_t store, struct
 	return STATUS_OK;
 }
 
-/* What cannot be read counts nothing. */
+/* The sum of its files. */
 static enum status size_of_folder(const char *path, uint64_t *ret_size, struct error *error)
 {
-	uint64_t size = 0;
+	*ret_size = 0;
 	DIR *folder = opendir(path);
-	if (folder == NULL && errno == ENOMEM) {
-		return error_memory(error);
+	if (folder == NULL) {
+		return error_set_errno(error, "cannot read the folder %s", path);
 	}
-	for (struct dirent *entry; folder != NULL && (entry = readdir(folder)) != NULL;) {
+	enum status status = STATUS_OK;
+	errno = 0;
+	for (struct dirent *entry; status == STATUS_OK && (entry = readdir(folder)) != NULL; errno = 0) {
 		struct stat attributes;
-		if (fstatat(dirfd(folder), entry->d_name, &attributes, AT_SYMLINK_NOFOLLOW) == 0 &&
-			S_ISREG(attributes.st_mode)) {
-			size += (uint64_t)attributes.st_size;
+		if (fstatat(dirfd(folder), entry->d_name, &attributes, AT_SYMLINK_NOFOLLOW) == 0) {
+			*ret_size += S_ISREG(attributes.st_mode) ? (uint64_t)attributes.st_size : 0;
+		} else if (errno != ENOENT) {
+			status = error_set_errno(error, "cannot look at %s/%s", path, entry->d_name);
 		}
 	}
-	if (folder != NULL) {
-		closedir(folder);
+	if (status == STATUS_OK && errno != 0) {
+		status = error_set_errno(error, "cannot read the folder %s", path);
 	}
-	*ret_size = size;
-	return STATUS_OK;
+	closedir(folder);
+	return status;
 }
 
-/* False if it is not there, or is no regular file. */
-static bool file_size(struct backup *backup, const char *name, uint64_t *ret_size)
+/* False if it is not there, is no regular file, or cannot be looked at just now (*ret_unseen). */
+static bool file_size(const struct backup *backup, const char *name, uint64_t *ret_size, bool *ret_unseen)
 {
 	char path[PATH_MAX];
 	struct stat attributes;
+	*ret_unseen = false;
 	if ((size_t)snprintf(path, sizeof path, "%s/%s", backup->path, name) >= sizeof path) {
 		return false;
 	}
 	if (lstat(path, &attributes) != 0) {
-		backup->unreadable = backup->unreadable || errno != ENOENT;
+		*ret_unseen = errno != ENOENT;
 		return false;
 	}
 	*ret_size = (uint64_t)attributes.st_size;
@@ -162,13 +166,15 @@ static void read_store(struct backup *backup, const json_t *object)
 		copy_text(store->sha256, sizeof store->sha256, object, "sha256");
 		store->size = (uint64_t)json_integer_value(json_object_get(object, "size_bytes"));
 		uint64_t size = 0;
+		bool unseen = false;
 		/* The name leads to a file that will be read: nothing but the store's own name may stand there. */
 		if (strcmp(store->file, store_table[i]->artefact) != 0) {
 			damaged(backup, store, "the manifest names a file that is not ours for %s", name);
 		} else if (!is_sha256(store->sha256)) {
 			damaged(backup, store, "the manifest has no checksum of %s", store->file);
-		} else if (!file_size(backup, store->file, &size)) {
-			damaged(backup, store, "%s is missing", store->file);
+		} else if (!file_size(backup, store->file, &size, &unseen)) {
+			backup->unreadable = backup->unreadable || unseen;
+			damaged(backup, store, unseen ? "%s cannot be looked at" : "%s is missing", store->file);
 		} else if (size != store->size) {
 			damaged(backup, store, "%s has not the size it was written with", store->file);
 		}
@@ -254,9 +260,14 @@ static bool read_legacy(struct backup *backup)
 		const char *name = store_table[i]->artefact;
 		for (size_t next = 0; name != NULL && store->status != STORE_OK;
 			 name = store_table[i]->legacy_artefacts[next++]) {
-			if (file_size(backup, name, &store->size)) {
+			bool unseen = false;
+			if (file_size(backup, name, &store->size, &unseen) || unseen) {
 				store->status = STORE_OK;
 				snprintf(store->file, sizeof store->file, "%s", name);
+			}
+			if (unseen) {
+				backup->unreadable = true;
+				damaged(backup, store, "%s cannot be looked at", name);
 			}
 		}
 		any = any || store->status == STORE_OK;
@@ -286,7 +297,8 @@ enum status backup_read(const char *folder, const char *timestamp, struct backup
 	}
 	snprintf(backup->timestamp, sizeof backup->timestamp, "%s", timestamp);
 	struct stat attributes;
-	if (lstat(backup->path, &attributes) != 0 || !S_ISDIR(attributes.st_mode)) {
+	bool seen = lstat(backup->path, &attributes) == 0; /* if that fails for now, its manifest tells */
+	if (seen ? !S_ISDIR(attributes.st_mode) : errno == ENOENT || errno == ENOTDIR) {
 		return error_set(error, STATUS_NOT_FOUND, "there is no backup %s in %s", timestamp, folder);
 	}
 	CLEANUP(cleanup_free) char *manifest_path = NULL;
@@ -310,6 +322,11 @@ enum status backup_read(const char *folder, const char *timestamp, struct backup
 	}
 	if (status == STATUS_OK) {
 		status = size_of_folder(backup->path, &backup->size, error);
+		if (status != STATUS_OK && status != STATUS_NO_MEMORY) {
+			backup->unreadable = true;
+			damaged(backup, NULL, "%s", error->message);
+			status = STATUS_OK;
+		}
 	}
 	if (status != STATUS_OK) {
 		return status;

@@ -134,7 +134,8 @@ static enum status remove_leftovers(const char *folder, const char *const *prefi
 		return error_set_errno(error, "cannot read the backup folder %s", folder);
 	}
 	enum status status = STATUS_OK;
-	for (struct dirent *entry; status == STATUS_OK && (entry = readdir(list)) != NULL;) {
+	errno = 0;
+	for (struct dirent *entry; status == STATUS_OK && (entry = readdir(list)) != NULL; errno = 0) {
 		const char *name = entry->d_name;
 		if (is_leftover(name, prefixes)) {
 			CLEANUP(cleanup_free) char *path = NULL;
@@ -144,6 +145,9 @@ static enum status remove_leftovers(const char *folder, const char *const *prefi
 								 path);
 			}
 		}
+	}
+	if (status == STATUS_OK && errno != 0) {
+		status = error_set_errno(error, "cannot read the backup folder %s", folder);
 	}
 	closedir(list);
 	return status;

@@ -35,11 +35,12 @@ enum status drill_journal_write(const char *folder, const char *engine, char ret
 	return status == STATUS_OK ? file_sync_folder(folder, error) : status;
 }
 
-bool drill_journal_is_there(const char *folder)
+enum status drill_journal_is_there(const char *folder, bool *ret_there, struct error *error)
 {
 	CLEANUP(cleanup_free) char *path = NULL;
-	struct error ignored;
-	return files_join(folder, JOURNAL_NAME, &path, &ignored) == STATUS_OK && access(path, F_OK) == 0;
+	*ret_there = false;
+	enum status status = files_join(folder, JOURNAL_NAME, &path, error);
+	return status == STATUS_OK ? files_exists(path, ret_there, error) : status;
 }
 
 enum status drill_journal_read(const char *folder, char **ret_engine, char ret_name[DRILL_NAME_SIZE],

@@ -19,7 +19,7 @@ enum status drill_journal_write(const char *folder, const char *engine, char ret
 								struct error *error) MUST_CHECK;
 
 /* There is one; a look, no more. */
-bool drill_journal_is_there(const char *folder);
+enum status drill_journal_is_there(const char *folder, bool *ret_there, struct error *error) MUST_CHECK;
 
 /* What it says; *ret_engine is owned by the caller, and NULL if none was given. One that makes no sense, as it was cut
  * off before anything was made, has an empty name. */

@@ -7,6 +7,7 @@
 #include "pipeline/digest.h"
 #include "pipeline/file.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -54,7 +55,11 @@ static enum status identify_legacy(const char *path, char ret_identity[DIGEST_TE
 			CLEANUP(cleanup_free) char *file = NULL;
 			struct stat attributes;
 			status = files_join(path, name, &file, error);
-			if (status == STATUS_OK && lstat(file, &attributes) == 0) {
+			bool there = status == STATUS_OK && lstat(file, &attributes) == 0;
+			if (status == STATUS_OK && !there && errno != ENOENT) {
+				status = error_set_errno(error, "cannot look at %s", file);
+			}
+			if (there) {
 				status = buffer_printf(&text, error, "%s %lld %lld.%09ld\n", name, (long long)attributes.st_size,
 									   (long long)attributes.st_mtim.tv_sec, attributes.st_mtim.tv_nsec);
 			}

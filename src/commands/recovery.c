@@ -70,12 +70,20 @@ enum status recovery_of_drill(const char *backup_folder, bool *ret_healed, struc
 	char name[DRILL_NAME_SIZE];
 	size_t count = 0;
 	*ret_healed = false;
-	if (!drill_journal_is_there(backup_folder)) {
-		return STATUS_OK;
+	bool left = false;
+	enum status status = drill_journal_is_there(backup_folder, &left, error);
+	if (status != STATUS_OK || !left) {
+		return status;
 	}
-	enum status status = catalog_lock_verify(backup_folder, &lock, error);
-	if (status != STATUS_OK || !drill_journal_is_there(backup_folder)) {
-		return status == STATUS_LOCKED ? STATUS_OK : status; /* it is alive, or it has just ended */
+	status = catalog_lock_verify(backup_folder, &lock, error);
+	if (status == STATUS_LOCKED) {
+		return STATUS_OK; /* it is alive */
+	}
+	if (status == STATUS_OK) {
+		status = drill_journal_is_there(backup_folder, &left, error);
+	}
+	if (status != STATUS_OK || !left) {
+		return status; /* it has just ended */
 	}
 	status = drill_journal_read(backup_folder, &engine, name, error);
 	if (status == STATUS_OK && name[0] != '\0') {

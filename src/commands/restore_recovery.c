@@ -241,7 +241,11 @@ enum status restore_recovery_run(const char *backup_folder, enum restore_recover
 	int lock = -1;
 	*ret_recovered = false;
 	enum status status = files_join(backup_folder, RESTORE_JOURNAL_NAME, &path, error);
-	if (status != STATUS_OK || access(path, F_OK) != 0) {
+	bool left = false;
+	if (status == STATUS_OK) {
+		status = files_exists(path, &left, error);
+	}
+	if (status != STATUS_OK || !left) {
 		return status;
 	}
 	status = catalog_lock(backup_folder, &lock, error);

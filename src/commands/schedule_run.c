@@ -285,9 +285,12 @@ static char **cron_environment(const struct job *job)
 		while (variables[place] != NULL && strncmp(variables[place], job->settings[i], name_length) != 0) {
 			place++;
 		}
-		free(variables[place]);
-		variables[place] = strdup(job->settings[i]);
-		good = variables[place] != NULL;
+		char *setting = strdup(job->settings[i]);
+		good = setting != NULL;
+		if (good) {
+			free(variables[place]);
+			variables[place] = setting;
+		}
 	}
 	if (!good) {
 		variables_free(variables);

@@ -9,6 +9,7 @@
 #include "commands/verify_drill.h"
 #include "commands/verify_read.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -84,7 +85,7 @@ static enum status verify_one(struct work *work, struct backup *backup, struct e
 		fprintf(stderr, "%s\n", backup->timestamp);
 	}
 	enum status status = verify_read(work->session.backup_folder, backup, &work->display, &read, artefacts, error);
-	if (access(backup->path, F_OK) != 0 && status != STATUS_INTERRUPTED) {
+	if (status != STATUS_INTERRUPTED && access(backup->path, F_OK) != 0 && errno == ENOENT) {
 		return error_set(error, STATUS_NOT_FOUND, "the backup %s was removed meanwhile", backup->timestamp);
 	}
 	if (status != STATUS_OK) {

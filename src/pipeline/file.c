@@ -169,7 +169,7 @@ static bool give_name(const char *draft, const char *path)
 		errno = EEXIST;
 		return false;
 	}
-	return rename(draft, path) == 0;
+	return errno == ENOENT && rename(draft, path) == 0;
 }
 
 enum status file_publish(const char *draft, const char *path, struct error *error)

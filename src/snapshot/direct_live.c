@@ -192,11 +192,12 @@ static enum status copy_plain(struct direct_copy *copy, struct file *file, struc
 {
 	struct stat now;
 	enum status status = direct_entry_write_plain(copy, file, error);
-	if (status == STATUS_FAILED && (fstatat(copy->tree.root, file->name, &now, AT_SYMLINK_NOFOLLOW) != 0 ||
-									(now.st_mode & S_IFMT) != (file->state.mode & S_IFMT))) {
-		status = STATUS_OK;
+	if (status != STATUS_FAILED) {
+		return status;
 	}
-	return status;
+	bool there = fstatat(copy->tree.root, file->name, &now, AT_SYMLINK_NOFOLLOW) == 0;
+	bool gone = there ? (now.st_mode & S_IFMT) != (file->state.mode & S_IFMT) : file_tree_is_gone(errno);
+	return gone ? STATUS_OK : status;
 }
 
 static enum status catch_up_files(struct direct_copy *copy, struct file *const *files, size_t count,

@@ -127,15 +127,6 @@ static enum status fill(struct journal *journal, const char *text, struct error 
 	return complete ? STATUS_OK : error_memory(error);
 }
 
-/* The lock may have been waited for while the file was removed, or replaced by a new run's. */
-static bool is_still_there(int fd, const char *path)
-{
-	struct stat held;
-	struct stat there;
-	return fstat(fd, &held) == 0 && lstat(path, &there) == 0 && held.st_ino == there.st_ino &&
-		   held.st_dev == there.st_dev;
-}
-
 enum status journal_take(const char *path, struct journal **ret_journal, struct error *error)
 {
 	*ret_journal = NULL;
@@ -148,8 +139,10 @@ enum status journal_take(const char *path, struct journal **ret_journal, struct 
 				   ? error_set(error, STATUS_LOCKED, "a backup is taking its moment, or is being thawed after")
 				   : error_set_errno(error, "cannot lock %s", path);
 	}
-	if (!is_still_there(fd, path)) {
-		return STATUS_OK;
+	bool still_there = false; /* or removed, or another run's, by the time that it is locked */
+	enum status status = files_is_name_of(path, fd, &still_there, error);
+	if (status != STATUS_OK || !still_there) {
+		return status;
 	}
 	CLEANUP(cleanup_free) char *text = NULL;
 	CLEANUP(cleanup_journal) struct journal *journal = calloc(1, sizeof *journal);
@@ -159,7 +152,7 @@ enum status journal_take(const char *path, struct journal **ret_journal, struct 
 	journal->fd = -1;
 	journal->fd = cleanup_take(&fd);
 	journal->path = strdup(path);
-	enum status status = journal->path == NULL ? error_memory(error) : files_read_text(path, &text, error);
+	status = journal->path == NULL ? error_memory(error) : files_read_text(path, &text, error);
 	if (status == STATUS_OK) {
 		status = fill(journal, text, error);
 	}

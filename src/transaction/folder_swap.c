@@ -98,8 +98,11 @@ static enum status move_entry(const char *name, const char *from, const char *to
 	if (status == STATUS_OK) {
 		status = files_join(to, name, &target, error);
 	}
-	struct stat attributes;
-	if (status == STATUS_OK && lstat(target, &attributes) == 0) {
+	bool exists = false;
+	if (status == STATUS_OK) {
+		status = files_exists(target, &exists, error);
+	}
+	if (status == STATUS_OK && exists) {
 		status = aside != NULL ? move_entry(name, to, aside, NULL, error)
 							   : error_set(error, STATUS_FAILED, "cannot move %s to %s: it exists", source, target);
 	}
@@ -247,13 +250,16 @@ static enum status direct_rollback(const struct folder_swap *swap, struct error 
 	CLEANUP(cleanup_parts) struct parts parts = {0};
 	CLEANUP(cleanup_free) char *state = NULL;
 	enum status status = find_parts(swap, &parts, error);
+	bool has_old = false;
 	if (status == STATUS_OK) {
 		status = read_state(&parts, &state, error);
+	}
+	if (status == STATUS_OK) {
+		status = files_exists(parts.old, &has_old, error);
 	}
 	if (status != STATUS_OK) {
 		return status;
 	}
-	bool has_old = access(parts.old, F_OK) == 0;
 	if (!has_old && strcmp(state, "done") == 0) {
 		return direct_remove(swap, error); /* a commit had begun to remove the old data: the new data stands */
 	}

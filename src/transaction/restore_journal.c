@@ -227,15 +227,6 @@ static enum status read_lines(struct restore_journal *journal, char *text, struc
 	return status;
 }
 
-/* It may have been removed, or be another run's, by the time that it is locked. */
-static bool is_still_there(int fd, const char *path)
-{
-	struct stat held;
-	struct stat there;
-	return fstat(fd, &held) == 0 && lstat(path, &there) == 0 && held.st_ino == there.st_ino &&
-		   held.st_dev == there.st_dev;
-}
-
 enum status restore_journal_take(const char *path, struct restore_journal **ret_journal, struct error *error)
 {
 	*ret_journal = NULL;
@@ -247,8 +238,10 @@ enum status restore_journal_take(const char *path, struct restore_journal **ret_
 		return errno == EWOULDBLOCK ? error_set(error, STATUS_LOCKED, "a restore is at work")
 									: error_set_errno(error, "cannot lock %s", path);
 	}
-	if (!is_still_there(fd, path)) {
-		return STATUS_OK;
+	bool still_there = false; /* or removed, or another run's, by the time that it is locked */
+	enum status status = files_is_name_of(path, fd, &still_there, error);
+	if (status != STATUS_OK || !still_there) {
+		return status;
 	}
 	CLEANUP(cleanup_free) char *text = NULL;
 	CLEANUP(cleanup_restore_journal) struct restore_journal *journal = calloc(1, sizeof *journal);
@@ -256,7 +249,7 @@ enum status restore_journal_take(const char *path, struct restore_journal **ret_
 		return error_memory(error);
 	}
 	journal->fd = cleanup_take(&fd);
-	enum status status = files_read_text(path, &text, error);
+	status = files_read_text(path, &text, error);
 	if (status == STATUS_OK) {
 		status = read_lines(journal, text, error);
 	}

@@ -50,7 +50,7 @@ each() { # KIND STEP BEFORE AFTER COMMAND..: BEFORE and AFTER are "none" or "one
 	[[ $kind == write ]] || least=2 # written is only the new crontab, at once
 	((runs - runs_before >= least)) || complain "reached $((runs - runs_before)) times"
 }
-for kind in read write open; do
+for kind in read look write open; do
 	each $kind 1 $states "${command[@]}"
 done
 each memory 97 $states "${command[@]}"

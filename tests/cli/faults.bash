@@ -9,7 +9,7 @@
 load ../faults/others
 
 stride=61
-declare -A kinds=([read]=1 [open]=1 [write]=1 [flush]=1 [name]=1 [remove]=1)
+kinds=(read look open write flush name remove)
 
 # The program with the faults in it, beside the one under test.
 find_faults() {
@@ -77,19 +77,27 @@ assert_nothing_lost() {
 		diff -rq -x 'verified.json*' "$folder" "$pristine/backups/${folder##*/}" >/dev/null || complain "half a backup: $folder"
 	done
 	for folder in $kept; do
-		[[ -d $folder ]] || complain "lost: $folder"
+		[[ -d $folder || -n $has_proved_newest ]] || complain "lost: $folder"
 	done
 }
 
-# What was found out may not be kept, and a disk that fails may keep things from being seen, if that is said. A note about
-# a verification that cannot be read counts as none.
+# A note about a verification that cannot be read counts as none.
+without_verification() {
+	if [[ $1 == '{'* ]]; then
+		jq -c 'del(..|.verified?)' <<<"$1"
+	else
+		sed '/✅ verified .* days ago$/d' <<<"$1"
+	fi
+}
+
+# What was found out may not be kept, and a disk that fails may keep things from being seen, if that is said.
 tells_of_it() { # FAULT
 	local said
 	said=$out$(<"$BATS_TEST_TMPDIR/err")
 	[[ $said != *'cannot be kept beside the backup'* ]] || return 0
 	[[ $1 != memory* ]] || return 1
-	[[ $said == *'Input/output error'* ||
-		$said == *'could not be read just now: it stays'* || $out == "${expected_out//   ✅ verified*days ago$'\n'/}" ]]
+	[[ $said == *'Input/output error'* || $said == *'cannot be looked at'* ||
+		$said == *'could not be read just now: it stays'* || $(without_verification "$out") == "$(without_verification "$expected_out")" ]]
 }
 
 judge() { # FAULT
@@ -114,7 +122,11 @@ judge() { # FAULT
 	esac
 	[[ $after != "$pristine_state" ]] || return 0 # nothing has changed, so nothing does
 	changed=yes
+	# If cleanup does not see that an older one is known to be good, it reads the newest; when that is good, it is enough.
+	local has_proved_newest=''
+	[[ $1 == memory* || $(<"$BATS_TEST_TMPDIR/err") != *' is whole: older ones may go'* ]] || has_proved_newest=yes
 	assert_nothing_lost
+	[[ -z $has_proved_newest ]] || return 0
 	faulty '' "${words[@]}"
 	[[ $exit_status == "$expected_status" && $out == "$expected_out" && $(state) == "$expected_state" ]] ||
 		complain "a run after $1 is not as it would have been:" "$(diff <(state) <(echo "$expected_state"))"
@@ -142,15 +154,17 @@ each_of_a_kind() { # KIND[+] FIRST STEP, or KIND place
 
 each_fault() { # COMMAND ARGUMENT..
 	local kind words=("$@") command="$*" expected_status expected_out expected_state
-	local kept runs=0 changed=yes pristine_state
+	local kept runs=0 changed=yes pristine_state before
 	bring_back
 	pristine_state=$(state)
 	faulty '' "${words[@]}"
 	expected_status=$exit_status expected_out=$out expected_state=$(state)
 	kept=$(find "$backups" -maxdepth 1 -name 'whisperengine_backup_*')
 	((expected_status < 99)) || complain "it fails without a fault"
-	for kind in "${!kinds[@]}"; do
+	for kind in "${kinds[@]}"; do
+		before=$runs
 		each_of_a_kind "$kind" 1 1
+		[[ $kind != @(look|open) || $runs -gt $before ]] || complain "no call of the kind $kind was reached"
 	done
 	each_of_a_kind write+ 1 1
 	if [[ ${WHISPERBACKUP_TORTURE:-} == full ]]; then

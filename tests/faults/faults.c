@@ -65,9 +65,9 @@ bool fault_disarm(void)
 __attribute__((constructor)) static void arm_from_environment(void)
 {
 	static const char *const names[] = {
-		[FAULT_MEMORY] = "memory", [FAULT_WRITE] = "write",  [FAULT_FLUSH] = "flush",   [FAULT_NAME] = "name",
-		[FAULT_OPEN] = "open",     [FAULT_READ] = "read",    [FAULT_REMOVE] = "remove", [FAULT_CLOCK] = "clock",
-		[FAULT_ANSWER] = "answer", [FAULT_REFUSE] = "refuse"};
+		[FAULT_MEMORY] = "memory", [FAULT_WRITE] = "write",   [FAULT_FLUSH] = "flush",  [FAULT_NAME] = "name",
+		[FAULT_OPEN] = "open",     [FAULT_READ] = "read",     [FAULT_LOOK] = "look",    [FAULT_REMOVE] = "remove",
+		[FAULT_CLOCK] = "clock",   [FAULT_ANSWER] = "answer", [FAULT_REFUSE] = "refuse"};
 	const char *wanted = getenv("WHISPERBACKUP_FAULT");
 	if (wanted == NULL) {
 		return;
@@ -329,6 +329,68 @@ FILE *fopen64(const char *path, const char *mode)
 FILE *fopen(const char *path, const char *mode)
 {
 	return fopen64(path, mode);
+}
+
+struct dirent *readdir(DIR *list)
+{
+	struct dirent *(*real)(DIR *) = NULL;
+	*(void **)&real = dlsym(RTLD_NEXT, "readdir");
+	return FAIL_FD(FAULT_READ, EIO, dirfd(list)) ? NULL : real(list);
+}
+
+struct dirent64 *readdir64(DIR *list)
+{
+	return (struct dirent64 *)readdir(list);
+}
+
+#define DEFINE_SCANDIR(name, dirent)                                                                                   \
+	int name(const char *path, struct dirent ***ret_entries, int (*filter)(const struct dirent *),                     \
+			 int (*compare)(const struct dirent **, const struct dirent **))                                           \
+	{                                                                                                                  \
+		int (*real)(const char *, struct dirent ***, int (*)(const struct dirent *),                                   \
+					int (*)(const struct dirent **, const struct dirent **)) = NULL;                                   \
+		*(void **)&real = dlsym(RTLD_NEXT, #name);                                                                     \
+		return FAIL_PATH(FAULT_READ, EIO, AT_FDCWD, path) ? -1 : real(path, ret_entries, filter, compare);             \
+	}
+
+DEFINE_SCANDIR(scandir, dirent)
+DEFINE_SCANDIR(scandir64, dirent64)
+
+/* --- attributes ----------------------------------------------------------------------------------------------------
+ */
+
+_Static_assert(sizeof(struct stat) == sizeof(struct stat64), "one function has to do for both names of a call");
+
+static int look(int at, const char *path, void *ret_attributes, int flags)
+{
+	bool fails_now = path[0] == '\0' ? FAIL_FD(FAULT_LOOK, EIO, at) : FAIL_PATH(FAULT_LOOK, EIO, at, path);
+	return fails_now ? -1 : (int)syscall(SYS_newfstatat, at, path, ret_attributes, flags);
+}
+
+#define DEFINE_LOOKS(suffix)                                                                                           \
+	int stat##suffix(const char *path, struct stat##suffix *ret_attributes)                                            \
+	{                                                                                                                  \
+		return look(AT_FDCWD, path, ret_attributes, 0);                                                                \
+	}                                                                                                                  \
+	int lstat##suffix(const char *path, struct stat##suffix *ret_attributes)                                           \
+	{                                                                                                                  \
+		return look(AT_FDCWD, path, ret_attributes, AT_SYMLINK_NOFOLLOW);                                              \
+	}                                                                                                                  \
+	int fstat##suffix(int fd, struct stat##suffix *ret_attributes)                                                     \
+	{                                                                                                                  \
+		return look(fd, "", ret_attributes, AT_EMPTY_PATH);                                                            \
+	}                                                                                                                  \
+	int fstatat##suffix(int at, const char *path, struct stat##suffix *ret_attributes, int flags)                      \
+	{                                                                                                                  \
+		return look(at, path, ret_attributes, flags);                                                                  \
+	}
+
+DEFINE_LOOKS()
+DEFINE_LOOKS(64)
+
+int access(const char *path, int mode)
+{
+	return FAIL_PATH(FAULT_LOOK, EIO, AT_FDCWD, path) ? -1 : (int)syscall(SYS_faccessat, AT_FDCWD, path, mode);
 }
 
 /* --- names ---------------------------------------------------------------------------------------------------------

@@ -28,7 +28,8 @@ enum fault_kind {
 	FAULT_FLUSH,  /* fsync, fdatasync, syncfs: EIO */
 	FAULT_NAME,   /* rename, link, mkdir, symlink and the like: ENOSPC */
 	FAULT_OPEN,   /* open, openat, opendir, fopen: EIO */
-	FAULT_READ,   /* read, pread, readv: EIO */
+	FAULT_READ,   /* read, pread, readv, readdir, scandir: EIO */
+	FAULT_LOOK,   /* stat and the like, access: EIO */
 	FAULT_REMOVE, /* unlink, rmdir, remove: EIO */
 	FAULT_CLOCK,  /* clock_gettime of the date, time: from the Nth on it is an hour ago. No folder narrows it. */
 	FAULT_ANSWER, /* recv: ECONNRESET */

@@ -154,26 +154,16 @@ assert_only_the_drill_knows() { # TIMESTAMP PART-OF-THE-REASON
 
 # Redis' CRC-64 (Jones) of the whole file but its last eight bytes, put there (redis, src/crc64.c).
 correct_crc() { # FILE
-	local table=() crc=0 i bit byte size
-	size=$(stat -c %s "$1")
-	for ((i = 0; i < 256; i++)); do
-		byte=$i
-		for ((bit = 0; bit < 8; bit++)); do
-			if ((byte & 1)); then
-				byte=$((((byte >> 1) & 0x7fffffffffffffff) ^ 0x95ac9329ac4bc9b5))
-			else
-				byte=$(((byte >> 1) & 0x7fffffffffffffff))
-			fi
-		done
-		table[i]=$byte
-	done
-	for byte in $(head -c $((size - 8)) "$1" | od -An -v -tu1); do
-		crc=$((table[(crc ^ byte) & 255] ^ ((crc >> 8) & 0x00ffffffffffffff)))
-	done
-	for ((i = 0; i < 8; i++)); do
-		# shellcheck disable=SC2059 # the format is the byte
-		printf "\\x$(printf %02x $(((crc >> (8 * i)) & 255)))"
-	done | dd of="$1" bs=1 seek=$((size - 8)) conv=notrunc status=none
+	perl -e '
+		my @table = map { my $byte = $_; $byte = $byte >> 1 ^ ($byte & 1) * 0x95ac9329ac4bc9b5 for 1 .. 8; $byte } 0 .. 255;
+		open(my $file, "+<:raw", $ARGV[0]) or die $!;
+		local $/;
+		my ($crc, $content) = (0, <$file>);
+		my $length = length($content) - 8;
+		$crc = $table[($crc ^ $_) & 255] ^ $crc >> 8 for unpack("C$length", $content);
+		seek($file, -8, 2) && print $file pack("Q<", $crc) or die $!;
+		close($file) or die $!;
+	' "$1"
 }
 
 @test "Redis: a dump with a flipped bit and a corrected CRC-64" {

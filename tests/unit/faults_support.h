@@ -18,8 +18,8 @@ enum {
 };
 
 static const char *const fault_names[] = {
-	[FAULT_MEMORY] = "allocation", [FAULT_WRITE] = "write",  [FAULT_FLUSH] = "flush",   [FAULT_NAME] = "name",
-	[FAULT_OPEN] = "opening",      [FAULT_READ] = "reading", [FAULT_REMOVE] = "removal"};
+	[FAULT_MEMORY] = "allocation", [FAULT_WRITE] = "write",  [FAULT_FLUSH] = "flush", [FAULT_NAME] = "name",
+	[FAULT_OPEN] = "opening",      [FAULT_READ] = "reading", [FAULT_LOOK] = "look",   [FAULT_REMOVE] = "removal"};
 
 struct work {
 	/* Makes what the work needs in the empty folder. */

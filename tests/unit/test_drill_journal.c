@@ -6,6 +6,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+static void assert_there(const char *folder, bool expected)
+{
+	struct error error;
+	bool there = !expected;
+	assert_ok(drill_journal_is_there(folder, &there, &error), &error);
+	assert_int_equal(there, expected);
+}
+
 static void what_was_written_is_read(void **state)
 {
 	const char *folder = *state;
@@ -15,17 +23,17 @@ static void what_was_written_is_read(void **state)
 		char written[DRILL_NAME_SIZE];
 		char read[DRILL_NAME_SIZE];
 		char *engine = NULL;
-		assert_false(drill_journal_is_there(folder));
+		assert_there(folder, false);
 		assert_int_equal(drill_journal_write(folder, engines[i], written, &error), STATUS_OK);
 		assert_int_equal(strlen(written), DRILL_NAME_SIZE - 1);
-		assert_true(drill_journal_is_there(folder));
+		assert_there(folder, true);
 		assert_int_equal(drill_journal_read(folder, &engine, read, &error), STATUS_OK);
 		assert_string_equal(read, written);
 		assert_true(engines[i] != NULL ? strcmp(engine, engines[i]) == 0 : engine == NULL);
 		free(engine);
 		assert_int_equal(drill_journal_remove(folder, &error), STATUS_OK);
 	}
-	assert_false(drill_journal_is_there(folder));
+	assert_there(folder, false);
 }
 
 static void what_makes_no_sense_names_nothing(void **state)

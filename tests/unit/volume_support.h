@@ -23,6 +23,6 @@ static const struct container container = {.id = empty,
 										   .command = no_texts,
 										   .mounts = mounts,
 										   .mount_count = 1};
-static struct runtime runtime; /* is not asked */
+static struct runtime runtime = {.volume_access = VOLUME_DIRECT}; /* is not asked */
 
 #endif

@@ -78,12 +78,15 @@ bool redis_dump_is_temporary(const char *folder, int fd)
 		return true;
 	}
 	bool found = false;
-	for (const struct dirent *entry = readdir(directory); !found && entry != NULL; entry = readdir(directory)) {
+	errno = 0;
+	for (const struct dirent *entry; !found && (entry = readdir(directory)) != NULL; errno = 0) {
 		struct stat attributes;
-		found = is_temporary(entry->d_name) &&
-				fstatat(dirfd(directory), entry->d_name, &attributes, AT_SYMLINK_NOFOLLOW) == 0 &&
-				attributes.st_dev == held.st_dev && attributes.st_ino == held.st_ino;
+		if (is_temporary(entry->d_name)) {
+			bool seen = fstatat(dirfd(directory), entry->d_name, &attributes, AT_SYMLINK_NOFOLLOW) == 0;
+			found = seen ? attributes.st_dev == held.st_dev && attributes.st_ino == held.st_ino : errno != ENOENT;
+		}
 	}
+	found = found || errno != 0; /* for all that can be seen */
 	closedir(directory);
 	return found;
 }
