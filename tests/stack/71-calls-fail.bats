@@ -124,8 +124,9 @@ each_fault_of_create() { # KIND[+] [CHECK [FOLDER]]
 	each_fault_of_create name+
 }
 
-@test "one whose disk cannot be read lists nothing that is not whole" {
+@test "one whose disk cannot be read, or not looked at, lists nothing that is not whole" {
 	each_fault_of_create read
+	each_fault_of_create look
 }
 
 # What is left with the engine, the next command clears away.
@@ -239,6 +240,17 @@ find_volumes() { # sets $volumes: the folder on this machine that has the stores
 @test "volumes whose disk cannot be flushed are as before, or restored" {
 	find_volumes
 	each_fault_of_restore flush "$volumes"
+}
+
+@test "volumes in which something cannot be read or looked at once are as before, or restored" {
+	find_volumes
+	each_fault_of_restore read "$volumes"
+	each_fault_of_restore look "$volumes"
+}
+
+@test "a backup folder in which something cannot be read or looked at once keeps a restore whole: the same" {
+	each_fault_of_restore read "$BACKUP_DIR"
+	each_fault_of_restore look "$BACKUP_DIR"
 }
 
 @test "volumes in which nothing can be renamed or made from some call on are as before, or restored" {
