@@ -72,13 +72,15 @@ enum status backup_fingerprint(const struct backup *backup, size_t store, struct
 	return STATUS_OK;
 }
 
-/* The sum of its files. */
+/* The sum of its files. STATUS_NOT_FOUND if it was removed meanwhile. */
 static enum status size_of_folder(const char *path, uint64_t *ret_size, struct error *error)
 {
 	*ret_size = 0;
 	DIR *folder = opendir(path);
 	if (folder == NULL) {
-		return error_set_errno(error, "cannot read the folder %s", path);
+		bool removed = errno == ENOENT;
+		(void)error_set_errno(error, "cannot read the folder %s", path);
+		return removed ? error->status = STATUS_NOT_FOUND : error->status;
 	}
 	enum status status = STATUS_OK;
 	errno = 0;
@@ -133,6 +135,19 @@ static void damaged(struct backup *backup, struct backup_store *store, const cha
 		backup->status = BACKUP_DAMAGED;
 		memcpy(backup->problem, problem, sizeof problem);
 	}
+}
+
+/* Something about it cannot be seen just now: that is said, and what was seen is believed. */
+static enum status unless_unseen(struct backup *backup, enum status status, const struct error *error)
+{
+	if (status == STATUS_OK || status == STATUS_NO_MEMORY || status == STATUS_NOT_FOUND) {
+		return status;
+	}
+	backup->unreadable = true;
+	if (backup->problem[0] == '\0') {
+		text_copy_plain(backup->problem, sizeof backup->problem, error->message);
+	}
+	return STATUS_OK;
 }
 
 static void copy_text(char *to, size_t size, const json_t *object, const char *key)
@@ -318,15 +333,10 @@ enum status backup_read(const char *folder, const char *timestamp, struct backup
 		status = STATUS_OK;
 	}
 	if (status == STATUS_OK) {
-		status = verification_read(backup->path, &backup->verified, error);
+		status = unless_unseen(backup, verification_read(backup->path, &backup->verified, error), error);
 	}
 	if (status == STATUS_OK) {
-		status = size_of_folder(backup->path, &backup->size, error);
-		if (status != STATUS_OK && status != STATUS_NO_MEMORY) {
-			backup->unreadable = true;
-			damaged(backup, NULL, "%s", error->message);
-			status = STATUS_OK;
-		}
+		status = unless_unseen(backup, size_of_folder(backup->path, &backup->size, error), error);
 	}
 	if (status != STATUS_OK) {
 		return status;

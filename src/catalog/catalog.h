@@ -46,9 +46,9 @@ struct backup {
 	enum backup_status status;
 	bool manifest_damaged;  /* not one store, but the whole cannot be trusted */
 	bool manifest_doubtful; /* it, or SHA256SUMS, has changed since it was written; what it names may still be good */
-	bool unreadable;        /* it is called damaged because a file of it could not be read just now, which may pass */
+	bool unreadable;        /* something of it could not be read just now, which may pass */
 	uint64_t size;          /* bytes of all files in the folder */
-	char problem[512];      /* what is damaged, first of all */
+	char problem[512];      /* what is damaged, first of all; else what is unreadable */
 	struct backup_store stores[STORE_COUNT]; /* in the order of store_table */
 	json_t *manifest;                        /* NULL in a legacy backup */
 	struct verification verified;            /* what has been found out about it since it was made */

@@ -163,6 +163,9 @@ static enum status read_document(const char *path, struct verification *verifica
 	}
 	if (status == STATUS_OK) {
 		status = json_text_read(text, JSON_REJECT_DUPLICATES, &document, error);
+		if (status != STATUS_OK && status != STATUS_NO_MEMORY) {
+			return STATUS_OK; /* nonsense says nothing */
+		}
 	}
 	if (status == STATUS_OK) {
 		status = identify(path, identity, error);
@@ -181,7 +184,7 @@ enum status verification_read(const char *path, struct verification *ret_verific
 {
 	*ret_verification = (struct verification){0};
 	enum status status = read_document(path, ret_verification, error);
-	return status == STATUS_NO_MEMORY ? status : STATUS_OK;
+	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
 static enum status replace(const char *path, const char *text, struct error *error)

@@ -47,8 +47,8 @@ bool verification_is_bad(const struct verification *verification);
 /* Notes a problem of one store, or of the whole if `store` is NULL; the first one is the run's. */
 void verified_run_blame(struct verified_run *run, struct verified_store *store, const char *problem);
 
-/* What is kept in the backup's folder `path`; none that can be read and belongs to it is an empty one. The only failure
- * is STATUS_NO_MEMORY. */
+/* What is kept in the backup's folder `path`; an empty one if there is none, or if it is nonsense or belongs to another
+ * backup. That it cannot be read is a failure: it may say that the backup is good. */
 enum status verification_read(const char *path, struct verification *ret_verification, struct error *error) MUST_CHECK;
 
 /* Keeps it there, flushed to disk, in the place of an earlier one. */

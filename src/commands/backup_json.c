@@ -58,7 +58,7 @@ json_t *backup_json(const struct backup *backup)
 							   json_or_null(json_string(backup->path)), "created", created_json(backup), "status",
 							   backup_status_name(backup->status), "size_bytes", (json_int_t)backup->size, "verified",
 							   json_or_null(verification_json(&backup->verified)), "stores", stores);
-	if (object != NULL && backup->status == BACKUP_DAMAGED) {
+	if (object != NULL && (backup->status == BACKUP_DAMAGED || backup->unreadable)) {
 		(void)json_object_set_new(object, "problem", json_or_null(json_string(backup->problem)));
 	}
 	return object;

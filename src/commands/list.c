@@ -33,6 +33,9 @@ static void print_backup(const struct backup *backup)
 	if (verified_text(backup, verified)[0] != '\0') {
 		printf("\n   %s", verified);
 	}
+	if (backup->status != BACKUP_DAMAGED && backup->unreadable) {
+		printf("\n   ⚠️  %s", backup->problem);
+	}
 	if (backup->status == BACKUP_DAMAGED) {
 		printf("\n   ❌ damaged: %s\n\n", backup->problem);
 	} else {

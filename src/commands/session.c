@@ -22,11 +22,12 @@ static enum status holds_compose_file(const char *folder, bool *ret_holds, struc
 	for (size_t i = 0; compose_files[i] != NULL && !*ret_holds; i++) {
 		CLEANUP(cleanup_free) char *path = NULL;
 		enum status status = files_join(folder, compose_files[i], &path, error);
-		if (status == STATUS_OK) {
-			status = files_exists(path, ret_holds, error);
-		}
 		if (status != STATUS_OK) {
 			return status;
+		}
+		*ret_holds = access(path, F_OK) == 0;
+		if (!*ret_holds && errno != ENOENT && errno != ENOTDIR && errno != ELOOP && errno != EACCES) {
+			return error_set_errno(error, "cannot look at %s", path);
 		}
 	}
 	return STATUS_OK;

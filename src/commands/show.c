@@ -84,6 +84,8 @@ static void print_backup(const struct backup *backup)
 	}
 	if (backup->status == BACKUP_DAMAGED) {
 		printf("❌ damaged: %s\n", backup->problem);
+	} else if (backup->unreadable) {
+		printf("⚠️  %s\n", backup->problem);
 	}
 	putchar('\n');
 	for (size_t i = 0; i < STORE_COUNT; i++) {

@@ -393,6 +393,16 @@ int access(const char *path, int mode)
 	return FAIL_PATH(FAULT_LOOK, EIO, AT_FDCWD, path) ? -1 : (int)syscall(SYS_faccessat, AT_FDCWD, path, mode);
 }
 
+int faccessat(int at, const char *path, int mode, int flags)
+{
+	return FAIL_PATH(FAULT_LOOK, EIO, at, path) ? -1 : (int)syscall(SYS_faccessat2, at, path, mode, flags);
+}
+
+int statx(int at, const char *path, int flags, unsigned mask, struct statx *ret_attributes)
+{
+	return FAIL_PATH(FAULT_LOOK, EIO, at, path) ? -1 : (int)syscall(SYS_statx, at, path, flags, mask, ret_attributes);
+}
+
 /* --- names ---------------------------------------------------------------------------------------------------------
  */
 
