@@ -9,7 +9,7 @@
 load ../faults/others
 
 stride=61
-kinds=(read look open write flush name remove)
+kinds=(read look open write flush name remove scarce)
 
 # The program with the faults in it, beside the one under test.
 find_faults() {
@@ -41,7 +41,7 @@ state() {
 # Runs it; sets $exit_status. A finding of a sanitizer is status 99.
 faulty() { # FAULT or nothing, COMMAND..
 	local below=$project
-	[[ $1 != memory* ]] || below=''
+	[[ $1 != memory* && $1 != scarce* ]] || below=''
 	rm -f "$note"
 	exit_status=0
 	env ${1:+WHISPERBACKUP_FAULT="$1" WHISPERBACKUP_FAULT_NOTE="$note" WHISPERBACKUP_FAULT_PLACES="$places"} ${below:+WHISPERBACKUP_FAULT_BELOW="$below"} \
@@ -102,7 +102,7 @@ judge() { # FAULT
 			complain "$1: it claims to have succeeded, but has not:" "$(diff <(echo "$after") <(echo "$expected_state"))"
 		;;
 	[1-9])
-		[[ -s $BATS_TEST_TMPDIR/err || $out == *'out of memory'* || ($exit_status == "$expected_status" && $out == "$expected_out") ]] ||
+		[[ -s $BATS_TEST_TMPDIR/err || $out == *@('out of memory'|'Too many open files'|'temporarily unavailable')* || ($exit_status == "$expected_status" && $out == "$expected_out") ]] ||
 			complain "$1: it failed without a word"
 		[[ $exit_status != 5 || $expected_status == 5 || $1 != memory* ]] ||
 			complain "$1: it calls a backup damaged because memory was short"

@@ -8,14 +8,18 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/file.h>
+#include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <time.h>
@@ -65,9 +69,9 @@ bool fault_disarm(void)
 __attribute__((constructor)) static void arm_from_environment(void)
 {
 	static const char *const names[] = {
-		[FAULT_MEMORY] = "memory", [FAULT_WRITE] = "write",   [FAULT_FLUSH] = "flush",  [FAULT_NAME] = "name",
-		[FAULT_OPEN] = "open",     [FAULT_READ] = "read",     [FAULT_LOOK] = "look",    [FAULT_REMOVE] = "remove",
-		[FAULT_CLOCK] = "clock",   [FAULT_ANSWER] = "answer", [FAULT_REFUSE] = "refuse"};
+		[FAULT_MEMORY] = "memory", [FAULT_WRITE] = "write", [FAULT_FLUSH] = "flush",   [FAULT_NAME] = "name",
+		[FAULT_OPEN] = "open",     [FAULT_READ] = "read",   [FAULT_LOOK] = "look",     [FAULT_REMOVE] = "remove",
+		[FAULT_SCARCE] = "scarce", [FAULT_CLOCK] = "clock", [FAULT_ANSWER] = "answer", [FAULT_REFUSE] = "refuse"};
 	const char *wanted = getenv("WHISPERBACKUP_FAULT");
 	if (wanted == NULL) {
 		return;
@@ -403,6 +407,23 @@ int statx(int at, const char *path, int flags, unsigned mask, struct statx *ret_
 	return FAIL_PATH(FAULT_LOOK, EIO, at, path) ? -1 : (int)syscall(SYS_statx, at, path, flags, mask, ret_attributes);
 }
 
+int statvfs64(const char *path, struct statvfs64 *ret_statistics)
+{
+	int (*real)(const char *, struct statvfs64 *) = NULL;
+	*(void **)&real = dlsym(RTLD_NEXT, "statvfs64");
+	return FAIL_PATH(FAULT_LOOK, EIO, AT_FDCWD, path) ? -1 : real(path, ret_statistics);
+}
+
+ssize_t readlinkat(int at, const char *path, char *text, size_t size)
+{
+	return FAIL_PATH(FAULT_LOOK, EIO, at, path) ? -1 : syscall(SYS_readlinkat, at, path, text, size);
+}
+
+ssize_t readlink(const char *path, char *text, size_t size)
+{
+	return readlinkat(AT_FDCWD, path, text, size);
+}
+
 /* --- names ---------------------------------------------------------------------------------------------------------
  */
 
@@ -470,6 +491,85 @@ int remove(const char *path)
 	return (int)(result != 0 && (errno == EISDIR || errno == EPERM)
 					 ? syscall(SYS_unlinkat, AT_FDCWD, path, AT_REMOVEDIR)
 					 : result);
+}
+
+int fchownat(int at, const char *path, uid_t owner, gid_t group, int flags)
+{
+	return FAIL_PATH(FAULT_NAME, ENOSPC, at, path) ? -1 : (int)syscall(SYS_fchownat, at, path, owner, group, flags);
+}
+
+int chown(const char *path, uid_t owner, gid_t group)
+{
+	return fchownat(AT_FDCWD, path, owner, group, 0);
+}
+
+int lchown(const char *path, uid_t owner, gid_t group)
+{
+	return fchownat(AT_FDCWD, path, owner, group, AT_SYMLINK_NOFOLLOW);
+}
+
+int fchown(int fd, uid_t owner, gid_t group)
+{
+	return FAIL_FD(FAULT_NAME, ENOSPC, fd) ? -1 : (int)syscall(SYS_fchown, fd, owner, group);
+}
+
+int chmod(const char *path, mode_t mode)
+{
+	return FAIL_PATH(FAULT_NAME, ENOSPC, AT_FDCWD, path) ? -1 : (int)syscall(SYS_fchmodat, AT_FDCWD, path, mode);
+}
+
+int fchmod(int fd, mode_t mode)
+{
+	return FAIL_FD(FAULT_NAME, ENOSPC, fd) ? -1 : (int)syscall(SYS_fchmod, fd, mode);
+}
+
+/* --- what there is not enough of
+ * --------------------------------------------------------------------------------------
+ */
+
+pid_t fork(void)
+{
+	pid_t (*real)(void) = NULL;
+	*(void **)&real = dlsym(RTLD_NEXT, "fork");
+	return fails(FAULT_SCARCE, EAGAIN) ? -1 : real();
+}
+
+int pipe2(int *ret_ends, int flags)
+{
+	return fails(FAULT_SCARCE, EMFILE) ? -1 : (int)syscall(SYS_pipe2, ret_ends, flags);
+}
+
+int pipe(int *ret_ends)
+{
+	return pipe2(ret_ends, 0);
+}
+
+int socket(int domain, int type, int protocol)
+{
+	return fails(FAULT_SCARCE, EMFILE) ? -1 : (int)syscall(SYS_socket, domain, type, protocol);
+}
+
+int flock(int fd, int operation)
+{
+	bool unlocks = (operation & LOCK_UN) != 0;
+	return !unlocks && fails(FAULT_SCARCE, ENOLCK) ? -1 : (int)syscall(SYS_flock, fd, operation);
+}
+
+ssize_t getrandom(void *bytes, size_t length, unsigned flags)
+{
+	return fails(FAULT_SCARCE, EAGAIN) ? -1 : syscall(SYS_getrandom, bytes, length, flags);
+}
+
+typedef int start_thread(pthread_t *, const pthread_attr_t *, void *(*)(void *), void *);
+__attribute__((weak)) start_thread __interceptor_pthread_create; /* the sanitizer's, which has to know of each */
+
+int pthread_create(pthread_t *ret_thread, const pthread_attr_t *attributes, void *(*body)(void *), void *argument)
+{
+	start_thread *real = __interceptor_pthread_create;
+	if (real == NULL) {
+		*(void **)&real = dlsym(RTLD_NEXT, "pthread_create");
+	}
+	return fails(FAULT_SCARCE, EAGAIN) ? EAGAIN : real(ret_thread, attributes, body, argument);
 }
 
 /* --- the clock -------------------------------------------------------------------------------------------------------

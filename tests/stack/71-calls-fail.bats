@@ -176,6 +176,10 @@ backups_are_good_later() {
 	each_fault_of_create memory
 }
 
+@test "a process, thread, lock or descriptor that is refused once while a backup is made: the same" {
+	each_fault_of_create scarce
+}
+
 @test "a clock that is set back an hour while a backup is made does it no harm" {
 	each_fault_of_create clock backup_is_made
 }
@@ -260,6 +264,10 @@ find_volumes() { # sets $volumes: the folder on this machine that has the stores
 
 @test "memory that is refused once while data is restored: as before, or restored" {
 	each_fault_of_restore memory /
+}
+
+@test "a process, thread, lock or descriptor that is refused once while data is restored: the same" {
+	each_fault_of_restore scarce /
 }
 
 @test "a clock that is set back an hour while data is restored does it no harm" {

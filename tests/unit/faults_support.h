@@ -18,8 +18,9 @@ enum {
 };
 
 static const char *const fault_names[] = {
-	[FAULT_MEMORY] = "allocation", [FAULT_WRITE] = "write",  [FAULT_FLUSH] = "flush", [FAULT_NAME] = "name",
-	[FAULT_OPEN] = "opening",      [FAULT_READ] = "reading", [FAULT_LOOK] = "look",   [FAULT_REMOVE] = "removal"};
+	[FAULT_MEMORY] = "allocation", [FAULT_WRITE] = "write",    [FAULT_FLUSH] = "flush",
+	[FAULT_NAME] = "name",         [FAULT_OPEN] = "opening",   [FAULT_READ] = "reading",
+	[FAULT_LOOK] = "look",         [FAULT_REMOVE] = "removal", [FAULT_SCARCE] = "resource"};
 
 struct work {
 	/* Makes what the work needs in the empty folder. */
@@ -142,7 +143,7 @@ static inline void each_fault(const char *scratch, const struct work *work)
 	char warm[DIGEST_TEXT_SIZE];
 	struct error error;
 	assert_ok(digest_text("", warm, &error), &error); /* OpenSSL comes up once, and not in each child */
-	for (enum fault_kind kind = FAULT_MEMORY; kind <= FAULT_REMOVE; kind++) {
+	for (enum fault_kind kind = FAULT_MEMORY; kind <= FAULT_SCARCE; kind++) {
 		count += each_nth(scratch, work, kind, false, kind == FAULT_MEMORY && !full ? MEMORY_STRIDE : 1);
 	}
 	count += each_nth(scratch, work, FAULT_WRITE, true, 1);

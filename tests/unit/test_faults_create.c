@@ -240,7 +240,8 @@ static enum status copy_dump(const char *folder, struct error *error)
 	if (status == STATUS_OK) {
 		status = redis_dump_copy(fd, NULL, file, NULL, error);
 	}
-	assert_true(status != STATUS_OK || reading.sha256[0] != '\0');
+	/* Without a thread it is not read on the way, but by create when it is there (artefact_note). */
+	assert_true(status != STATUS_OK || reading.sha256[0] == '\0' || reading.size == sizeof dump);
 	return status;
 }
 
