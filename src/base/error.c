@@ -13,6 +13,7 @@ static void fill(struct error *error, enum status status, const char *format, va
 	error->status = status;
 	error->hint[0] = '\0';
 	error->on_the_way = false;
+	error->blameless = false;
 	vsnprintf(error->message, sizeof error->message, format, arguments);
 	text_make_plain(error->message);
 }
@@ -73,12 +74,19 @@ enum status error_prefix(struct error *error, const char *format, ...)
 	return error->status;
 }
 
+enum status error_blameless(struct error *error)
+{
+	error->blameless = true;
+	return error->status;
+}
+
 void error_clear(struct error *error)
 {
 	error->status = STATUS_OK;
 	error->message[0] = '\0';
 	error->hint[0] = '\0';
 	error->on_the_way = false;
+	error->blameless = false;
 }
 
 enum status error_memory(struct error *error)

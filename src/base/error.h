@@ -38,6 +38,7 @@ struct error {
 	char message[ERROR_MESSAGE_SIZE]; /* what happened, one sentence without its full stop; plain (text_make_plain) */
 	char hint[ERROR_HINT_SIZE];       /* what to do next, or empty */
 	bool on_the_way; /* the engine failed, or was not heard: what it was asked for may be done or not */
+	bool blameless;  /* the server or its machine is at fault, and not the data (error_blameless) */
 };
 
 /* Fills in `error` (any earlier content is replaced, the hint emptied) and returns `status`. */
@@ -52,6 +53,10 @@ enum status error_hint(struct error *error, const char *format, ...) PRINTF_LIKE
 
 /* Puts "TEXT: " in front of the message that is there. Returns the status that `error` already has. */
 enum status error_prefix(struct error *error, const char *format, ...) PRINTF_LIKE(2, 3);
+
+/* Says that this is no word against the data that was worked on: another server, or the same one later, may well take
+ * it. error_set takes it back. Returns the status that `error` already has. */
+enum status error_blameless(struct error *error);
 
 /* Empties `error`, for a caller that goes on after a failure it has dealt with. */
 void error_clear(struct error *error);

@@ -5,6 +5,7 @@
 #include "base/json_text.h"
 #include "runtimes/docker_http.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -19,6 +20,7 @@ enum { STOP_SIGNAL_MINOR_VERSION = 42 }; /* since when a stop may name its signa
 
 enum {
 	STOP_STEP_MILLISECONDS = 20, /* between two looks at a container that is about to stop */
+	EXIT_SIGNAL = 128,           /* and the signal's number: the exit code of what a signal has ended */
 	STARTED_AT_SIZE = 48,        /* bytes of a time in RFC 3339, with nanoseconds */
 };
 
@@ -348,6 +350,22 @@ static enum status docker_inspect(struct runtime *runtime, const struct containe
 	return STATUS_OK;
 }
 
+static enum status docker_was_killed(struct runtime *runtime, const struct container *container, bool *ret_killed,
+									 struct error *error)
+{
+	CLEANUP(cleanup_json) json_t *reply = NULL;
+	enum status status = docker_request((struct docker *)runtime, "GET", NULL, &reply, NULL, error,
+										"/containers/%s/json", container->id);
+	if (status != STATUS_OK) {
+		return error_prefix(error, "container %s", container->name);
+	}
+	const json_t *state = json_object_get(reply, "State");
+	json_int_t code = json_integer_value(json_object_get(state, "ExitCode"));
+	*ret_killed = code == EXIT_SIGNAL + SIGKILL || code == EXIT_SIGNAL + SIGTERM ||
+				  json_is_true(json_object_get(state, "OOMKilled"));
+	return STATUS_OK;
+}
+
 /* Whether the container runs, and since when: another time means that it has been started again. */
 static enum status look_at_run(struct docker *docker, const struct container *container, bool *ret_running,
 							   char ret_since[STARTED_AT_SIZE], struct error *error)
@@ -430,6 +448,7 @@ static const struct runtime_ops docker_ops = {
 	.reopen = docker_reopen,
 	.find = docker_find,
 	.inspect = docker_inspect,
+	.was_killed = docker_was_killed,
 	.pause = docker_pause,
 	.unpause = docker_unpause,
 	.next_check = docker_next_check,

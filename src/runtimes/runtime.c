@@ -187,6 +187,12 @@ enum status runtime_inspect(struct runtime *runtime, const struct container *con
 	return runtime->ops->inspect(runtime, container, ret_state, ret_health, error);
 }
 
+enum status runtime_was_killed(struct runtime *runtime, const struct container *container, bool *ret_killed,
+							   struct error *error)
+{
+	return runtime->ops->was_killed(runtime, container, ret_killed, error);
+}
+
 enum status runtime_pause(struct runtime *runtime, const struct container *container, struct error *error)
 {
 	return runtime->ops->pause(runtime, container, error);

@@ -152,21 +152,54 @@ static void log_line(const struct rehearsal *rehearsal, char ret_line[LOG_LINE_S
 	}
 }
 
-/* A failure while the engine and the container are there is the data's, and what the container has logged says why. */
-static enum status explain(struct rehearsal *rehearsal, struct error *error)
+static void append(struct error *error, const char *text)
+{
+	size_t length = strlen(error->message);
+	snprintf(error->message + length, sizeof error->message - length, "; %s", text);
+}
+
+/* What somebody or something has done to the container while it was used, which is then added to `error`. */
+static bool was_disturbed(const struct rehearsal *rehearsal, enum container_state state, struct error *error)
+{
+	struct error ignored;
+	bool killed = false;
+	if (state == CONTAINER_PAUSED) {
+		append(error, "somebody has paused its container");
+		return true;
+	}
+	if (state != CONTAINER_STOPPED) {
+		return false;
+	}
+	if (runtime_was_killed(rehearsal->runtime, rehearsal->container, &killed, &ignored) != STATUS_OK) {
+		return true;
+	}
+	if (killed) {
+		append(error, "its container was stopped or killed, perhaps for a lack of memory");
+	}
+	return killed;
+}
+
+static bool is_blameless(const struct rehearsal *rehearsal, struct error *error)
 {
 	struct error ignored;
 	enum container_state state = CONTAINER_STOPPED;
 	enum container_health health = HEALTH_NONE;
+	if (error->status == STATUS_INTERRUPTED || error->status == STATUS_NO_SPACE || error->status == STATUS_NO_MEMORY ||
+		runtime_inspect(rehearsal->runtime, rehearsal->container, &state, &health, &ignored) != STATUS_OK) {
+		return true;
+	}
+	/* Of one that has ended, the engine also says 500, and an answer is cut short by what has ended it. */
+	return state == CONTAINER_RUNNING ? error->on_the_way || error->blameless : was_disturbed(rehearsal, state, error);
+}
+
+/* A failure that nothing but the data is left to explain is the data's, and what the container has logged says why. */
+static enum status explain(struct rehearsal *rehearsal, struct error *error)
+{
 	char line[LOG_LINE_SIZE] = "";
-	bool ours =
-		error->status == STATUS_INTERRUPTED || error->status == STATUS_NO_SPACE || error->status == STATUS_NO_MEMORY;
-	rehearsal->blameless =
-		ours || runtime_inspect(rehearsal->runtime, rehearsal->container, &state, &health, &ignored) != STATUS_OK ||
-		(error->on_the_way && state == CONTAINER_RUNNING); /* it also says 500 of one that has ended */
-	error->hint[0] = '\0';                                 /* it would speak of the project's own containers */
+	error->hint[0] = '\0'; /* it would speak of the project's own containers */
+	rehearsal->blameless = is_blameless(rehearsal, error);
 	if (rehearsal->blameless) {
-		return error->status;
+		return error->status = error->status == STATUS_DAMAGED ? STATUS_UNAVAILABLE : error->status;
 	}
 	if (error->status != STATUS_DAMAGED) { /* that says enough */
 		log_line(rehearsal, line);

@@ -182,8 +182,12 @@ static enum status look(struct runtime *runtime, const struct container *contain
 	enum container_state state = CONTAINER_STOPPED;
 	enum container_health health = HEALTH_NONE;
 	double seconds = 0;
+	bool killed = false;
 	enum status status = runtime_inspect(runtime, container, &state, &health, error);
-	return status == STATUS_OK ? runtime_next_check(runtime, container, &seconds, error) : status;
+	if (status == STATUS_OK) {
+		status = runtime_next_check(runtime, container, &seconds, error);
+	}
+	return status == STATUS_OK ? runtime_was_killed(runtime, container, &killed, error) : status;
 }
 
 static enum status log_of(struct runtime *runtime, const struct container *container, struct error *error)

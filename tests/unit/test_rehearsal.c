@@ -12,10 +12,14 @@ enum { COUNTED = 7 };
 static struct {
 	enum container_state state; /* of the drill's container */
 	enum status look;           /* what comes of a look at it */
-	const char *log;            /* its log; NULL: the engine does not tell it */
-	const char *words;          /* of a bash in it ... */
-	int exit_code;              /* ... and what that ends with */
-	enum status open;           /* what comes of these steps */
+	bool killed;                /* it was ended from outside, ... */
+	enum status tells;          /* ... if the engine tells that */
+	bool on_the_way;            /* what the failing step says of itself */
+	bool blameless;
+	const char *log;   /* its log; NULL: the engine does not tell it */
+	const char *words; /* of a bash in it ... */
+	int exit_code;     /* ... and what that ends with */
+	enum status open;  /* what comes of these steps */
 	enum status ready;
 	enum status stage;
 	enum status read;
@@ -33,6 +37,14 @@ static enum status inspect(struct runtime *self, const struct container *in, enu
 	return world.look == STATUS_OK ? STATUS_OK : error_set(error, world.look, "there is no engine");
 }
 
+static enum status was_killed(struct runtime *self, const struct container *in, bool *ret_killed, struct error *error)
+{
+	(void)self;
+	(void)in;
+	*ret_killed = world.killed;
+	return world.tells == STATUS_OK ? STATUS_OK : error_set(error, world.tells, "there is no engine");
+}
+
 static enum status tell_log(struct runtime *self, const struct container *in, struct buffer *output,
 							struct error *error)
 {
@@ -42,7 +54,8 @@ static enum status tell_log(struct runtime *self, const struct container *in, st
 							 : error_set(error, STATUS_UNAVAILABLE, "there is no log");
 }
 
-static const struct runtime_ops engine = {SERVER_PROGRAMS, .inspect = inspect, .logs = tell_log};
+static const struct runtime_ops engine = {SERVER_PROGRAMS, .inspect = inspect, .was_killed = was_killed,
+										  .logs = tell_log};
 
 static const char *run_bash(const struct exec_request *request, int *ret_exit_code)
 {
@@ -58,6 +71,8 @@ static enum status outcome(enum status status, struct error *error)
 		return STATUS_OK;
 	}
 	(void)error_set(error, status, "it cannot");
+	error->on_the_way = world.on_the_way;
+	error->blameless = world.blameless;
 	return error_hint(error, "start it");
 }
 
@@ -285,6 +300,27 @@ static void an_engine_that_is_gone_speaks_against_nobodys_data(void **state)
 	assert_not_restored(&rehearsal, STATUS_UNAVAILABLE, true, "it cannot");
 }
 
+/* A server that is too old, and the like. */
+static void a_step_that_blames_the_server_speaks_against_nobodys_data(void **state)
+{
+	(void)state;
+	struct rehearsal rehearsal = begun();
+	world.stage = STATUS_FAILED;
+	world.blameless = true;
+	world.log = "ERROR: odd data\n";
+	assert_not_restored(&rehearsal, STATUS_FAILED, true, "it cannot");
+}
+
+static void a_server_that_ends_by_itself_is_damage(void **state)
+{
+	(void)state;
+	struct rehearsal rehearsal = begun();
+	world.stage = STATUS_UNAVAILABLE;
+	world.state = CONTAINER_STOPPED;
+	world.log = "FATAL: odd data\n";
+	assert_not_restored(&rehearsal, STATUS_DAMAGED, false, "it cannot; its log says: FATAL: odd data");
+}
+
 /* --- reading ------------------------------------------------------------------------------------------------------ */
 
 static struct rehearsal restored(void)
@@ -374,6 +410,66 @@ static void a_record_that_cannot_be_read_is_damage(void **state)
 	end(&rehearsal);
 }
 
+/* A crash cuts answers short, and it is the data that a server crashes of. */
+static void an_excuse_does_not_hold_once_the_server_has_ended(void **state)
+{
+	(void)state;
+	struct error error;
+	bool compared = false;
+	for (int i = 0; i < 2; i++) {
+		struct rehearsal rehearsal = restored();
+		world.blameless = i == 0;
+		world.on_the_way = i == 1;
+		world.state = CONTAINER_STOPPED;
+		world.log = "PANIC: odd data\n";
+		world.read = STATUS_UNAVAILABLE;
+		assert_status(STATUS_DAMAGED, read_with(&rehearsal, COUNTED, &compared, &error), &error);
+		assert_string_equal(error.message, "it cannot; its log says: PANIC: odd data");
+		assert_false(rehearsal.blameless);
+		end(&rehearsal);
+	}
+}
+
+static void assert_disturbed(struct rehearsal *rehearsal, enum status status, const char *message)
+{
+	struct error error;
+	bool compared = false;
+	assert_status(status, read_with(rehearsal, COUNTED, &compared, &error), &error);
+	assert_string_equal(error.message, message);
+	assert_true(rehearsal->blameless);
+	end(rehearsal);
+}
+
+static void a_container_that_was_paused_speaks_against_nobodys_data(void **state)
+{
+	(void)state;
+	struct rehearsal rehearsal = restored();
+	world.read = STATUS_CONFLICT;
+	world.state = CONTAINER_PAUSED;
+	assert_disturbed(&rehearsal, STATUS_CONFLICT, "it cannot; somebody has paused its container");
+}
+
+static void a_container_that_was_killed_speaks_against_nobodys_data(void **state)
+{
+	(void)state;
+	struct rehearsal rehearsal = restored();
+	world.read = STATUS_DAMAGED; /* as what is left of an answer may look */
+	world.state = CONTAINER_STOPPED;
+	world.killed = true;
+	assert_disturbed(&rehearsal, STATUS_UNAVAILABLE,
+					 "it cannot; its container was stopped or killed, perhaps for a lack of memory");
+}
+
+static void a_container_of_which_nobody_tells_why_it_ended_speaks_against_nobodys_data(void **state)
+{
+	(void)state;
+	struct rehearsal rehearsal = restored();
+	world.read = STATUS_FAILED;
+	world.state = CONTAINER_STOPPED;
+	world.tells = STATUS_UNAVAILABLE;
+	assert_disturbed(&rehearsal, STATUS_FAILED, "it cannot");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -388,11 +484,17 @@ int main(void)
 		cmocka_unit_test(a_full_disk_speaks_against_nobodys_data),
 		cmocka_unit_test(a_lack_of_memory_speaks_against_nobodys_data),
 		cmocka_unit_test(an_engine_that_is_gone_speaks_against_nobodys_data),
+		cmocka_unit_test(a_step_that_blames_the_server_speaks_against_nobodys_data),
+		cmocka_unit_test(a_server_that_ends_by_itself_is_damage),
 		cmocka_unit_test(a_server_that_lets_itself_be_counted_later_is_waited_for),
 		cmocka_unit_test(a_server_that_does_not_let_itself_be_counted_is_given_up),
 		cmocka_unit_test(waiting_for_counts_can_be_ended),
 		cmocka_unit_test(other_counts_are_damage),
 		cmocka_unit_test(a_record_that_cannot_be_read_is_damage),
+		cmocka_unit_test(an_excuse_does_not_hold_once_the_server_has_ended),
+		cmocka_unit_test(a_container_that_was_paused_speaks_against_nobodys_data),
+		cmocka_unit_test(a_container_that_was_killed_speaks_against_nobodys_data),
+		cmocka_unit_test(a_container_of_which_nobody_tells_why_it_ended_speaks_against_nobodys_data),
 	};
 	return cmocka_run_group_tests_name("rehearsal", tests, NULL, NULL);
 }
