@@ -132,6 +132,13 @@ static void keep_warning(struct progress *progress, const char *text)
 	snprintf(server->warned, sizeof server->warned, "%s", text);
 }
 
+static void take_no_step(struct progress *progress, const char *text, uint64_t total_bytes)
+{
+	(void)progress;
+	(void)text;
+	(void)total_bytes;
+}
+
 static int start(void **state)
 {
 	static const struct runtime_ops ops = {
@@ -150,7 +157,7 @@ static int start(void **state)
 		.container = {.name = name, .state = CONTAINER_RUNNING},
 		.postgresql = {.user = user, .preferred = user, .version_number = 170000},
 		.heard = BUFFER_INIT(HEARD_LIMIT),
-		.progress = {.warn = keep_warning},
+		.progress = {.step = take_no_step, .warn = keep_warning},
 	};
 	server->postgresql.store = (struct store){.ops = &store_postgresql, .container = &server->container};
 	server->postgresql.store.runtime = &server->runtime;
@@ -265,6 +272,80 @@ static void a_server_of_before_13_is_not_restored_into(void **state)
 				  restore_preflight(&server->postgresql, &layout, &globals, 0, &server->progress, &error), &error);
 	assert_string_equal(error.message, "PostgreSQL 12.22 is too old to be restored into safely; 13 is the oldest");
 	assert_int_equal(server->heard.length, 0);
+	assert_true(error.blameless);
+}
+
+/* As where a drill finds an older image only: the backup may be as good as any. */
+static void a_server_older_than_the_backup_is_no_word_against_it(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	struct dump_layout layout = {.version = "18.1"};
+	struct restore_globals globals = RESTORE_GLOBALS_INIT;
+	strcpy(server->postgresql.store.version, "17.0");
+	assert_status(STATUS_FAILED,
+				  restore_preflight(&server->postgresql, &layout, &globals, 0, &server->progress, &error), &error);
+	assert_string_equal(error.message, "the backup is of PostgreSQL 18.1, but the server is 17.0");
+	assert_string_equal(error.hint, "run PostgreSQL 18 or newer in the container, then restore again");
+	assert_true(error.blameless);
+}
+
+static void a_disk_that_is_too_small_is_a_lack_of_space(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	struct dump_layout layout = {.version = "17.1"};
+	struct restore_globals globals = RESTORE_GLOBALS_INIT;
+	assert_ok(buffer_append_text(&globals.lists, "", &error), &error);
+	strcpy(server->postgresql.store.data_folder, "/data");
+	server->lines[0] = (struct line){.asked = "NOT EXISTS (SELECT FROM wanted_role", .rows = "t|t|"};
+	server->lines[1] = (struct line){.asked = "df -P -k /data",
+									 .rows = "Filesystem 1024-blocks Used Available Capacity Mounted\n"
+											 "/dev/x 9999999 9797151 202848 98% /data\n"};
+	assert_status(STATUS_NO_SPACE,
+				  restore_preflight(&server->postgresql, &layout, &globals, 0, &server->progress, &error), &error);
+	assert_string_equal(error.message, "PostgreSQL's disk has 198 MiB free; the restore needs about 256 MiB");
+	assert_string_equal(error.hint,
+						"old and new data lie side by side until the restore is done; make room on the disk of "
+						"/data");
+	restore_globals_free(&globals);
+}
+
+static void assert_no_tablespace(struct server *server, const char *said, bool blameless)
+{
+	static const char dump[] =
+		"--\n-- PostgreSQL database cluster dump\n--\n\nCREATE TABLESPACE far OWNER boss LOCATION "
+		"'/far';\n--\n-- PostgreSQL database cluster dump complete\n--\n\n";
+	struct error error;
+	char path[] = "/tmp/test_postgresql_server.XXXXXX";
+	int fd = mkstemp(path);
+	assert_true(fd >= 0);
+	close(fd);
+	write_file(path, dump);
+	server->lines[0] = (struct line){.asked = "FILTER (WHERE datname = 'wb_maint')", .rows = "0|0|0|0|"};
+	server->lines[1] = (struct line){.asked = "NOT EXISTS (SELECT FROM wanted_role", .rows = "t|t|"};
+	server->lines[2] = (struct line){.asked = "SELECT name, statement FROM wanted_tablespace",
+									 .rows = "far|CREATE TABLESPACE far LOCATION '/far';|"};
+	server->lines[3] = (struct line){.asked = "INSERT INTO public.created_tablespace", .errors = said};
+	assert_status(STATUS_FAILED, restore_stage(&server->postgresql.store, path, NULL, &server->progress, &error),
+				  &error);
+	assert_int_equal(unlink(path), 0);
+	assert_memory_equal(error.message, "cannot make the tablespace far: ", 32);
+	assert_string_equal(error.hint,
+						"its folder has to be there in the container, empty and owned by the server's user");
+	assert_int_equal(error.blameless, blameless);
+	assert_string_equal(server->warned, "the free space of PostgreSQL's disk is not known"); /* df says nothing */
+}
+
+/* A drill's container cannot have it: the backup cannot be drilled, but it may well come back. */
+static void a_tablespace_without_its_folder_is_no_word_against_the_backup(void **state)
+{
+	assert_no_tablespace(*state, "psql:<stdin>:2: ERROR:  directory \"/far\" does not exist\n", true);
+}
+
+static void a_tablespace_that_no_server_takes_is(void **state)
+{
+	assert_no_tablespace(*state, "psql:<stdin>:2: ERROR:  unacceptable tablespace name \"pg_far\"\n", false);
 }
 
 static void a_prepared_transaction_is_named(void **state)
@@ -471,6 +552,10 @@ int main(void)
 		server_test(a_role_that_the_server_keeps_is_warned_of),
 		server_test(a_role_whose_drop_was_not_answered_is_left_to_the_next_time),
 		server_test(a_server_of_before_13_is_not_restored_into),
+		server_test(a_server_older_than_the_backup_is_no_word_against_it),
+		server_test(a_disk_that_is_too_small_is_a_lack_of_space),
+		server_test(a_tablespace_without_its_folder_is_no_word_against_the_backup),
+		server_test(a_tablespace_that_no_server_takes_is),
 		server_test(a_prepared_transaction_is_named),
 		server_test(a_list_of_databases_has_to_make_sense),
 		server_test(the_moments_answer_is_taken),

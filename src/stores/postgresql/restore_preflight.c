@@ -16,15 +16,17 @@ static enum status check_version(const struct postgresql *server, const struct d
 	int from = atoi(layout->version);
 	int to = server->version_number / 10000;
 	if (to < 13) {
-		return error_set(error, STATUS_FAILED, "PostgreSQL %s is too old to be restored into safely; 13 is the oldest",
-						 server->store.version);
+		(void)error_set(error, STATUS_FAILED, "PostgreSQL %s is too old to be restored into safely; 13 is the oldest",
+						server->store.version);
+		return error_blameless(error);
 	}
 	if (from <= to) {
 		return STATUS_OK;
 	}
 	(void)error_set(error, STATUS_FAILED, "the backup is of PostgreSQL %s, but the server is %s", layout->version,
 					server->store.version);
-	return error_hint(error, "run PostgreSQL %d or newer in the container, then restore again", from);
+	(void)error_hint(error, "run PostgreSQL %d or newer in the container, then restore again", from);
+	return error_blameless(error); /* a drill may have found an older image only */
 }
 
 /* The first row that `query` finds is an obstacle, described by its one field. */
@@ -87,7 +89,7 @@ static enum status check_space(struct postgresql *server, uint64_t bytes, struct
 	const char *line = NULL;
 	/* POSIX: a line of headings, then file system, 1024-blocks, used, available. */
 	if (runtime_run_text(server->store.runtime, &request, &output, &unknown) != STATUS_OK ||
-		(line = strchr(output.data, '\n')) == NULL || sscanf(line, "%*s %*s %*s %llu", &free_kilobytes) != 1) {
+		(line = strchr(buffer_text(&output), '\n')) == NULL || sscanf(line, "%*s %*s %*s %llu", &free_kilobytes) != 1) {
 		progress_warn(progress, "the free space of PostgreSQL's disk is not known");
 		return STATUS_OK;
 	}
@@ -95,7 +97,7 @@ static enum status check_space(struct postgresql *server, uint64_t bytes, struct
 	if (free_kilobytes * 1024 >= needed) {
 		return STATUS_OK;
 	}
-	(void)error_set(error, STATUS_FAILED, "PostgreSQL's disk has %llu MiB free; the restore needs about %llu MiB",
+	(void)error_set(error, STATUS_NO_SPACE, "PostgreSQL's disk has %llu MiB free; the restore needs about %llu MiB",
 					free_kilobytes / 1024, (unsigned long long)(needed >> 20));
 	return error_hint(error, "old and new data lie side by side until the restore is done; make room on the disk of %s",
 					  server->store.data_folder);

@@ -54,6 +54,13 @@ static enum status make_roles(struct postgresql *server, const struct restore_gl
 	return status == STATUS_OK ? psql_query(server, RESTORE_STATE_DATABASE, sql.data, ret_tablespaces, error) : status;
 }
 
+/* A folder that is not there, not empty or not the server's is missing in the container, and not in the backup; a
+ * drill's container cannot have it (PostgreSQL 17, src/backend/commands/tablespace.c). */
+static bool is_about_a_folder(const struct error *error)
+{
+	return strstr(error->message, "directory \"") != NULL;
+}
+
 /* A tablespace cannot be made in a transaction, so it is noted first: an undo will find it. */
 static enum status make_tablespaces(struct postgresql *server, const struct buffer *tablespaces, struct error *error)
 {
@@ -70,6 +77,9 @@ static enum status make_tablespaces(struct postgresql *server, const struct buff
 			status = buffer_printf(&sql, error, ");\n%s\n", psql_next(tablespaces, &at));
 		}
 		if (status == STATUS_OK && psql_query(server, RESTORE_STATE_DATABASE, sql.data, NULL, error) != STATUS_OK) {
+			if (is_about_a_folder(error)) {
+				(void)error_blameless(error);
+			}
 			(void)error_prefix(error, "cannot make the tablespace %s", name);
 			status =
 				error_hint(error, "its folder has to be there in the container, empty and owned by the server's user");
