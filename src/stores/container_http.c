@@ -9,6 +9,8 @@ enum {
 	HTTP_POST_SECONDS = 120,
 	HTTP_PORT_SIZE = 12,
 	EXIT_NOBODY_LISTENS = 7, /* of our scripts */
+	EXIT_TIMED_OUT = 124,    /* of timeout (coreutils), ... */
+	EXIT_TERMINATED = 143,   /* ... and of BusyBox's */
 	EXIT_NOT_STARTED = 126,
 	EXIT_NOT_FOUND = 127,
 };
@@ -27,10 +29,10 @@ static bool has_no_bash(int exit_code, const struct buffer *said)
 			 strstr(words, "ermission denied") != NULL));
 }
 
-/* Runs a bash script whose $0 is the port; what it says is appended to `output`. */
+/* Runs a bash script whose $0 is the port; what it says is appended to `output`. *ret_late: it took too long. */
 static enum status run_bash(struct runtime *runtime, const struct container *container, unsigned port,
 							const char *script, const char *const words[3], struct source *input, struct buffer *output,
-							struct error *error)
+							bool *ret_late, struct error *error)
 {
 	char port_text[HTTP_PORT_SIZE];
 	snprintf(port_text, sizeof port_text, "%u", port);
@@ -60,15 +62,22 @@ static enum status run_bash(struct runtime *runtime, const struct container *con
 		return error_set(error, STATUS_UNAVAILABLE, "nothing listens on port %u of container %s", port,
 						 container->name);
 	}
+	*ret_late = exit_code == EXIT_TIMED_OUT || exit_code == EXIT_TERMINATED;
 	return STATUS_OK;
+}
+
+bool container_http_is_busy(int code)
+{
+	return code == 429 || code == 502 || code == 503 || code == 504 || code == 507;
 }
 
 enum status container_http_listens(struct runtime *runtime, const struct container *container, unsigned port,
 								   struct error *error)
 {
 	CLEANUP(buffer_free) struct buffer ignored = BUFFER_INIT(HTTP_REPLY_LIMIT);
+	bool late = false;
 	return run_bash(runtime, container, port, "exec 3<>/dev/tcp/127.0.0.1/$0 || exit 7", (const char *const[3]){NULL},
-					NULL, &ignored, error);
+					NULL, &ignored, &late, error);
 }
 
 /* Takes the HTTP status and the body out of a whole reply. */
@@ -94,7 +103,8 @@ enum status container_http_get(struct runtime *runtime, const struct container *
 	snprintf(seconds, sizeof seconds, "%d", HTTP_SECONDS);
 	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(HTTP_REPLY_LIMIT);
 	const char *const words[3] = {path, seconds};
-	enum status status = run_bash(runtime, container, port, script, words, NULL, &reply, error);
+	bool late = false;
+	enum status status = run_bash(runtime, container, port, script, words, NULL, &reply, &late, error);
 	return status == STATUS_OK ? take_answer(container, port, &reply, ret_code, body, error) : status;
 }
 
@@ -114,9 +124,14 @@ enum status container_http_post(struct runtime *runtime, const struct container 
 	CLEANUP(cleanup_source) struct source *input = NULL;
 	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(body->limit);
 	const char *const words[3] = {path, seconds, length};
+	bool late = false;
 	enum status status = source_from_memory_new(json, strlen(json), &input, error);
 	if (status == STATUS_OK) {
-		status = run_bash(runtime, container, port, script, words, input, &reply, error);
+		status = run_bash(runtime, container, port, script, words, input, &reply, &late, error);
 	}
-	return status == STATUS_OK ? take_answer(container, port, &reply, ret_code, body, error) : status;
+	if (status == STATUS_OK) {
+		status = take_answer(container, port, &reply, ret_code, body, error);
+		return status == STATUS_UNAVAILABLE && late ? error_blameless(error) : status;
+	}
+	return status;
 }

@@ -19,10 +19,15 @@
 enum status container_http_get(struct runtime *runtime, const struct container *container, unsigned port,
 							   const char *path, int *ret_code, struct buffer *body, struct error *error) MUST_CHECK;
 
-/* The same for POST with a JSON text as its body; it may take two minutes. */
+/* The same for POST with a JSON text as its body; it may take two minutes. A body that takes longer is cut off there,
+ * and no answer at all until then is blameless. */
 enum status container_http_post(struct runtime *runtime, const struct container *container, unsigned port,
 								const char *path, const char *json, int *ret_code, struct buffer *body,
 								struct error *error) MUST_CHECK;
+
+/* Whether the HTTP status means that the server cannot answer just now, whatever it holds: too many requests (RFC
+ * 6585), bad gateway, not available, gateway's timeout (RFC 9110, 15.6), no room (RFC 4918). 500 is none of these. */
+bool container_http_is_busy(int code);
 
 /* STATUS_OK if something listens on 127.0.0.1:`port`; the failures are those of container_http_get. */
 enum status container_http_listens(struct runtime *runtime, const struct container *container, unsigned port,

@@ -20,11 +20,17 @@ static const struct http_reply usual[] = {
 };
 
 static const struct http_reply *odd; /* come before those; may be NULL */
+static struct http_reply once[2];    /* before all of them, once */
 static const char *const *pages;     /* of records, one after the other; then there are none */
 static bool without_bash;
 
 static const char *reply_to(const char *path)
 {
+	if (once[0].part != NULL && strstr(path, once[0].part) != NULL) {
+		const struct http_reply now[2] = {once[0]};
+		once[0].part = NULL;
+		return http_reply_to(path, now, usual);
+	}
 	if (strstr(path, "/a1/get") != NULL) {
 		const char *page = *pages != NULL ? *pages++ : "{\"ids\":[],\"embeddings\":[]}";
 		return http_reply_to(path, NULL, REPLIES({path, 200, page}));
@@ -89,6 +95,7 @@ static struct store *open_in(const char *folder, const struct container *in, con
 	server.line = answer_line;
 	odd = replies;
 	pages = no_pages;
+	once[0].part = NULL;
 	without_bash = false;
 	stops = 0;
 	snprintf(volume, sizeof volume, "%s", folder);
@@ -335,12 +342,23 @@ static void assert_unreadable(void **state, const struct http_reply *replies, co
 	struct error error;
 	assert_status(STATUS_DAMAGED, read_with(state, replies, records, &error), &error);
 	assert_string_equal(error.message, message);
+	assert_false(error.blameless);
 }
 
 static void records_that_are_whole_are_read(void **state)
 {
 	struct error error;
 	assert_ok(read_with(state, NULL, PAGES(whole), &error), &error);
+}
+
+static void a_document_may_hold_a_nul(void **state)
+{
+	struct error error;
+	assert_ok(
+		read_with(state, NULL,
+				  PAGES("{\"ids\":[\"r1\",\"r2\"],\"embeddings\":[[1,2],[3,4]],\"documents\":[\"a\\u0000b\",null]}"),
+				  &error),
+		&error);
 }
 
 static void records_without_their_vectors_are_damage(void **state)
@@ -382,6 +400,62 @@ static void a_refusal_to_search_is_damage_in_the_servers_words(void **state)
 	assert_unreadable(state, REPLIES({"/a1/query", 500, "{\"error\":\"Error loading hnsw index\"}"}), PAGES(whole),
 					  "the collection memories: Chroma answers with HTTP 500: {\"error\":\"Error loading hnsw "
 					  "index\"}");
+}
+
+static void assert_cannot_answer(void **state, const struct http_reply *replies, const char *message)
+{
+	struct error error;
+	assert_status(STATUS_UNAVAILABLE, read_with(state, replies, PAGES(whole), &error), &error);
+	assert_string_equal(error.message, message);
+	assert_true(error.blameless);
+}
+
+static void one_that_cannot_answer_just_now_is_no_damage(void **state)
+{
+	static const int codes[] = {429, 502, 503, 504, 507};
+	for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+		char message[256];
+		snprintf(message, sizeof message, "the collection memories: Chroma answers with HTTP %d: {\"error\":1}",
+				 codes[i]);
+		assert_cannot_answer(state, REPLIES({"/a1/query", codes[i], "{\"error\":1}"}), message);
+	}
+	assert_cannot_answer(
+		state, REPLIES({"/a1/count", 503, "{}"}),
+		"Chroma answers /api/v2/tenants/default_tenant/databases/default_database/collections/a1/count "
+		"with HTTP 503, or with what cannot be read");
+}
+
+static void an_answer_that_was_cut_off_is_no_damage(void **state)
+{
+	assert_cannot_answer(state, REPLIES({"/a1/query", 200, "{\"ids\":[[\"r1\",\"r"}),
+						 "the collection memories: Chroma's answer is not whole: 16 bytes with HTTP 200");
+	assert_cannot_answer(state, REPLIES({"/a1/query", 200, ""}),
+						 "the collection memories: Chroma's answer is not whole: 0 bytes with HTTP 200");
+}
+
+static void one_that_could_not_answer_is_asked_once_more(void **state)
+{
+	static const struct http_reply bad[] = {{"/a1/query", 503, "{}"}, {"/a1/query", 200, "{\"ids\":[["}};
+	for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+		struct error error;
+		struct store *store = chroma(state, NULL);
+		pages = PAGES(whole);
+		once[0] = bad[i];
+		assert_ok(store_chromadb.read_all(store, NULL, NULL, &error), &error);
+		assert_null(once[0].part);
+		store_free(store);
+	}
+}
+
+/* As of an index that is damaged: asking again does not help. */
+static void one_that_has_failed_is_not_asked_again(void **state)
+{
+	struct error error;
+	struct store *store = chroma(state, NULL);
+	pages = PAGES(whole);
+	once[0] = (struct http_reply){"/a1/query", 500, "{}"};
+	assert_status(STATUS_DAMAGED, store_chromadb.read_all(store, NULL, NULL, &error), &error);
+	store_free(store);
 }
 
 static void one_that_wants_a_token_cannot_be_read(void **state)
@@ -431,11 +505,16 @@ int main(void)
 		scratch_test(one_that_pays_no_heed_to_pages_is_counted_once),
 		scratch_test(one_that_wants_a_token_is_not_counted_which_is_no_failure),
 		scratch_test(records_that_are_whole_are_read),
+		scratch_test(a_document_may_hold_a_nul),
 		scratch_test(records_without_their_vectors_are_damage),
 		scratch_test(records_whose_vectors_are_not_whole_are_damage),
 		scratch_test(fewer_records_than_were_counted_are_damage),
 		scratch_test(a_search_that_does_not_find_its_neighbours_is_damage),
 		scratch_test(a_refusal_to_search_is_damage_in_the_servers_words),
+		scratch_test(one_that_cannot_answer_just_now_is_no_damage),
+		scratch_test(an_answer_that_was_cut_off_is_no_damage),
+		scratch_test(one_that_could_not_answer_is_asked_once_more),
+		scratch_test(one_that_has_failed_is_not_asked_again),
 		scratch_test(one_that_wants_a_token_cannot_be_read),
 		scratch_test(one_that_is_never_at_rest_is_not_stopped),
 	};

@@ -33,6 +33,13 @@ static enum status told_exchange(struct exec *exec, const void *bytes, size_t le
 	return buffer_append_text(output, told.words, error);
 }
 
+static enum status told_close_input(struct exec *exec, struct error *error)
+{
+	(void)exec;
+	(void)error;
+	return STATUS_OK;
+}
+
 static enum status told_finish(struct exec *exec, int *ret_exit_code, struct error *error)
 {
 	(void)exec;
@@ -47,7 +54,12 @@ static void told_free(struct exec *exec)
 }
 
 static const struct runtime_ops told_ops = {
-	.exec_open = told_open, .exec_exchange = told_exchange, .exec_finish = told_finish, .exec_free = told_free};
+	.exec_open = told_open,
+	.exec_exchange = told_exchange,
+	.exec_close_input = told_close_input,
+	.exec_finish = told_finish,
+	.exec_free = told_free,
+};
 
 /* Both functions, of a server in such a container. */
 static void assert_both(struct told what, enum status expected)
@@ -78,6 +90,25 @@ static void an_answer_has_a_code_and_a_body(void **state)
 	assert_int_equal(code, 200);
 	assert_string_equal(buffer_text(&body), "[1]");
 	buffer_free(&body);
+}
+
+static void a_post_that_takes_too_long_is_blameless(void **state)
+{
+	(void)state;
+	char name[] = "chroma";
+	struct runtime runtime = {.ops = &told_ops};
+	struct container container = {.name = name};
+	struct error error;
+	const int codes[] = {0, 124, 143}; /* the server hangs up, timeout of coreutils, that of BusyBox */
+	for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+		struct buffer body = BUFFER_INIT(1000);
+		int code = 0;
+		told = (struct told){.words = "", .exit_code = codes[i]};
+		assert_status(STATUS_UNAVAILABLE,
+					  container_http_post(&runtime, &container, 8000, "/", "", &code, &body, &error), &error);
+		assert_int_equal(error.blameless, codes[i] != 0);
+		buffer_free(&body);
+	}
 }
 
 static void where_nobody_listens_the_server_is_not_available(void **state)
@@ -130,6 +161,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_answer_has_a_code_and_a_body),
+		cmocka_unit_test(a_post_that_takes_too_long_is_blameless),
 		cmocka_unit_test(where_nobody_listens_the_server_is_not_available),
 		cmocka_unit_test(a_container_without_bash_cannot_be_asked),
 		cmocka_unit_test(a_container_that_ends_meanwhile_is_not_one_without_bash),

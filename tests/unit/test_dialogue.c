@@ -142,6 +142,7 @@ static void silence_is_given_up(void **state)
 	struct error error;
 	assert_status(STATUS_UNAVAILABLE, dialogue_receive(dialogue, "mark:1", 20, &answer, &error), &error);
 	assert_string_equal(error.message, "redis-cli in container stack_redis_1 gave no answer within 20 ms");
+	assert_true(error.blameless);
 	buffer_free(&answer);
 	dialogue_free(dialogue);
 }

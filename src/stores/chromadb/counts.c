@@ -87,8 +87,9 @@ static enum status get(struct counting *counting, const char *path, int *ret_cod
 
 static enum status unexpected(int code, const char *path, struct error *error)
 {
-	return error_set(error, STATUS_UNAVAILABLE, "Chroma answers %s with HTTP %d, or with what cannot be read", path,
-					 code);
+	(void)error_set(error, STATUS_UNAVAILABLE, "Chroma answers %s with HTTP %d, or with what cannot be read", path,
+					code);
+	return container_http_is_busy(code) ? error_blameless(error) : error->status;
 }
 
 /* A part of a path or a query, with every other character as %XX (RFC 3986, 2.1). */

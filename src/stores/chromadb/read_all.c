@@ -1,5 +1,6 @@
 #include "stores/chromadb/read_all.h"
 
+#include "base/clock.h"
 #include "base/interrupt.h"
 #include "base/json_text.h"
 #include "stores/chromadb/counts.h"
@@ -20,6 +21,7 @@ enum {
 	NEIGHBOURS = 5,         /* records that each of them has to find, if there are that many */
 	WORDS_SHOWN = 300,      /* bytes of what the server says */
 	HTTP_OK = 200,
+	AGAIN_MILLISECONDS = 2000, /* until a server that could not answer is asked once more */
 };
 
 struct reading {
@@ -34,28 +36,47 @@ static void cleanup_json_value(json_t **value)
 	json_decref(*value);
 }
 
+/* An index that is damaged is answered with HTTP 500, and never with an answer that has no end. */
+static enum status post_once(const struct reading *reading, const char *path, const char *body, json_t **ret_reply,
+							 struct error *error)
+{
+	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(REPLY_LIMIT);
+	int code = 0;
+	enum status status =
+		container_http_post(reading->runtime, reading->container, reading->port, path, body, &code, &reply, error);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	if (code < HTTP_OK || code >= HTTP_OK + 100) {
+		bool busy = container_http_is_busy(code);
+		(void)error_set(error, busy ? STATUS_UNAVAILABLE : STATUS_DAMAGED, "Chroma answers with HTTP %d: %.*s", code,
+						WORDS_SHOWN, buffer_text(&reply));
+		return busy ? error_blameless(error) : error->status;
+	}
+	status = json_text_read(buffer_text(&reply), JSON_ALLOW_NUL, ret_reply, error);
+	if (status == STATUS_OK || status == STATUS_NO_MEMORY) {
+		return status;
+	}
+	(void)error_set(error, STATUS_UNAVAILABLE, "Chroma's answer is not whole: %zu bytes with HTTP %d", reply.length,
+					code);
+	return error_blameless(error);
+}
+
 static enum status post(const struct reading *reading, const char *path, json_t *body, json_t **ret_reply,
 						struct error *error)
 {
 	CLEANUP(cleanup_free) char *text = json_text_write(body, JSON_COMPACT);
-	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(REPLY_LIMIT);
-	int code = 0;
 	json_decref(body);
 	if (text == NULL) {
 		return error_memory(error);
 	}
-	enum status status =
-		container_http_post(reading->runtime, reading->container, reading->port, path, text, &code, &reply, error);
-	if (status != STATUS_OK) {
+	enum status status = post_once(reading, path, text, ret_reply, error);
+	if (status == STATUS_OK || !error->blameless) {
 		return status;
 	}
-	if (code >= HTTP_OK && code < HTTP_OK + 100 &&
-		json_text_read(buffer_text(&reply), 0, ret_reply, error) == STATUS_NO_MEMORY) {
-		return error->status;
-	}
-	return *ret_reply != NULL ? STATUS_OK
-							  : error_set(error, STATUS_DAMAGED, "Chroma answers with HTTP %d: %.*s", code, WORDS_SHOWN,
-										  buffer_text(&reply));
+	clock_sleep(AGAIN_MILLISECONDS);
+	status = interrupt_check(error);
+	return status == STATUS_OK ? post_once(reading, path, text, ret_reply, error) : status;
 }
 
 /* A vector is there, whole, and made of numbers. */
