@@ -207,17 +207,37 @@ static struct store *open_store(const struct container *in)
 
 /* --- after it was opened ------------------------------------------------------------------------------------------ */
 
+static const char read_script[] = "-n 0 EVAL local at, count = '0', 0 repeat local page = redis.call('SCAN', at, "
+								  "'COUNT', 1000) at = page[1] for _, key in ipairs(page[2]) do redis.call('DUMP', "
+								  "key) count = count + 1 end until at == '0' return count 0";
+
 static void keys_that_cannot_be_read_are_damage(void **state)
 {
 	struct error error;
-	static const char script[] = "-n 0 EVAL local at, count = '0', 0 repeat local page = redis.call('SCAN', at, "
-								 "'COUNT', 1000) at = page[1] for _, key in ipairs(page[2]) do redis.call('DUMP', "
-								 "key) count = count + 1 end until at == '0' return count 0";
-	make_server(state, VOLUME_API, WORDS({script, "ERR Error running script: Bad data format\n"}));
+	make_server(state, VOLUME_API, WORDS({read_script, "ERR Error running script: Bad data format\n"}));
 	struct store *store = open_store(&container);
 	assert_status(STATUS_DAMAGED, store_redis.read_all(store, NULL, NULL, &error), &error);
 	assert_string_equal(error.message, "the keys of db0 cannot be read: ERR Error running script: Bad data format");
+	assert_false(error.blameless);
 	store_free(store);
+}
+
+static void one_that_runs_no_scripts_just_now_is_no_damage(void **state)
+{
+	static const char *const replies[] = {
+		"OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'\n",
+		"LOADING Redis is loading the dataset in memory\n",
+		"BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE.\n",
+	};
+	make_server(state, VOLUME_API, NULL);
+	for (size_t i = 0; i < sizeof replies / sizeof *replies; i++) {
+		struct error error;
+		odd = WORDS({read_script, replies[i]});
+		struct store *store = open_store(&container);
+		assert_status(STATUS_UNAVAILABLE, store_redis.read_all(store, NULL, NULL, &error), &error);
+		assert_true(error.blameless);
+		store_free(store);
+	}
 }
 
 /* As one that did not run when we began, and whose password was not known to be needed. */
@@ -465,6 +485,7 @@ int main(void)
 		scratch_test(one_whose_folder_belongs_to_nobody_is_refused),
 		scratch_test(a_port_that_is_none_is_refused),
 		scratch_test(keys_that_cannot_be_read_are_damage),
+		scratch_test(one_that_runs_no_scripts_just_now_is_no_damage),
 		scratch_test(a_password_that_is_wanted_later_is_found_later),
 		scratch_test(one_that_refuses_to_save_says_why),
 		scratch_test(one_that_saves_already_may_be_tried_again),

@@ -242,6 +242,18 @@ enum status redis_count(struct store *store, const struct fingerprint *places, s
 	return status;
 }
 
+/* Errors of a server that runs no script just now, whatever its keys are (redis, src/server.c, createSharedObjects). */
+static bool is_busy(const char *reply)
+{
+	static const char *const words[] = {"OOM ", "LOADING ", "BUSY "};
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+		if (strncmp(reply, words[i], strlen(words[i])) == 0) {
+			return true;
+		}
+	}
+	return false;
+}
+
 /* DUMP writes a key's whole value in the form of a dump, so it has to read all of it. */
 enum status redis_read_all(struct store *store, const struct fingerprint *places, struct progress *progress,
 						   struct error *error)
@@ -260,8 +272,10 @@ enum status redis_read_all(struct store *store, const struct fingerprint *places
 		}
 		status = REDIS_COMMAND(self, &reply, error, "-n", count->name + 2, "EVAL", script, "0");
 		if (status == STATUS_OK && (reply.length == 0 || strspn(reply.data, "0123456789") != reply.length)) {
-			status = error_set(error, STATUS_DAMAGED, "the keys of %s cannot be read: %.300s", count->name,
-							   buffer_text(&reply));
+			bool busy = is_busy(buffer_text(&reply));
+			status = error_set(error, busy ? STATUS_UNAVAILABLE : STATUS_DAMAGED,
+							   "the keys of %s cannot be read: %.300s", count->name, buffer_text(&reply));
+			status = busy ? error_blameless(error) : status;
 		}
 		progress_advance(progress, count->number);
 	}
