@@ -15,6 +15,9 @@ const char *const chromadb_segment_files[] = {"header.bin", "data_level0.bin", "
 
 static const char PICKLE_STOP = '.';
 
+/* Stands behind a list of segments' paths, which all begin with a slash. */
+#define LIST_END "that is all"
+
 static bool is_after(const struct timespec *left, const struct timespec *right)
 {
 	return left->tv_sec != right->tv_sec ? left->tv_sec > right->tv_sec : left->tv_nsec > right->tv_nsec;
@@ -94,14 +97,47 @@ enum status chromadb_rest_in_folder(const char *folder, bool *ret_at_rest, struc
 	return status;
 }
 
+/*
+ * A folder that cannot be read must not pass for one without segments, and neither a glob nor a test tells them apart.
+ * So `ls` has the names, and what does not show a header.bin is read too, unless it has gone meanwhile.
+ */
+static const char LIST_SCRIPT[] = "LC_ALL=C; export LC_ALL; set -f; IFS='\n'\n"
+								  "names=$(ls -A \"$0\") || exit 1\n"
+								  "for name in $names; do\n"
+								  "	case $name in .*) continue ;; esac\n"
+								  "	if [ ! -e \"$0/$name/header.bin\" ]; then\n"
+								  "		inside=$(ls -A \"$0/$name\" 2>&1) || case $inside in\n"
+								  "			*': No such file or directory') continue ;;\n"
+								  "			*) printf '%s\\n' \"$inside\" >&2; exit 1 ;;\n"
+								  "		esac\n"
+								  "		case \"\n$inside\n\" in *'\nheader.bin\n'*) ;; *) continue ;; esac\n"
+								  "	fi\n"
+								  "	printf '%s\\n' \"$0/$name\" || exit 1\n"
+								  "done\n"
+								  "echo '" LIST_END "'\n";
+
 enum status chromadb_rest_list(struct runtime *runtime, const struct container *container, const char *folder,
 							   struct buffer *segments, struct error *error)
 {
-	const char *const arguments[] = {
-		"sh", "-c", "for f in \"$0\"/*/header.bin; do if [ -e \"$f\" ]; then echo \"${f%/*}\"; fi; done", folder, NULL};
+	const char *const arguments[] = {"sh", "-c", LIST_SCRIPT, folder, NULL};
 	struct exec_request request = {.container = container, .arguments = arguments};
 	buffer_clear(segments);
-	return runtime_run_text(runtime, &request, segments, error);
+	enum status status = runtime_run_text(runtime, &request, segments, error);
+	if (status != STATUS_OK) {
+		buffer_clear(segments);
+		return status;
+	}
+	/* The engine can lose the end of what a program says and hand over exit code 0. */
+	static const char end[] = LIST_END "\n";
+	size_t kept = segments->length < sizeof end - 1 ? 0 : segments->length - (sizeof end - 1);
+	if (strcmp(buffer_text(segments) + kept, end) != 0 || (kept > 0 && segments->data[kept - 1] != '\n')) {
+		buffer_clear(segments);
+		return error_set(error, STATUS_FAILED, "the list of the segments in container %s has not come whole",
+						 container->name);
+	}
+	segments->data[kept] = '\0';
+	segments->length = kept;
+	return STATUS_OK;
 }
 
 /* The last byte of a file in the container; 0 for an empty one. */

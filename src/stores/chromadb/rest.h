@@ -34,7 +34,8 @@ enum status chromadb_rest_in_folder(const char *folder, bool *ret_at_rest, struc
 
 /*
  * The same through the engine, for a volume that cannot be reached from here: the segments are listed while programs
- * can run in the container, and looked at while it is paused. `segments` is a list of absolute paths, one to a line.
+ * can run in the container, and looked at while it is paused. `segments` is a list of absolute paths, one to a line; it
+ * is empty after a failure, and a folder that cannot be read, or a list that did not come whole, is one.
  */
 enum status chromadb_rest_list(struct runtime *runtime, const struct container *container, const char *folder,
 							   struct buffer *segments, struct error *error) MUST_CHECK;
