@@ -60,6 +60,9 @@ enum status tar_header(struct tar_headers *headers, const struct tar_item *item,
 enum status tar_rename_source_new(struct source *inner, const char *from, const char *to, struct source **ret_source,
 								  struct error *error) MUST_CHECK;
 
+/* `see` is called with `context` for each entry that is handed on, with its path below `from`, which is "" for that. */
+void tar_rename_source_watch(struct source *source, void (*see)(void *context, const char *below), void *context);
+
 /*
  * Unpacks what stands under `path_in_archive` into the existing folder `target`, with owners, times and holes, and
  * flushes it to disk. Nothing is ever written outside `target`: an entry with "..", an absolute path, or a path through

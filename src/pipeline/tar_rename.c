@@ -13,6 +13,8 @@ struct rename_source {
 	struct buffer output; /* written by the archive, not yet read */
 	char *from;
 	char *to;
+	void (*see)(void *context, const char *below); /* NULL: nobody watches */
+	void *context;
 	bool in_entry;
 	bool ended;
 	bool dropping; /* it is being freed: what the archive still wants to write goes nowhere */
@@ -87,6 +89,9 @@ static enum status next_entry(struct rename_source *self, struct error *error)
 		}
 		archive_entry_copy_hardlink(header, link);
 	}
+	if (self->see != NULL && below != NULL) {
+		self->see(self->context, below);
+	}
 	archive_entry_copy_pathname(header, name);
 	if (!has_data(header)) {
 		archive_entry_sparse_clear(header);
@@ -147,6 +152,13 @@ static void rename_source_free(struct source *source)
 	free(self->from);
 	free(self->to);
 	free(self);
+}
+
+void tar_rename_source_watch(struct source *source, void (*see)(void *context, const char *below), void *context)
+{
+	struct rename_source *self = (struct rename_source *)source;
+	self->see = see;
+	self->context = context;
 }
 
 enum status tar_rename_source_new(struct source *inner, const char *from, const char *to, struct source **ret_source,

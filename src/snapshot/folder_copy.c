@@ -3,6 +3,7 @@
 #include "pipeline/file.h"
 #include "pipeline/gzip.h"
 #include "snapshot/direct_copy.h"
+#include "snapshot/name_list.h"
 
 #include <string.h>
 #include <unistd.h>
@@ -15,6 +16,8 @@ struct folder_copy {
 	char *path;                        /* of the archive */
 	struct sink *file;
 	struct sink *gzip;
+	struct name_list *names; /* of what has to be in the archive; NULL: they have not been asked for */
+	bool warned;             /* that not all of them are known */
 	uint64_t bytes;
 };
 
@@ -51,11 +54,28 @@ enum status folder_copy_new(struct runtime *runtime, const struct container *con
 	return STATUS_OK;
 }
 
+/* Anew each time: what has been made since the last time has to be in the archive too. */
+static enum status ask_names(struct folder_copy *copy, struct progress *progress, struct error *error)
+{
+	enum name_list_extent extent = NAMES_NONE;
+	name_list_free(MOVE(copy->names));
+	enum status status = name_list_ask(copy->runtime, copy->container, copy->folder, &copy->names, &extent, error);
+	if (status == STATUS_OK && extent != NAMES_ALL && !copy->warned) {
+		copy->warned = true;
+		progress_warn(progress,
+					  "%s of the names in %s can be listed in container %s: a file that the engine cannot "
+					  "read there could be missing unnoticed",
+					  extent == NAMES_NONE ? "none" : "only some", copy->folder, copy->container->name);
+	}
+	return status;
+}
+
 enum status folder_copy_catch_up(struct folder_copy *copy, struct progress *progress, uint64_t *ret_bytes,
 								 struct error *error)
 {
 	*ret_bytes = 0;
-	return copy->direct != NULL ? direct_live_catch_up(copy->direct, progress, ret_bytes, error) : STATUS_OK;
+	return copy->direct != NULL ? direct_live_catch_up(copy->direct, progress, ret_bytes, error)
+								: ask_names(copy, progress, error);
 }
 
 /* Through the engine: its stream names everything after the folder's last component. */
@@ -77,8 +97,15 @@ static enum status capture_stream(struct folder_copy *copy, struct error *error)
 	if (status == STATUS_OK) {
 		status = tar_rename_source_new(MOVE(tar), slash + 1, copy->folder + 1, &renamed, error);
 	}
+	if (status == STATUS_OK && copy->names != NULL) {
+		name_list_begin(copy->names);
+		tar_rename_source_watch(renamed, name_list_see, copy->names);
+	}
 	if (status == STATUS_OK) {
 		status = stream_copy(renamed, copy->gzip, &copy->bytes, error);
+	}
+	if (status == STATUS_OK && copy->names != NULL) {
+		status = name_list_expect_seen(copy->names, copy->runtime, copy->container, copy->folder, error);
 	}
 	return status;
 }
@@ -108,6 +135,7 @@ void folder_copy_free(struct folder_copy *copy)
 {
 	if (copy != NULL) {
 		direct_copy_free(copy->direct);
+		name_list_free(copy->names);
 		sink_free(copy->gzip);
 		sink_free(copy->file);
 		free(copy->folder);

@@ -5,7 +5,7 @@
  * The folder is copied while its server runs, oldest files first; then, again and again, what has changed meanwhile;
  * and in the moment, while the container is paused, only the blocks that differ from what was copied. What has become
  * stale in the file is taken out afterwards. Where the volume cannot be read from here the whole folder is copied in
- * the moment, through the engine.
+ * the moment, through the engine; its names are listed before, and one that the engine leaves out is a failure.
  */
 #ifndef WHISPERBACKUP_SNAPSHOT_FOLDER_COPY_H
 #define WHISPERBACKUP_SNAPSHOT_FOLDER_COPY_H

@@ -1,52 +1,14 @@
 /* stores/chromadb/rest: which segments are there, as a shell in the container tells it. */
-#include "server_support.h"
+#include "here_support.h"
 #include "volume_support.h"
 
 #include "stores/chromadb/rest.h"
 
-/* --- a container whose programs run here -------------------------------------------------------------------------- */
-
-static char output[1 << 16];
-static const char *programs; /* a folder of programs that come before those of this machine; NULL: none */
-static size_t lost;          /* bytes of the end that the engine loses */
-
-static const char *run_here(const struct exec_request *request, int *ret_exit_code)
-{
-	int ends[2];
-	assert_int_equal(pipe(ends), 0);
-	pid_t child = fork();
-	if (child == 0) {
-		char path[PATH_MAX];
-		snprintf(path, sizeof path, "%s%s/usr/bin:/bin", programs != NULL ? programs : "", programs != NULL ? ":" : "");
-		setenv("PATH", path, 1);
-		dup2(ends[1], STDOUT_FILENO);
-		close(ends[0]);
-		char *arguments[5] = {NULL};
-		for (size_t i = 0; i < 4 && request->arguments[i] != NULL; i++) {
-			arguments[i] = strdup(request->arguments[i]);
-		}
-		execvp(arguments[0], arguments);
-		_exit(127);
-	}
-	close(ends[1]);
-	size_t length = 0;
-	for (ssize_t some; (some = read(ends[0], output + length, sizeof output - 1 - length)) > 0;) {
-		length += (size_t)some;
-	}
-	close(ends[0]);
-	int ended = 0;
-	assert_int_equal(waitpid(child, &ended, 0), child);
-	*ret_exit_code = WIFEXITED(ended) ? WEXITSTATUS(ended) : 128;
-	output[length - (lost < length ? lost : length)] = '\0';
-	return output;
-}
-
-static const struct runtime_ops engine = {SERVER_PROGRAMS};
+static const struct runtime_ops engine = {HERE_PROGRAMS};
 
 static enum status list(const char *folder, struct buffer *segments, struct error *error)
 {
 	runtime = (struct runtime){.ops = &engine};
-	server.run = run_here;
 	return chromadb_rest_list(&runtime, &container, folder, segments, error);
 }
 
@@ -54,8 +16,6 @@ static void assert_listed(const char *folder, const char *expected)
 {
 	struct error error;
 	CLEANUP(buffer_free) struct buffer segments = BUFFER_INIT(1 << 16);
-	programs = NULL;
-	lost = 0;
 	assert_ok(list(folder, &segments, &error), &error);
 	assert_string_equal(buffer_text(&segments), expected);
 	assert_int_equal(segments.length, strlen(expected));
@@ -109,21 +69,11 @@ static void a_folder_that_is_not_there_is_a_failure(void **state)
 	assert_not_listed(at(*state, "nothing"));
 }
 
-/* An `ls` that cannot read what ends with `name`, and says so as the real one does. */
-static void let_ls_fail(const char *scratch, const char *name, const char *message)
-{
-	make_folder(at(scratch, "bin"));
-	shell_ok("printf '%%s\\n' '#!/bin/sh' 'for last do :; done' 'case $last in *%s) echo \"ls: $last: %s\" >&2; exit 2;; "
-			 "esac' 'exec /bin/ls \"$@\"' >'%s/bin/ls' && chmod +x '%s/bin/ls'",
-			 name, message, scratch, scratch);
-	programs = at(scratch, "bin");
-}
-
 static void a_folder_that_cannot_be_read_is_a_failure(void **state)
 {
 	make_segment(*state, "data");
 	make_segment(at(*state, "data"), "a1");
-	let_ls_fail(*state, "/data", "Input/output error");
+	here_let_fail(*state, "ls", "*/data", "Input/output error");
 	assert_not_listed(at(*state, "data"));
 }
 
@@ -133,7 +83,7 @@ static void a_segment_that_cannot_be_read_is_a_failure(void **state)
 	make_folder(at(*state, "data"));
 	make_segment(at(*state, "data"), "a1");
 	make_folder(at(*state, "data/b2"));
-	let_ls_fail(*state, "/b2", "Input/output error");
+	here_let_fail(*state, "ls", "*/b2", "Input/output error");
 	assert_not_listed(at(*state, "data"));
 }
 
@@ -145,7 +95,7 @@ static void what_has_gone_since_is_not_missed(void **state)
 	make_folder(at(*state, "data"));
 	make_segment(at(*state, "data"), "a1");
 	make_folder(at(*state, "data/b2"));
-	let_ls_fail(*state, "/b2", "No such file or directory");
+	here_let_fail(*state, "ls", "*/b2", "No such file or directory");
 	assert_ok(list(at(*state, "data"), &segments, &error), &error);
 	snprintf(expected, sizeof expected, "%s/data/a1\n", (char *)*state);
 	assert_string_equal(buffer_text(&segments), expected);
@@ -155,7 +105,7 @@ static void a_list_whose_end_is_lost_is_a_failure(void **state)
 {
 	make_segment(*state, "a1");
 	make_segment(*state, "a2");
-	for (lost = 1; lost < 200; lost++) {
+	for (here.lost = 1; here.lost < 200; here.lost++) {
 		assert_not_listed(*state);
 	}
 }
@@ -165,14 +115,13 @@ static void a_segment_that_is_called_like_the_end_is_none(void **state)
 {
 	make_segment(*state, "a1");
 	make_segment(*state, "that is all");
-	lost = strlen("that is all\n");
+	here.lost = strlen("that is all\n");
 	assert_not_listed(*state);
 }
 
 static int forget(void **state)
 {
-	programs = NULL;
-	lost = 0;
+	memset(&here, 0, sizeof here);
 	return scratch_setup(state);
 }
 
