@@ -104,6 +104,7 @@ static enum status capture_stream(struct folder_copy *copy, struct error *error)
 	if (status == STATUS_OK) {
 		status = stream_copy(renamed, copy->gzip, &copy->bytes, error);
 	}
+	source_free(MOVE(renamed)); /* as long as it is read, the engine keeps the container locked */
 	if (status == STATUS_OK && copy->names != NULL) {
 		status = name_list_expect_seen(copy->names, copy->runtime, copy->container, copy->folder, error);
 	}

@@ -12,9 +12,9 @@ enum { HERE_WORDS_LIMIT = 64 << 20 };
 
 static struct {
 	char programs[PATH_MAX]; /* a folder of programs that come before those of this machine; "": none */
-	const char *path;     /* instead of this machine's; NULL: that */
-	size_t lost;          /* bytes of the end of what a program says that nobody gets to hear */
-	bool paused;          /* nothing may be run */
+	const char *path;        /* instead of this machine's; NULL: that */
+	size_t lost;             /* bytes of the end of what a program says that nobody gets to hear */
+	bool paused;             /* nothing may be run */
 	unsigned runs;
 } here;
 
@@ -66,9 +66,8 @@ static inline enum status here_open(struct runtime *runtime, const struct exec_r
 	assert_false(here.paused);
 	struct here_program *program = calloc(1, sizeof *program);
 	assert_non_null(program);
-	*program = (struct here_program){.exec.runtime = runtime,
-									 .said = BUFFER_INIT(HERE_WORDS_LIMIT),
-									 .complained = BUFFER_INIT(HERE_WORDS_LIMIT)};
+	*program = (struct here_program){
+		.exec.runtime = runtime, .said = BUFFER_INIT(HERE_WORDS_LIMIT), .complained = BUFFER_INIT(HERE_WORDS_LIMIT)};
 	int output = here_file();
 	int errors = here_file();
 	int ended = 0;
@@ -125,9 +124,10 @@ static inline void here_free(struct exec *exec)
 static inline void here_let_fail(const char *scratch, const char *program, const char *last, const char *message)
 {
 	make_folder(at(scratch, "bin"));
-	shell_ok("printf '%%s\\n' '#!/bin/sh' 'for last do :; done' 'case $last in %s) echo \"%s: $last: %s\" >&2; exit 2;; "
-			 "esac' 'exec /usr/bin/%s \"$@\"' >'%s/bin/%s' && chmod +x '%s/bin/%s'",
-			 last, program, message, program, scratch, program, scratch, program);
+	shell_ok(
+		"printf '%%s\\n' '#!/bin/sh' 'for last do :; done' 'case $last in %s) echo \"%s: $last: %s\" >&2; exit 2;; "
+		"esac' 'exec /usr/bin/%s \"$@\"' >'%s/bin/%s' && chmod +x '%s/bin/%s'",
+		last, program, message, program, scratch, program, scratch, program);
 	snprintf(here.programs, sizeof here.programs, "%s/bin", scratch);
 }
 

@@ -14,8 +14,8 @@ static const char *left_out;   /* options of tar that leave something out */
 static const char *unreadable; /* what the engine fails to look at */
 static unsigned looks;
 
-static enum status get_here(struct runtime *self, const struct container *in, const char *path,
-							struct source **ret_tar, struct error *error)
+static enum status get_here(struct runtime *self, const struct container *in, const char *path, struct source **ret_tar,
+							struct error *error)
 {
 	(void)self;
 	(void)in;
@@ -52,10 +52,12 @@ static int make_data(void **state)
 	looks = 0;
 	progress_warned[0] = '\0';
 	runtime = (struct runtime){.ops = &engine, .volume_access = VOLUME_API};
-	shell_ok("mkdir -p '%s/data/sub/empty' '%s/data/.whisperbackup-old/x' && cd '%s/data' && echo 1 >one && echo 2 >sub/two && "
-			 ": >sub/nothing && ln -s nowhere sub/link && echo 3 >\"$(printf 'new\\nline')\" && echo 4 >'with space' && "
-			 "echo 5 >.hidden && mkfifo sub/fifo && ln one hard",
-			 scratch, scratch, scratch);
+	shell_ok(
+		"mkdir -p '%s/data/sub/empty' '%s/data/.whisperbackup-old/x' && cd '%s/data' && echo 1 >one && echo 2 >sub/two "
+		"&& "
+		": >sub/nothing && ln -s nowhere sub/link && echo 3 >\"$(printf 'new\\nline')\" && echo 4 >'with space' && "
+		"echo 5 >.hidden && mkfifo sub/fifo && ln one hard",
+		scratch, scratch, scratch);
 	return result;
 }
 
@@ -197,9 +199,10 @@ static void a_container_without_find_is_copied_with_a_warning(void **state)
 static void let_find_complain(const char *complaint)
 {
 	make_folder(at(scratch, "bin"));
-	shell_ok("printf '%%s\\n' '#!/bin/sh' '/usr/bin/find \"$@\" || exit' 'case $1 in .) echo \"find: %s\" >&2; exit 1;; "
-			 "esac' >'%s/bin/find' && chmod +x '%s/bin/find'",
-			 complaint, scratch, scratch);
+	shell_ok(
+		"printf '%%s\\n' '#!/bin/sh' '/usr/bin/find \"$@\" || exit' 'case $1 in .) echo \"find: %s\" >&2; exit 1;; "
+		"esac' >'%s/bin/find' && chmod +x '%s/bin/find'",
+		complaint, scratch, scratch);
 	snprintf(here.programs, sizeof here.programs, "%s/bin", scratch);
 }
 
@@ -229,8 +232,8 @@ static void a_folder_that_cannot_be_listed_is_a_failure(void **state)
 	char message[PATH_MAX];
 	let_find_complain("./sub: Input/output error");
 	assert_status(STATUS_FAILED, copy_while(":", &error), &error);
-	snprintf(message, sizeof message,
-			 "%s/data in container  cannot be listed: find: ./sub: Input/output error", scratch);
+	snprintf(message, sizeof message, "%s/data in container  cannot be listed: find: ./sub: Input/output error",
+			 scratch);
 	assert_string_equal(error.message, message);
 }
 
