@@ -3,10 +3,12 @@
 #include "base/files.h"
 #include "base/interrupt.h"
 #include "base/stream.h"
+#include "pipeline/digest.h"
 #include "pipeline/tar.h"
 
 #include <limits.h>
 #include <stdint.h>
+#include <stdlib.h>
 #include <string.h>
 
 /*
@@ -44,14 +46,16 @@ static const char SCRIPT[] =
 	"done\n"
 	"printf '%s\\0' \"$end\"\n";
 
-/* FNV-1a, 64 bits (RFC draft-eastlake-fnv, section 2), but for the lowest one. */
-static uint64_t hash_of(const char *name)
+/* The first half of its digest, but for the lowest bit. */
+static enum status hash_of(const char *name, uint64_t *ret_hash, struct error *error)
 {
-	uint64_t hash = 0xcbf29ce484222325u;
-	for (; *name != '\0'; name++) {
-		hash = (hash ^ (unsigned char)*name) * 0x100000001b3u;
+	char digest[DIGEST_TEXT_SIZE];
+	enum status status = digest_text(name, digest, error);
+	if (status == STATUS_OK) {
+		digest[16] = '\0';
+		*ret_hash = strtoull(digest, NULL, 16) & ~(uint64_t)1;
 	}
-	return hash & ~(uint64_t)1;
+	return status;
 }
 
 static int compare(const void *left, const void *right)
@@ -61,11 +65,15 @@ static int compare(const void *left, const void *right)
 	return (a > b) - (a < b);
 }
 
+/* NULL if the list does not have the name; or without memory, so that it has not been seen. */
 static uint64_t *mark_of(const struct name_list *list, const char *name)
 {
-	uint64_t hash = hash_of(name);
+	struct error ignored;
+	uint64_t hash = 0;
 	size_t count = list->marks.length / sizeof hash;
-	return count == 0 ? NULL : bsearch(&hash, list->marks.data, count, sizeof hash, compare);
+	return count == 0 || hash_of(name, &hash, &ignored) != STATUS_OK
+			   ? NULL
+			   : bsearch(&hash, list->marks.data, count, sizeof hash, compare);
 }
 
 /* --- asking ------------------------------------------------------------------------------------------------------- */
@@ -85,7 +93,7 @@ static enum status add(struct name_sink *self, const char *name, struct error *e
 	struct name_list *list = self->list;
 	size_t shared = 0;
 	size_t length = strlen(name);
-	uint64_t hash = hash_of(name);
+	uint64_t hash = 0;
 	while (shared < UCHAR_MAX && name[shared] != '\0' && name[shared] == self->before[shared]) {
 		shared++;
 	}
@@ -94,7 +102,10 @@ static enum status add(struct name_sink *self, const char *name, struct error *e
 		return STATUS_OK;
 	}
 	const unsigned char byte = (unsigned char)shared;
-	enum status status = buffer_append(&list->names, &byte, 1, error);
+	enum status status = hash_of(name, &hash, error);
+	if (status == STATUS_OK) {
+		status = buffer_append(&list->names, &byte, 1, error);
+	}
 	if (status == STATUS_OK) {
 		status = buffer_append(&list->names, name + shared, length + 1 - shared, error);
 	}
@@ -244,7 +255,7 @@ enum status name_list_expect_seen(const struct name_list *list, struct runtime *
 		strcpy(name + (unsigned char)list->names.data[i], rest);
 		i += 1 + strlen(rest) + 1;
 		const uint64_t *mark = mark_of(list, name);
-		if (mark == NULL || (*mark & 1) != 0 || is_in(name, gone)) {
+		if ((mark != NULL && (*mark & 1) != 0) || is_in(name, gone)) {
 			continue;
 		}
 		status = interrupt_check(error);

@@ -534,12 +534,12 @@ pid_t fork(void)
 	return fails(FAULT_SCARCE, EAGAIN) ? -1 : real();
 }
 
-int pipe2(int *ret_ends, int flags)
+int pipe2(int ret_ends[2], int flags)
 {
 	return fails(FAULT_SCARCE, EMFILE) ? -1 : (int)syscall(SYS_pipe2, ret_ends, flags);
 }
 
-int pipe(int *ret_ends)
+int pipe(int ret_ends[2])
 {
 	return pipe2(ret_ends, 0);
 }
