@@ -44,7 +44,7 @@ static enum status run_here(struct runtime *here, const struct container *in, co
 	close(ends[0]);
 	int result = 0;
 	assert_int_equal(waitpid(child, &result, 0), child);
-	*ret_exit_code = WEXITSTATUS(result);
+	*ret_exit_code = WIFEXITED(result) ? WEXITSTATUS(result) : 128 + WTERMSIG(result);
 	return status;
 }
 
@@ -863,7 +863,9 @@ static void rollback_does_not_believe_in_old_data_that_is_not_there(void **state
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-#ifndef BY_SCRIPT
+#ifdef BY_SCRIPT
+		SCRIPT_TESTS,
+#else
 		/* The engine makes what is above an archive's entries as it likes, and adds to what is there. */
 		scratch_test(what_is_staged_is_hidden_from_others),
 		scratch_test(a_second_stage_is_refused),
