@@ -75,12 +75,24 @@ static void warn(struct display *display, struct session *session, bool systemd)
 	}
 }
 
+/* A timer that may go on, though its units are removed. */
+static void tell_doubt(struct display *display, const struct error *doubt)
+{
+	if (doubt->status != STATUS_OK) {
+		display_line(display, MARK_WARNING,
+					 "the units of the systemd timer are removed, but the timer itself may still make backups: %s",
+					 doubt->message);
+		display_hint(display, "%s", doubt->hint);
+	}
+}
+
 enum status schedule_install(const struct invocation *invocation, enum exit_code *ret_exit_code, struct error *error)
 {
 	CLEANUP(session_close) struct session session = {0};
 	CLEANUP(installation_free) struct installation before = {0};
 	CLEANUP(cleanup_free) char *command = NULL;
 	struct cron cron;
+	struct error doubt = {0};
 	unsigned days = RETENTION_DEFAULT_DAYS;
 	bool systemd = invocation->options[OPTION_SYSTEMD] != NULL;
 	bool drill = invocation->options[OPTION_DRILL] != NULL;
@@ -114,7 +126,7 @@ enum status schedule_install(const struct invocation *invocation, enum exit_code
 		status = take_out_of_crontab(&session, NULL, error);
 	}
 	if (status == STATUS_OK && !systemd && before.systemd.there) {
-		status = systemd_uninstall(session.real_folder, error);
+		status = systemd_uninstall(session.real_folder, &doubt, error);
 	}
 	if (status != STATUS_OK) {
 		return status;
@@ -131,8 +143,19 @@ enum status schedule_install(const struct invocation *invocation, enum exit_code
 				 schedule_moment(systemd ? cron_next_timer(&cron, now) : cron_next(&cron, now), moment),
 				 session.backup_folder_shown);
 	warn(&display, &session, systemd);
-	*ret_exit_code = EXIT_DONE;
+	*ret_exit_code = doubt.status == STATUS_OK ? EXIT_DONE : EXIT_FAILED;
+	tell_doubt(&display, &doubt);
 	return STATUS_OK;
+}
+
+/* What could not be looked at may be installed; STATUS_OK if there is no such thing. */
+static enum status unseen(const struct installed *installed, struct error *error)
+{
+	if (installed->there || installed->problem.status == STATUS_OK) {
+		return STATUS_OK;
+	}
+	*error = installed->problem;
+	return error->status;
 }
 
 enum status schedule_uninstall(const struct invocation *invocation, enum exit_code *ret_exit_code, struct error *error)
@@ -140,6 +163,7 @@ enum status schedule_uninstall(const struct invocation *invocation, enum exit_co
 	CLEANUP(session_close) struct session session = {0};
 	CLEANUP(installation_free) struct installation installation = {0};
 	struct display display;
+	struct error doubt = {0};
 	bool newline_added = false;
 	display_open(&display, false);
 	enum status status = session_open(invocation, &session, error);
@@ -151,22 +175,31 @@ enum status schedule_uninstall(const struct invocation *invocation, enum exit_co
 		status = take_out_of_crontab(&session, &newline_added, error);
 	}
 	if (status == STATUS_OK && installation.systemd.there) {
-		status = systemd_uninstall(session.real_folder, error);
+		status = systemd_uninstall(session.real_folder, &doubt, error);
+		tell_doubt(&display, &doubt);
 	}
-	if (status == STATUS_OK && nothing && installation.cron.problem.status != STATUS_OK) {
-		*error = installation.cron.problem; /* it cannot be told */
-		status = error->status;
+	bool removed = status == STATUS_OK && !nothing && doubt.status == STATUS_OK;
+	if (status == STATUS_OK) {
+		status = unseen(&installation.cron, error);
+	}
+	if (status == STATUS_OK) {
+		status = unseen(&installation.systemd, error);
+	}
+	if (status != STATUS_OK && removed) {
+		display_line(&display, MARK_DONE, "the %s is removed", installation.cron.there ? "cron job" : "systemd timer");
 	}
 	if (status != STATUS_OK) {
 		return status;
 	}
-	*ret_exit_code = EXIT_DONE;
+	*ret_exit_code = doubt.status == STATUS_OK ? EXIT_DONE : EXIT_FAILED;
 	if (nothing) {
 		display_line(&display, MARK_DONE, "no automated backups are installed for %s; nothing to do",
 					 session.project_folder);
 		return STATUS_OK;
 	}
-	display_line(&display, MARK_DONE, "automated backups removed; the backups themselves are still there");
+	if (doubt.status == STATUS_OK) {
+		display_line(&display, MARK_DONE, "automated backups removed; the backups themselves are still there");
+	}
 	if (newline_added) {
 		display_line(&display, MARK_WARNING,
 					 "the last line of your crontab had no newline before; crontab insists on one, so it has one now");

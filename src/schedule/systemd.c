@@ -283,25 +283,57 @@ enum status systemd_install(const char *project_folder, const char *schedule, co
 	return status;
 }
 
-enum status systemd_uninstall(const char *project_folder, struct error *error)
+/* In the words of systemctl(1), "is-active". It says so of what it has not loaded as well; if it cannot ask, nothing.
+ */
+static bool is_known_to_stand_still(const char *timer)
+{
+	CLEANUP(buffer_free) struct buffer state = BUFFER_INIT(TALK_LIMIT);
+	struct error ignored;
+	(void)!systemctl("is-active", timer, NULL, &state, &ignored);
+	buffer_trim(&state);
+	return strcmp(buffer_text(&state), "inactive") == 0 || strcmp(buffer_text(&state), "failed") == 0;
+}
+
+/* "disable" knows nothing of a timer whose unit is not there any more; it may have been loaded before. */
+static void stop_timer(const char *timer, struct error *ret_doubt)
+{
+	struct error ignored;
+	enum status status = systemctl("disable", "--now", timer, NULL, ret_doubt);
+	if (status == STATUS_OK || status == STATUS_NOT_FOUND ||
+		systemctl("stop", timer, NULL, NULL, &ignored) == STATUS_OK || is_known_to_stand_still(timer)) {
+		error_clear(ret_doubt);
+	}
+}
+
+enum status systemd_uninstall(const char *project_folder, struct error *ret_doubt, struct error *error)
 {
 	char name[SYSTEMD_NAME_SIZE + 8];
 	struct job job = {0};
+	struct error reloading;
 	struct error ignored;
+	error_clear(ret_doubt);
 	enum status status = systemd_find(project_folder, &job, error);
 	job_free(&job);
 	if (status == STATUS_NOT_FOUND) {
 		return status;
 	}
-	/* Without a systemd that answers, the units are still removed. */
-	(void)!systemctl("disable", "--now", timer_name(project_folder, name), NULL, &ignored);
+	stop_timer(timer_name(project_folder, name), ret_doubt);
 	/* When it last ran is noted; else a timer that is installed next month would first make up for that. */
 	(void)!systemctl("clean", "--what=state", timer_name(project_folder, name), NULL, &ignored);
 	status = remove_unit(project_folder, ".timer", error);
 	if (status == STATUS_OK) {
 		status = remove_unit(project_folder, ".service", error);
 	}
-	(void)!systemctl("daemon-reload", NULL, NULL, NULL, &ignored);
+	enum status reloaded = systemctl("daemon-reload", NULL, NULL, NULL, &reloading);
+	if (reloaded != STATUS_OK && reloaded != STATUS_NOT_FOUND && ret_doubt->status == STATUS_OK) {
+		*ret_doubt = reloading;
+	}
+	if (ret_doubt->status != STATUS_OK) {
+		(void)error_hint(ret_doubt,
+						 "logged in as the same user (loginctl shows whose systemd runs): systemctl --user stop '%s'; "
+						 "systemctl --user daemon-reload",
+						 timer_name(project_folder, name));
+	}
 	return status;
 }
 

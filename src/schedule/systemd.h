@@ -28,8 +28,14 @@ enum status systemd_install(const char *project_folder, const char *schedule, co
 /* What is installed, read from the units. STATUS_NOT_FOUND if nothing is, STATUS_FAILED if they make no sense. */
 enum status systemd_find(const char *project_folder, struct job *ret_job, struct error *error) MUST_CHECK;
 
-/* Stops the timer and removes the units. STATUS_NOT_FOUND if there are none. */
-enum status systemd_uninstall(const char *project_folder, struct error *error) MUST_CHECK;
+/*
+ * Stops the timer and removes the units. STATUS_NOT_FOUND if there are none.
+ *
+ * The units are removed also without a systemd that answers; but a timer that it has loaded goes on without them.
+ * `ret_doubt` is STATUS_OK if none can; else it says why that cannot be told, and what to do. Without a systemctl there
+ * is nothing to ask, and that is no doubt.
+ */
+enum status systemd_uninstall(const char *project_folder, struct error *ret_doubt, struct error *error) MUST_CHECK;
 
 /* The user's units end when they log out, unless they "linger" (loginctl(1)); true only if that is known to be so. */
 bool systemd_ends_at_logout(void);

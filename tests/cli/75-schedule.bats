@@ -624,6 +624,57 @@ CODE
 0'
 }
 
+@test "an uninstall that cannot reach the systemd whose timer goes on says so, and how to stop it" {
+	need_systemd
+	in_world 0 <<'CODE'
+start_systemd
+"$W" schedule install --systemd weekly
+timer=$(basename "$HOME"/.config/systemd/user/*.timer)
+code=0
+env -u XDG_RUNTIME_DIR -u DBUS_SESSION_BUS_ADDRESS "$W" schedule uninstall || code=$?
+echo "exit code $code"
+find "$HOME/.config/systemd" -type f
+systemctl --user is-active "$timer"
+systemctl --user stop "$timer"
+systemctl --user is-active "$timer" || true
+CODE
+	assert_equal "$output" 'exit code 1
+active
+inactive'
+	assert_contains "$errors" 'the timer itself may still make backups'
+	assert_contains "$errors" "systemctl --user stop 'whisperbackup-"
+	refute_contains "$errors" 'automated backups removed'
+}
+
+@test "a timer that has lost its unit is stopped by an uninstall" {
+	need_systemd
+	in_world 0 <<'CODE'
+start_systemd
+"$W" schedule install --systemd weekly
+timer=$(basename "$HOME"/.config/systemd/user/*.timer)
+rm "$HOME/.config/systemd/user/$timer"
+"$W" schedule uninstall
+! systemctl --user is-active --quiet "$timer" || exit 9
+CODE
+	assert_contains "$errors" 'automated backups removed'
+}
+
+@test "an uninstall of a timer does not hide that the crontab cannot be looked at" {
+	need_systemd
+	in_world 1 <<'CODE'
+start_systemd
+"$W" schedule install --systemd weekly
+mkdir bin
+printf '#!/bin/sh\necho "no peeking today" >&2\nexit 1\n' >bin/crontab
+chmod +x bin/crontab
+PATH=$PWD/bin:$PATH "$W" schedule uninstall
+CODE
+	assert_contains "$errors" 'no peeking today'
+	assert_contains "$errors" 'the systemd timer is removed'
+	refute_contains "$errors" 'automated backups removed'
+	[[ -z $(find "$BATS_TEST_TMPDIR/home" -name '*.timer' -type f) ]]
+}
+
 @test "trigger with a timer runs its service" {
 	need_systemd
 	in_world 1 <<'CODE'

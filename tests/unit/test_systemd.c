@@ -13,6 +13,7 @@
 
 enum { MOMENT = 1795399200, RANDOM_COMMANDS = 80 };
 
+static struct error doubt;
 static char *before[3];
 static const char *const variables[] = {"PATH", "HOME", "XDG_CONFIG_HOME"};
 
@@ -284,7 +285,7 @@ static void projects_have_timers_of_their_own(void **state)
 	install_ok("run");
 	assert_nothing_found("/home/me/whisper");
 	assert_ok(systemd_install("/other", "1 1 * * *", CALENDAR, "other", MOMENT, &error), &error);
-	assert_ok(systemd_uninstall("/other", &error), &error);
+	assert_ok(systemd_uninstall("/other", &doubt, &error), &error);
 	assert_found("run");
 }
 
@@ -476,12 +477,12 @@ static void uninstall_stops_the_timer_and_removes_the_units(void **state)
 	struct error error;
 	install_ok("run");
 	write_file(at(*state, "calls"), "");
-	assert_ok(systemd_uninstall(PROJECT, &error), &error);
+	assert_ok(systemd_uninstall(PROJECT, &doubt, &error), &error);
 	assert_file_is(at(*state, "calls"), "--user --no-pager disable --now " NAME ".timer\n"
 										"--user --no-pager clean --what=state " NAME ".timer\n"
 										"--user --no-pager daemon-reload\n");
 	assert_no_units(*state);
-	assert_status(STATUS_NOT_FOUND, systemd_uninstall(PROJECT, &error), &error);
+	assert_status(STATUS_NOT_FOUND, systemd_uninstall(PROJECT, &doubt, &error), &error);
 }
 
 static void uninstall_goes_on_without_a_systemd_that_answers(void **state)
@@ -492,9 +493,66 @@ static void uninstall_goes_on_without_a_systemd_that_answers(void **state)
 		write_file(at(*state, "fail"), "");
 		install_ok("run");
 		write_file(at(*state, "fail"), words[i]);
-		assert_ok(systemd_uninstall(PROJECT, &error), &error);
+		assert_ok(systemd_uninstall(PROJECT, &doubt, &error), &error);
 		assert_no_units(*state);
 	}
+}
+
+/* Instead of the other one: a systemctl that says `state` to "is-active", and fails at everything else. */
+static void have_systemctl_that_only_tells(const char *scratch, const char *state)
+{
+	char script[256];
+	snprintf(script, sizeof script,
+			 "#!/bin/sh\n[ \"$3\" != is-active ] || { echo \"%s\"; exit 3; }\necho no bus >&2; exit 1\n", state);
+	write_file(at(scratch, "bin/systemctl"), script);
+}
+
+static void a_timer_that_may_still_run_is_told_after_an_uninstall(void **state)
+{
+	struct error error;
+	install_ok("run");
+	have_systemctl_that_only_tells(*state, "");
+	assert_ok(systemd_uninstall(PROJECT, &doubt, &error), &error);
+	assert_no_units(*state);
+	assert_int_equal(doubt.status, STATUS_FAILED);
+	assert_string_equal(doubt.message, "systemctl --user disable: no bus");
+	assert_non_null(strstr(doubt.hint, "systemctl --user stop '" NAME ".timer'"));
+	assert_non_null(strstr(doubt.hint, "loginctl"));
+}
+
+static void a_timer_that_still_runs_is_told_after_an_uninstall(void **state)
+{
+	struct error error;
+	install_ok("run");
+	have_systemctl_that_only_tells(*state, "active");
+	assert_ok(systemd_uninstall(PROJECT, &doubt, &error), &error);
+	assert_int_equal(doubt.status, STATUS_FAILED);
+}
+
+static void a_systemd_that_does_not_hear_that_the_units_are_gone_is_told(void **state)
+{
+	struct error error;
+	install_ok("run");
+	write_file(at(*state, "fail"), "daemon-reload");
+	assert_ok(systemd_uninstall(PROJECT, &doubt, &error), &error);
+	assert_string_equal(doubt.message, "systemctl --user daemon-reload: no daemon-reload today");
+	assert_non_null(strstr(doubt.hint, "systemctl --user daemon-reload"));
+}
+
+static void a_timer_that_can_be_stopped_or_cannot_run_is_no_doubt(void **state)
+{
+	struct error error;
+	install_ok("run");
+	write_file(at(*state, "fail"), "disable"); /* as it does without the unit; "stop" does it */
+	assert_ok(systemd_uninstall(PROJECT, &doubt, &error), &error);
+	assert_int_equal(doubt.status, STATUS_OK);
+	write_file(at(*state, "fail"), "");
+	install_ok("run");
+	assert_int_equal(setenv("PATH", at(*state, "nothing"), 1), 0); /* no systemctl at all */
+	assert_ok(systemd_uninstall(PROJECT, &doubt, &error), &error);
+	assert_int_equal(doubt.status, STATUS_OK);
+	assert_int_equal(setenv("PATH", before[0], 1), 0);
+	assert_no_units(*state);
 }
 
 static void units_that_are_not_as_they_were_written_are_told_and_can_be_removed(void **state)
@@ -515,7 +573,7 @@ static void units_that_are_not_as_they_were_written_are_told_and_can_be_removed(
 		}
 		assert_string_equal(error.hint,
 							"install it again (schedule install --systemd), or remove it (schedule uninstall)");
-		assert_ok(systemd_uninstall(PROJECT, &error), &error);
+		assert_ok(systemd_uninstall(PROJECT, &doubt, &error), &error);
 		assert_no_units(*state);
 		assert_nothing_found(PROJECT);
 	}
@@ -600,6 +658,10 @@ int main(void)
 		world_test(a_systemd_that_does_not_answer_is_unavailable_with_its_words),
 		world_test(uninstall_stops_the_timer_and_removes_the_units),
 		world_test(uninstall_goes_on_without_a_systemd_that_answers),
+		world_test(a_timer_that_may_still_run_is_told_after_an_uninstall),
+		world_test(a_timer_that_still_runs_is_told_after_an_uninstall),
+		world_test(a_systemd_that_does_not_hear_that_the_units_are_gone_is_told),
+		world_test(a_timer_that_can_be_stopped_or_cannot_run_is_no_doubt),
 		world_test(units_that_are_not_as_they_were_written_are_told_and_can_be_removed),
 		world_test(half_of_the_units_can_be_installed_over),
 		world_test(a_moment_that_makes_no_sense_is_none),
