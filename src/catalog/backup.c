@@ -189,6 +189,7 @@ static void read_store(struct backup *backup, const json_t *object)
 			damaged(backup, store, "the manifest has no checksum of %s", store->file);
 		} else if (!file_size(backup, store->file, &size, &unseen)) {
 			backup->unreadable = backup->unreadable || unseen;
+			store->unreadable = unseen;
 			damaged(backup, store, unseen ? "%s cannot be looked at" : "%s is missing", store->file);
 		} else if (size != store->size) {
 			damaged(backup, store, "%s has not the size it was written with", store->file);
@@ -281,7 +282,7 @@ static bool read_legacy(struct backup *backup)
 				snprintf(store->file, sizeof store->file, "%s", name);
 			}
 			if (unseen) {
-				backup->unreadable = true;
+				backup->unreadable = store->unreadable = true;
 				damaged(backup, store, "%s cannot be looked at", name);
 			}
 		}
@@ -365,7 +366,8 @@ enum status backup_check(struct backup *backup, struct progress *progress, struc
 			return status;
 		}
 		if (status != STATUS_OK) {
-			backup->unreadable = backup->unreadable || status != STATUS_NOT_FOUND;
+			store->unreadable = status != STATUS_NOT_FOUND;
+			backup->unreadable = backup->unreadable || store->unreadable;
 			damaged(backup, store, "%s cannot be read", store->file);
 		} else if (strcmp(sha256, store->sha256) != 0) {
 			damaged(backup, store, "%s is not what was written (SHA-256 differs)", store->file);

@@ -33,6 +33,7 @@ enum store_status { STORE_ABSENT, STORE_OK, STORE_SKIPPED, STORE_FAILED };
 struct backup_store {
 	enum store_status status;
 	bool damaged;                  /* its file is not what the manifest says, or the manifest makes no sense of it */
+	bool unreadable;               /* damaged only so far as its file could not be looked at or read just now */
 	char file[64];                 /* name in the backup's folder */
 	uint64_t size;                 /* bytes */
 	char sha256[DIGEST_TEXT_SIZE]; /* empty in a legacy backup */

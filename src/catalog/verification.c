@@ -30,7 +30,7 @@ bool verification_is_bad(const struct verification *verification)
 		   (verification->drill.when != 0 && !verification->drill.good);
 }
 
-void verified_run_blame(struct verified_run *run, struct verified_store *store, const char *problem)
+static void note(struct verified_run *run, struct verified_store *store, const char *problem)
 {
 	if (store != NULL) {
 		store->good = false;
@@ -40,6 +40,21 @@ void verified_run_blame(struct verified_run *run, struct verified_store *store, 
 		text_copy_plain(run->problem, sizeof run->problem, problem);
 	}
 	run->good = false;
+}
+
+void verified_run_blame(struct verified_run *run, struct verified_store *store, const char *problem)
+{
+	if (run->unread) {
+		run->problem[0] = '\0';
+		run->unread = false;
+	}
+	note(run, store, problem);
+}
+
+void verified_run_unread(struct verified_run *run, struct verified_store *store, const char *problem)
+{
+	run->unread = run->unread || run->good;
+	note(run, store, problem);
 }
 
 /* --- what it belongs to ------------------------------------------------------------------------------------------- */

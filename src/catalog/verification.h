@@ -28,6 +28,7 @@ struct verified_store {
 struct verified_run {
 	time_t when; /* it ended; 0: there was none */
 	bool good;   /* everything that was looked at */
+	bool unread; /* not good only because something could not be read, which may pass: no verdict, and never kept */
 	double seconds;
 	char problem[VERIFICATION_PROBLEM_SIZE]; /* the first that was found; empty if it is good */
 	struct verified_store stores[STORE_COUNT];
@@ -46,6 +47,9 @@ bool verification_is_bad(const struct verification *verification);
 
 /* Notes a problem of one store, or of the whole if `store` is NULL; the first one is the run's. */
 void verified_run_blame(struct verified_run *run, struct verified_store *store, const char *problem);
+
+/* The same of what could not be read. What speaks against the backup outweighs it, whichever comes first. */
+void verified_run_unread(struct verified_run *run, struct verified_store *store, const char *problem);
 
 /* What is kept in the backup's folder `path`; an empty one if there is none, or if it is nonsense or belongs to another
  * backup. That it cannot be read is a failure: it may say that the backup is good. */

@@ -22,6 +22,7 @@ struct work {
 	bool drill;
 	size_t good;
 	size_t bad;
+	size_t unread;     /* that could not be read to their end */
 	size_t failed;     /* that could not be looked at */
 	json_t *documents; /* one for each */
 };
@@ -65,12 +66,20 @@ static enum status choose(const struct invocation *invocation, struct work *work
 	return status;
 }
 
-/* A result that cannot be kept is as true. */
-static void keep(struct work *work, const struct backup *backup)
+/* Into what is kept by now: what an earlier drill has said stays. A note that cannot be read may say that the backup is
+ * bad, and is not overwritten. A result that cannot be kept is as true. */
+static void keep(struct work *work, struct backup *backup, bool drilled)
 {
+	struct verification kept;
 	struct error failure;
 	interrupt_hold();
-	enum status status = verification_write(backup->path, &backup->verified, &failure);
+	enum status status = verification_read(backup->path, &kept, &failure);
+	if (status == STATUS_OK) {
+		kept.read = backup->verified.read;
+		kept.drill = drilled ? backup->verified.drill : kept.drill;
+		backup->verified = kept;
+		status = verification_write(backup->path, &kept, &failure);
+	}
 	interrupt_release();
 	if (status != STATUS_OK) {
 		display_line(&work->display, MARK_WARNING, "the result cannot be kept beside the backup: %s", failure.message);
@@ -92,12 +101,17 @@ static enum status verify_one(struct work *work, struct backup *backup, struct e
 		return status;
 	}
 	backup->verified.read = read;
+	if (read.unread) {
+		return STATUS_OK; /* no verdict: what was known of it stays */
+	}
+	bool drilled = false;
 	if (work->drill && read.good) {
 		struct verified_run drill;
 		status = verify_drill(&work->session, backup, &work->display, artefacts, &drill, error);
-		backup->verified.drill = status == STATUS_OK ? drill : backup->verified.drill;
+		drilled = status == STATUS_OK;
+		backup->verified.drill = drilled ? drill : backup->verified.drill;
 	}
-	keep(work, backup); /* a drill that could not be done takes nothing away from what was read */
+	keep(work, backup, drilled); /* a drill that could not be done takes nothing away from what was read */
 	return status;
 }
 
@@ -115,6 +129,11 @@ static void tell(struct work *work, const struct backup *backup)
 	} else if (verified->read.good) {
 		display_line(&work->display, MARK_DONE, "%s is good: every byte was read in %s", backup->timestamp,
 					 units_seconds(verified->read.seconds, seconds));
+	} else if (verified->read.unread) {
+		display_line(&work->display, MARK_FAILED, "%s could not be read: %s", backup->timestamp,
+					 verified->read.problem);
+		display_hint(&work->display, "do not rely on it: look after the disk, verify it again, take a new backup; "
+									 "what was known of it before is still noted");
 	} else {
 		display_line(&work->display, MARK_FAILED, "%s is damaged: %s", backup->timestamp, verified->read.problem);
 	}
@@ -137,7 +156,8 @@ static enum status verify_all(struct work *work, struct error *error)
 		bool good = backup->verified.read.good && (!work->drill || backup->verified.drill.good);
 		tell(work, backup);
 		work->good += good;
-		work->bad += !good;
+		work->unread += backup->verified.read.unread;
+		work->bad += !good && !backup->verified.read.unread;
 	}
 	return STATUS_OK;
 }
@@ -167,11 +187,11 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 		return status;
 	}
 	if (work.list.count > 1) {
-		display_line(&work.display, work.bad + work.failed > 0 ? MARK_FAILED : MARK_DONE,
+		display_line(&work.display, work.good < work.list.count ? MARK_FAILED : MARK_DONE,
 					 "%zu backups: %zu good, %zu damaged%s", work.list.count, work.good, work.bad,
-					 work.failed > 0 ? ", the others could not be looked at" : "");
+					 work.failed + work.unread > 0 ? ", the others could not be looked at" : "");
 	}
-	*ret_exit_code = work.bad > 0 ? EXIT_DAMAGED : work.failed > 0 ? EXIT_FAILED : EXIT_DONE;
+	*ret_exit_code = work.bad + work.unread > 0 ? EXIT_DAMAGED : work.failed > 0 ? EXIT_FAILED : EXIT_DONE;
 	return invocation->options[OPTION_JSON] != NULL
 			   ? backup_json_print(json_pack("{s:O}", "backups", work.documents), error)
 			   : STATUS_OK;

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define SUMS        "SHA256SUMS"
 #define INFORMATION "backup_info.txt"
@@ -20,6 +21,23 @@ static void blame_file(struct verified_run *run, const char *name, const char *p
 	char text[VERIFICATION_PROBLEM_SIZE];
 	snprintf(text, sizeof text, "%s %s", name, problem);
 	verified_run_blame(run, NULL, text);
+}
+
+/* `error` tells why it could not be read. What is no file that could be one of ours will not pass, as a disk's failure
+ * may. */
+static void blame_unread(struct verified_run *run, const char *name, const char *path, const struct error *error)
+{
+	char text[VERIFICATION_PROBLEM_SIZE];
+	struct stat attributes;
+	if (error->status == STATUS_NOT_FOUND) {
+		blame_file(run, name, "is missing");
+	} else if (stat(path, &attributes) == 0 &&
+			   (!S_ISREG(attributes.st_mode) || attributes.st_size > FILES_TEXT_LIMIT)) {
+		blame_file(run, name, "is not what was written: it is no small file");
+	} else {
+		snprintf(text, sizeof text, "%s: %.900s", name, error->message);
+		verified_run_unread(run, NULL, text);
+	}
 }
 
 /* The text for people has its checksum in SHA256SUMS alone. */
@@ -39,7 +57,7 @@ static enum status check_information(const struct backup *backup, const char *su
 		return status;
 	}
 	if (status != STATUS_OK) {
-		blame_file(run, INFORMATION, status == STATUS_NOT_FOUND ? "is missing" : "cannot be read");
+		blame_unread(run, INFORMATION, path, error);
 	} else if (!sums_find(sums, INFORMATION, expected) || strcmp(expected, sum) != 0) {
 		blame_file(run, INFORMATION, "is not what was written (SHA-256 differs from " SUMS ")");
 	}
@@ -61,7 +79,7 @@ static enum status check_sums(const struct backup *backup, struct verified_run *
 		return status;
 	}
 	if (status != STATUS_OK) {
-		blame_file(run, SUMS, status == STATUS_NOT_FOUND ? "is missing" : "cannot be read");
+		blame_unread(run, SUMS, path, error);
 		return STATUS_OK;
 	}
 	for (size_t i = 0; i < STORE_COUNT; i++) {
@@ -89,7 +107,8 @@ static enum status check_sums(const struct backup *backup, struct verified_run *
 /* --- the artefacts ------------------------------------------------------------------------------------------------ */
 
 static enum status read_artefact(const struct backup_store *store, size_t index, const char *path,
-								 struct progress *progress, struct artefact *ret_artefact, struct error *error)
+								 struct progress *progress, struct artefact *ret_artefact, bool *ret_unread,
+								 struct error *error)
 {
 	struct artefact_reading reading;
 	enum status status = artefact_read(store_table[index], path, store->sha256, progress, &reading, error);
@@ -97,7 +116,8 @@ static enum status read_artefact(const struct backup_store *store, size_t index,
 		return error_set(error, STATUS_DAMAGED, "it is missing");
 	}
 	if (status != STATUS_OK && status != STATUS_INTERRUPTED && status != STATUS_NO_MEMORY && reading.unreadable) {
-		error->status = STATUS_DAMAGED; /* what cannot be read cannot be restored */
+		*ret_unread = true;
+		error->status = STATUS_DAMAGED; /* what cannot be read cannot be restored, as long as that lasts */
 		return error->status;
 	}
 	if (status == STATUS_OK) {
@@ -129,18 +149,21 @@ static enum status look_inside(const char *folder, const struct backup *backup, 
 			   : status;
 }
 
+/* STATUS_DAMAGED also if it could not be read, or not even be looked at: then *ret_unread is set. */
 static enum status check_artefact(const char *folder, const struct backup *backup, size_t index,
-								  struct progress *progress, struct artefact *artefact, struct error *error)
+								  struct progress *progress, struct artefact *artefact, bool *ret_unread,
+								  struct error *error)
 {
 	const struct backup_store *store = &backup->stores[index];
 	CLEANUP(cleanup_free) char *path = NULL;
 	if (store->damaged) {
+		*ret_unread = store->unreadable;
 		return error_set(error, STATUS_DAMAGED, "%s", store->reason);
 	}
 	progress_step(progress, "reading and checking", store->size);
 	enum status status = files_join(backup->path, store->file, &path, error);
 	if (status == STATUS_OK) {
-		status = read_artefact(store, index, path, progress, artefact, error);
+		status = read_artefact(store, index, path, progress, artefact, ret_unread, error);
 	}
 	if (status == STATUS_OK && store_table[index]->look_inside != NULL) {
 		progress_step(progress, "looking inside", 0);
@@ -156,7 +179,7 @@ enum status verify_read(const char *folder, const struct backup *backup, struct 
 	double began = clock_seconds();
 	enum status status = STATUS_OK;
 	if (backup->manifest_damaged) {
-		verified_run_blame(run, NULL, backup->problem);
+		(backup->unreadable ? verified_run_unread : verified_run_blame)(run, NULL, backup->problem);
 		display_line(display, MARK_FAILED, "%s", backup->problem);
 	} else if (backup->status != BACKUP_LEGACY) {
 		if (backup->manifest_doubtful) {
@@ -170,16 +193,17 @@ enum status verify_read(const char *folder, const struct backup *backup, struct 
 	for (size_t i = 0; status == STATUS_OK && i < STORE_COUNT; i++) {
 		struct verified_store *store = &run->stores[i];
 		char size[UNITS_SIZE];
+		bool unread = false;
 		if (backup->stores[i].status != STORE_OK) {
 			continue;
 		}
 		double store_began = clock_seconds();
 		*store = (struct verified_store){.looked_at = true, .good = true};
 		display_begin(display, store_table[i]->name);
-		status = check_artefact(folder, backup, i, &display->progress, &artefacts[i], error);
+		status = check_artefact(folder, backup, i, &display->progress, &artefacts[i], &unread, error);
 		store->seconds = clock_seconds() - store_began;
 		if (status == STATUS_DAMAGED) {
-			verified_run_blame(run, store, error->message);
+			(unread ? verified_run_unread : verified_run_blame)(run, store, error->message);
 			display_end(display, MARK_FAILED, "%s", error->message);
 			status = STATUS_OK;
 		} else if (status == STATUS_OK) {

@@ -46,6 +46,48 @@ make_three_backups() {
 	each_fault verify
 }
 
+# The database of the second has pages to read; its drill was bad, which reading its bytes does not mend.
+make_verified_backups() {
+	make_sound_backup 20240911_143022
+	make_sound_backup 20240912_143022
+	sqlite3 "$BATS_TEST_TMPDIR/tree/chroma/chroma/chroma.sqlite3" \
+		'CREATE TABLE words (word); CREATE INDEX by_word ON words (word); INSERT INTO words VALUES (hex(randomblob(20000)))'
+	tar -czf "$folder/chromadb_backup.tar.gz" -C "$BATS_TEST_TMPDIR/tree" chroma/chroma
+	note_sums 20240912_143022
+	"$WHISPERBACKUP" verify --all 2>/dev/null
+	local note
+	note=$(jq '.good = false | .drill = {when: .read.when, good: false, seconds: 1, problem: "Redis: it does not start", stores: []}' \
+		"$folder/verified.json")
+	echo "$note" >"$folder/verified.json"
+	rm -f "$backups/.verify.lock"
+	keep_pristine
+}
+
+@test "verify makes no good backup bad and forgets no drill that was bad, whatever call fails" {
+	make_verified_backups
+	assert_equal "$(verdicts)" $'20240911_143022 [true,true,null]\n20240912_143022 [false,true,false]'
+	with_memory=no
+	each_fault verify --all
+}
+
+@test "after a verify that could not read it, cleanup keeps the newest backup that is known to be good" {
+	local n times=0 before
+	make_three_backups
+	before=$(sha256sum "$backups/whisperengine_backup_20240911_143022/verified.json")
+	for ((n = 1; ; n++)); do
+		faulty "read:$n" verify 20240911_143022
+		[[ -e $note ]] || break
+		[[ $exit_status == 5 ]] || { bring_back && continue; }
+		grep -q '20240911_143022 could not be read: .*Input/output error' "$BATS_TEST_TMPDIR/err" || fail "$(<"$BATS_TEST_TMPDIR/err")"
+		[[ $(sha256sum "$backups/whisperengine_backup_20240911_143022/verified.json") == "$before" ]] || fail "read:$n: it is noted as damaged"
+		faulty '' cleanup 30
+		assert_contains "$(<"$BATS_TEST_TMPDIR/err")" '20240911_143022 is older, but the newest complete backup that is known to be good: it stays'
+		bring_back
+		times=$((times + 1))
+	done
+	((times > 3)) || fail "only $times reads failed"
+}
+
 @test "cleanup removes what may go and nothing else, whatever call fails" {
 	make_three_backups
 	each_fault cleanup 30

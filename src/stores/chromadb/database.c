@@ -3,6 +3,7 @@
 #include "base/cleanup.h"
 #include "base/interrupt.h"
 
+#include <errno.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <string.h>
@@ -36,6 +37,27 @@ static int stop_when_interrupted(void *context)
 	return interrupt_check(&ignored) != STATUS_OK;
 }
 
+/* Of the last call on the database's file, or its journal's, that failed; 0 if none has. */
+static int errno_of(sqlite3 *database)
+{
+	int number = 0;
+	sqlite3_file *journal = NULL;
+	(void)sqlite3_file_control(database, "main", SQLITE_FCNTL_LAST_ERRNO, &number);
+	if (number == 0 && sqlite3_file_control(database, "main", SQLITE_FCNTL_JOURNAL_POINTER, &journal) == SQLITE_OK &&
+		journal != NULL && journal->pMethods != NULL) {
+		(void)journal->pMethods->xFileControl(journal, SQLITE_FCNTL_LAST_ERRNO, &number);
+	}
+	return number;
+}
+
+/* SQLite takes a disk that fails for a database that is damaged (os_unix.c, unixRead: SQLITE_IOERR_CORRUPTFS). */
+static enum status damaged(sqlite3 *database, const char *what, struct error *error)
+{
+	errno = errno_of(database);
+	return errno != 0 ? error_set_errno(error, "cannot read " CHROMADB_DATABASE ": %s", what)
+					  : error_set(error, STATUS_DAMAGED, CHROMADB_DATABASE " is damaged: %s", what);
+}
+
 /* What SQLite's result codes mean for a backup: a file that cannot be read is no good one. */
 static enum status explain(sqlite3 *database, struct error *error)
 {
@@ -43,7 +65,7 @@ static enum status explain(sqlite3 *database, struct error *error)
 	switch (sqlite3_errcode(database) & 0xff) {
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
-		return error_set(error, STATUS_DAMAGED, CHROMADB_DATABASE " is damaged: %s", message);
+		return damaged(database, message, error);
 	case SQLITE_INTERRUPT:
 		return interrupt_check(error) != STATUS_OK
 				   ? STATUS_INTERRUPTED
@@ -95,10 +117,7 @@ static enum status check(sqlite3 *database, struct error *error)
 	if (said == NULL) {
 		return explain(database, error);
 	}
-	if (strcmp(said, "ok") != 0) {
-		return error_set(error, STATUS_DAMAGED, CHROMADB_DATABASE " is damaged: %s", said);
-	}
-	return STATUS_OK;
+	return strcmp(said, "ok") == 0 ? STATUS_OK : damaged(database, said, error);
 }
 
 /*
