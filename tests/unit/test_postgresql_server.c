@@ -13,6 +13,7 @@ struct line {
 	const char *rows;   /* each field with a bar behind it, in place of the NUL byte */
 	const char *errors; /* NULL: it goes well; else what psql says on its standard error before it ends */
 	bool lost;          /* the engine does not answer */
+	bool cut;           /* it drops the end of the answer, and says that all is well */
 };
 
 struct server {
@@ -80,7 +81,7 @@ static enum status answer(struct talk *talk, struct buffer *output, struct buffe
 		assert_ok(buffer_append_text(errors, line->errors, error), error);
 		talk->exit_code = 3;
 		talk->ended = true;
-	} else if (echo != NULL) {
+	} else if (echo != NULL && !line->cut) {
 		const char *mark = echo + strlen("\n\\echo '");
 		assert_ok(buffer_printf(output, error, "%.*s\n", (int)strcspn(mark, "'"), mark), error);
 	}
@@ -258,6 +259,126 @@ static void a_role_whose_drop_was_not_answered_is_left_to_the_next_time(void **s
 	assert_string_equal(error.message, "the engine does not answer");
 	assert_string_equal(server->warned, "");
 	assert_false(was_asked(server, "DROP DATABASE IF EXISTS wb_maint"));
+}
+
+/* Roles for the way back that are not all there would lose their passwords on it. */
+static void roles_of_which_not_all_came_are_not_kept_for_the_way_back(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	set_phase(server, "staged");
+	server->lines[2] = (struct line){.asked = "pg_dumpall", .rows = "CREATE ROLE boss;\n"};
+	assert_status(STATUS_FAILED, restore_swap(&server->postgresql.store, &server->progress, &error), &error);
+	assert_non_null(strstr(error.message, "the roles that pg_dumpall wrote do not end as a dump of it does"));
+	assert_false(was_asked(server, "old_lists"));
+	assert_false(was_asked(server, "RENAME"));
+}
+
+static void a_database_is_not_made_like_one_of_which_not_all_came(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	struct dump_database database = {.name = "template1"};
+	server->lines[0] = (struct line){.asked = "SELECT count(*) FROM pg_database WHERE datallowconn", .rows = "1|"};
+	server->lines[1] = (struct line){.asked = "pg_dump ", .rows = "CREATE DATABASE template1 WITH x = y;\n"};
+	assert_status(STATUS_UNAVAILABLE,
+				  restore_load(&server->postgresql, "/nonexistent/dump", &database, 1, &server->progress, &error),
+				  &error);
+	assert_string_equal(
+		error.message, "cannot load the database template1: the end of pg_dump's text did not come through the engine");
+	assert_false(was_asked(server, "CREATE DATABASE wb_new_1"));
+}
+
+/* df has said nothing, and well: the free space is not known. */
+static void a_df_that_says_nothing_is_outlived(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	struct dump_layout layout = {.version = "17.1"};
+	struct restore_globals globals = RESTORE_GLOBALS_INIT;
+	assert_ok(buffer_append_text(&globals.lists, "CREATE TEMPORARY TABLE wanted_role ();\n", &error), &error);
+	server->lines[0] = (struct line){.asked = "FROM wanted_role", .rows = "t|t|"};
+	assert_ok(restore_preflight(&server->postgresql, &layout, &globals, 0, &server->progress, &error), &error);
+	assert_string_equal(server->warned, "the free space of PostgreSQL's disk is not known");
+	restore_globals_free(&globals);
+}
+
+static void a_full_disk_of_the_server_is_told_apart(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	server->postgresql.database = "boss";
+	server->lines[0] =
+		(struct line){.asked = "DROP DATABASE",
+					  .errors = "psql:<stdin>:1: ERROR:  could not extend file \"base/5/1259\": No space "
+								"left on device\nHINT:  Check free disk space.\n"};
+	assert_status(STATUS_NO_SPACE, restore_state_drop(&server->postgresql, &error), &error);
+	assert_string_equal(error.message, "psql in container stack_postgres_1: could not extend file \"base/5/1259\": No "
+									   "space left on device");
+	assert_string_equal(error.hint, "make room on the disk that PostgreSQL's data are on, and try again");
+}
+
+static const char cut_answer[] = "psql in container stack_postgres_1: its answer did not come whole through the engine";
+
+/* The engine can drop what a program said and hand on its exit code 0. Taken for the phase "staged", no answer would
+ * have the note dropped by which the old databases are found. */
+static void a_phase_whose_answer_is_lost_is_not_guessed(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	set_phase(server, "");
+	server->lines[1].cut = true;
+	assert_status(STATUS_UNAVAILABLE, restore_rollback(&server->postgresql.store, &server->progress, &error), &error);
+	assert_string_equal(error.message, cut_answer);
+	assert_true(error.on_the_way);
+	assert_true(was_asked(server, "SELECT phase FROM public.run"));
+	assert_false(was_asked(server, "DROP"));
+}
+
+/* Neither is half an answer taken, although that can be read. */
+static void half_an_answer_is_none(void **state)
+{
+	static const char *const rows[] = {"", "1|", "1|0|0|0|"};
+	struct server *server = *state;
+	struct error error;
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		set_phase(server, "staged");
+		server->lines[0].rows = rows[i];
+		server->lines[0].cut = true;
+		assert_status(STATUS_UNAVAILABLE, restore_rollback(&server->postgresql.store, &server->progress, &error),
+					  &error);
+		assert_string_equal(error.message, cut_answer);
+		assert_false(was_asked(server, "DROP"));
+	}
+}
+
+static void a_note_stays_while_it_is_not_known_which_databases_are_left(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	set_phase(server, "finishing");
+	server->lines[2] = (struct line){.asked = "SELECT datname, NOT half AND", .rows = "", .cut = true};
+	assert_status(STATUS_UNAVAILABLE, restore_commit(&server->postgresql.store, &server->progress, &error), &error);
+	assert_string_equal(error.message, cut_answer);
+	assert_false(was_asked(server, "DROP"));
+}
+
+static void a_lost_answer_does_not_mean_that_nothing_is_in_the_way(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	struct dump_layout layout = {.version = "17.1"};
+	struct restore_globals globals = RESTORE_GLOBALS_INIT;
+	assert_ok(buffer_append_text(&globals.lists, "CREATE TEMPORARY TABLE wanted_role ();\n", &error), &error);
+	server->lines[0] = (struct line){.asked = "FROM pg_prepared_xacts", .rows = "", .cut = true};
+	assert_status(STATUS_UNAVAILABLE,
+				  restore_preflight(&server->postgresql, &layout, &globals, 0, &server->progress, &error), &error);
+	assert_string_equal(error.message, cut_answer);
+	server->lines[0] = (struct line){.asked = "FROM wanted_role", .rows = "t|", .cut = true};
+	assert_status(STATUS_UNAVAILABLE,
+				  restore_preflight(&server->postgresql, &layout, &globals, 0, &server->progress, &error), &error);
+	assert_string_equal(error.message, cut_answer);
+	restore_globals_free(&globals);
 }
 
 static void a_server_of_before_13_is_not_restored_into(void **state)
@@ -551,6 +672,14 @@ int main(void)
 		server_test(the_next_restore_finishes_the_one_before_first),
 		server_test(a_role_that_the_server_keeps_is_warned_of),
 		server_test(a_role_whose_drop_was_not_answered_is_left_to_the_next_time),
+		server_test(roles_of_which_not_all_came_are_not_kept_for_the_way_back),
+		server_test(a_database_is_not_made_like_one_of_which_not_all_came),
+		server_test(a_df_that_says_nothing_is_outlived),
+		server_test(a_full_disk_of_the_server_is_told_apart),
+		server_test(a_phase_whose_answer_is_lost_is_not_guessed),
+		server_test(half_an_answer_is_none),
+		server_test(a_note_stays_while_it_is_not_known_which_databases_are_left),
+		server_test(a_lost_answer_does_not_mean_that_nothing_is_in_the_way),
 		server_test(a_server_of_before_13_is_not_restored_into),
 		server_test(a_server_older_than_the_backup_is_no_word_against_it),
 		server_test(a_disk_that_is_too_small_is_a_lack_of_space),

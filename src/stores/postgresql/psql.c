@@ -10,6 +10,8 @@
 enum {
 	VARIABLES = 8,               /* environment variables of a session, with the closing NULL */
 	DUMP_BLOCK_LIMIT = 64 << 20, /* bytes of a dump that come at once */
+	MARK_SIZE = 64,              /* bytes of what psql says when it has done all that was sent */
+	ECHO_SIZE = MARK_SIZE + 16,  /* bytes of the command that makes it say so */
 };
 
 /*
@@ -90,6 +92,12 @@ static void explain(const struct buffer *errors, char *ret_text, size_t size)
 	}
 }
 
+/* psql does not tell the SQLSTATE, 53100; what it tells ends with the words of the C library for ENOSPC. */
+static bool is_full(const char *words)
+{
+	return strstr(words, "No space left on device") != NULL;
+}
+
 static enum status failed(const struct postgresql *server, const char *program, int exit_code,
 						  const struct buffer *errors, struct error *error)
 {
@@ -102,6 +110,9 @@ static enum status failed(const struct postgresql *server, const char *program, 
 						server->store.container->name, exit_code);
 	} else {
 		(void)error_set(error, status, "%s in container %s: %s", program, server->store.container->name, text);
+	}
+	if (is_full(buffer_text(errors))) {
+		return error_hint(error, "make room on the disk that PostgreSQL's data are on, and try again");
 	}
 	if (strstr(buffer_text(errors), "max_locks_per_transaction") != NULL) {
 		return error_hint(error, "raise max_locks_per_transaction of the server, restart it, and try again");
@@ -129,27 +140,96 @@ static enum status run(struct postgresql *server, const struct variables *variab
 	return status == STATUS_OK && exit_code != 0 ? failed(server, arguments[0], exit_code, &errors, error) : status;
 }
 
+/* As `run`, for what writes into the server: that it does not fit says nothing against it. What only asks is not told
+ * apart: it is not the disk of the backups that is full, and STATUS_NO_SPACE in a backup has old ones removed. */
+static enum status run_writing(struct postgresql *server, const struct variables *variables,
+							   const char *const *arguments, struct source *input, struct sink *output,
+							   struct error *error)
+{
+	enum status status = run(server, variables, arguments, input, output, error);
+	return status == STATUS_FAILED && is_full(error->message) ? error->status = STATUS_NO_SPACE : status;
+}
+
 /* Fields and rows are ended by a NUL byte, which no value can hold; see psql, -z and -0. */
 static const char *const query_arguments[] = {"psql", "-X", "-q", "-w", "-A", "-t", "-z", "-0", "-v", "ON_ERROR_STOP=1",
 											  "-f",   "-",  NULL};
+
+/* The end of an answer, and how psql is told to say it. It is secret, so that no name or value looks like it. */
+struct end_mark {
+	char text[MARK_SIZE];
+	char echo[ECHO_SIZE];
+};
+
+static enum status secret_new(uint64_t *ret_secret, struct error *error)
+{
+	if (getrandom(ret_secret, sizeof *ret_secret, 0) != sizeof *ret_secret) {
+		return error_set_errno(error, "cannot get random bytes");
+	}
+	return STATUS_OK;
+}
+
+static struct end_mark end_mark(uint64_t secret, unsigned number)
+{
+	struct end_mark mark;
+	int length =
+		snprintf(mark.text, sizeof mark.text, POSTGRESQL_APPLICATION " %" PRIx64 " answer %u\n", secret, number);
+	snprintf(mark.echo, sizeof mark.echo, "\n\\echo '%.*s'\n", length - 1, mark.text);
+	return mark;
+}
+
+/* The engine can drop the end of what a program says, or all of it, and hand on its exit code 0 (moment_save.c): half
+ * an answer would be taken for the whole, and none for "there are none". What was asked for may be done all the same.
+ */
+static enum status take_end(const struct postgresql *server, const struct end_mark *mark, struct buffer *rows,
+							struct error *error)
+{
+	size_t length = strlen(mark->text);
+	if (rows->length >= length && memcmp(rows->data + rows->length - length, mark->text, length) == 0) {
+		rows->length -= length;
+		rows->data[rows->length] = '\0';
+		return STATUS_OK;
+	}
+	(void)error_set(error, STATUS_UNAVAILABLE, "psql in container %s: its answer did not come whole through the engine",
+					server->store.container->name);
+	error->on_the_way = true;
+	return error_hint(error, "the program was held up for some seconds at that moment; try again");
+}
 
 enum status psql_query(struct postgresql *server, const char *database, const char *sql, struct buffer *rows,
 					   struct error *error)
 {
 	CLEANUP(variables_free) struct variables variables = {0};
+	CLEANUP(buffer_free) struct buffer asked = BUFFER_INIT(strlen(sql) + ECHO_SIZE);
+	CLEANUP(buffer_free) struct buffer unwanted = BUFFER_INIT(PSQL_ROWS_LIMIT);
 	CLEANUP(cleanup_source) struct source *input = NULL;
 	CLEANUP(cleanup_sink) struct sink *output = NULL;
+	struct buffer *answer = rows != NULL ? rows : &unwanted;
+	uint64_t secret = 0;
 	enum status status = connection(server, database, server->password, &variables, error);
 	if (status == STATUS_OK) {
 		status = settings(&variables, error);
 	}
 	if (status == STATUS_OK) {
-		status = source_from_memory_new(sql, strlen(sql), &input, error);
+		status = secret_new(&secret, error);
 	}
-	if (status == STATUS_OK && rows != NULL) {
-		status = sink_to_buffer_new(rows, &output, error);
+	const struct end_mark mark = end_mark(secret, 1);
+	if (status == STATUS_OK) {
+		status = buffer_append_text(&asked, sql, error);
 	}
-	return status == STATUS_OK ? run(server, &variables, query_arguments, input, output, error) : status;
+	if (status == STATUS_OK) {
+		status = buffer_append_text(&asked, mark.echo, error);
+	}
+	if (status == STATUS_OK) {
+		status = source_from_memory_new(asked.data, asked.length, &input, error);
+	}
+	if (status == STATUS_OK) {
+		status = sink_to_buffer_new(answer, &output, error);
+	}
+	if (status == STATUS_OK) {
+		status = rows == NULL ? run_writing(server, &variables, query_arguments, input, output, error)
+							  : run(server, &variables, query_arguments, input, output, error);
+	}
+	return status == STATUS_OK ? take_end(server, &mark, answer, error) : status;
 }
 
 enum status psql_find_database(struct postgresql *server, struct error *error)
@@ -183,7 +263,8 @@ enum status psql_load(struct postgresql *server, const char *database, bool tran
 	if (status == STATUS_OK) {
 		status = settings(&variables, error);
 	}
-	return status == STATUS_OK ? run(server, &variables, transaction ? whole : plain, sql, NULL, error) : status;
+	return status == STATUS_OK ? run_writing(server, &variables, transaction ? whole : plain, sql, NULL, error)
+							   : status;
 }
 
 enum status psql_dump(struct postgresql *server, const char *database, const char *const *arguments,
@@ -245,8 +326,8 @@ struct psql_session {
 	struct buffer output;
 	struct buffer errors;
 	unsigned number; /* of the answers waited for so far */
-	uint64_t secret; /* so that no name or value in an answer looks like the mark */
-	char mark[64];   /* what psql says when it has done all that was sent */
+	uint64_t secret;
+	struct end_mark mark;
 };
 
 enum status psql_session_open(struct postgresql *server, const char *database, struct psql_session **ret_session,
@@ -257,13 +338,13 @@ enum status psql_session_open(struct postgresql *server, const char *database, s
 	if (session == NULL) {
 		return error_memory(error);
 	}
-	if (getrandom(&session->secret, sizeof session->secret, 0) != sizeof session->secret) {
-		return error_set_errno(error, "cannot get random bytes");
-	}
+	enum status status = secret_new(&session->secret, error);
 	session->server = server;
 	session->output = (struct buffer)BUFFER_INIT(PSQL_ROWS_LIMIT);
 	session->errors = (struct buffer)BUFFER_INIT(PSQL_ERRORS_LIMIT);
-	enum status status = connection(server, database, server->password, &variables, error);
+	if (status == STATUS_OK) {
+		status = connection(server, database, server->password, &variables, error);
+	}
 	if (status == STATUS_OK) {
 		status = settings(&variables, error);
 	}
@@ -288,10 +369,8 @@ enum status psql_session_open(struct postgresql *server, const char *database, s
 enum status psql_session_send(struct psql_session *session, const char *sql, struct error *error)
 {
 	buffer_clear(&session->output);
-	snprintf(session->mark, sizeof session->mark, POSTGRESQL_APPLICATION " %" PRIx64 " answer %u\n", session->secret,
-			 ++session->number);
-	char echo[sizeof session->mark + 16];
-	snprintf(echo, sizeof echo, "\n\\echo '%.*s'\n", (int)strlen(session->mark) - 1, session->mark);
+	session->mark = end_mark(session->secret, ++session->number);
+	const char *echo = session->mark.echo;
 	enum status status = runtime_exec_write(session->exec, sql, strlen(sql), &session->output, &session->errors, error);
 	return status == STATUS_OK
 			   ? runtime_exec_write(session->exec, echo, strlen(echo), &session->output, &session->errors, error)
@@ -308,8 +387,9 @@ enum status psql_session_wait(struct psql_session *session, int timeout_millisec
 		return status;
 	}
 	const struct buffer *output = &session->output;
-	const char *mark =
-		output->length > 0 ? memmem(output->data, output->length, session->mark, strlen(session->mark)) : NULL;
+	const char *mark = output->length > 0
+						   ? memmem(output->data, output->length, session->mark.text, strlen(session->mark.text))
+						   : NULL;
 	*ret_answered = mark != NULL;
 	if (mark != NULL) {
 		session->output.length = (size_t)(mark - output->data);

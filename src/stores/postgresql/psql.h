@@ -20,7 +20,9 @@ enum status psql_find_database(struct postgresql *server, struct error *error) M
 
 /*
  * Runs `sql` in a session of its own in `database`, stopping at the first error. Every field of every row is appended
- * to `rows` (NULL: none is wanted) with a NUL byte behind it; psql_next goes through them.
+ * to `rows` (NULL: none is wanted) with a NUL byte behind it; psql_next goes through them. STATUS_UNAVAILABLE and
+ * error->on_the_way if not all of the answer came: it may be done or not. STATUS_NO_SPACE if no rows are wanted and the
+ * server's disk is full.
  */
 enum status psql_query(struct postgresql *server, const char *database, const char *sql, struct buffer *rows,
 					   struct error *error) MUST_CHECK;
@@ -28,7 +30,8 @@ enum status psql_query(struct postgresql *server, const char *database, const ch
 /* The field at `*at`, which is moved on to the next; NULL behind the last. */
 const char *psql_next(const struct buffer *rows, size_t *at);
 
-/* Feeds a script to a session of its own, stopping at the first error. `transaction`: all of it or nothing. */
+/* Feeds a script to a session of its own, stopping at the first error. `transaction`: all of it or nothing.
+ * STATUS_NO_SPACE if the server's disk is full. */
 enum status psql_load(struct postgresql *server, const char *database, bool transaction, struct source *sql,
 					  struct error *error) MUST_CHECK;
 

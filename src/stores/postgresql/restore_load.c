@@ -40,6 +40,11 @@ static enum status make_like_live(struct postgresql *server, const char *name, c
 	if (status == STATUS_OK) {
 		status = psql_dump(server, name, arguments, sink, error);
 	}
+	/* Cut short by the engine (moment_save.c), it would make a database without some of its settings and rights. */
+	if (status == STATUS_OK && strstr(buffer_text(&text), "\n-- PostgreSQL database dump complete\n") == NULL) {
+		status = error_set(error, STATUS_UNAVAILABLE, "the end of pg_dump's text did not come through the engine");
+		error->on_the_way = true;
+	}
 	if (status == STATUS_OK) {
 		status = buffer_append_text(&sql, note, error);
 	}

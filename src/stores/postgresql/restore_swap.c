@@ -3,6 +3,7 @@
 
 #include "base/interrupt.h"
 #include "base/test_switch.h"
+#include "stores/postgresql/moment_globals.h"
 
 #include <string.h>
 #include <time.h>
@@ -209,6 +210,10 @@ static enum status keep_globals(struct postgresql *server, struct error *error)
 	enum status status = sink_to_buffer_new(&text, &sink, error);
 	if (status == STATUS_OK) {
 		status = psql_dump(server, server->database, arguments, sink, error);
+	}
+	/* Cut short by the engine, it would have the way back leave roles without what they were. */
+	if (status == STATUS_OK) {
+		status = moment_globals_open_end(&text, error);
 	}
 	if (status == STATUS_OK) {
 		status = restore_globals_from_text(buffer_text(&text), text.length, true, &globals, error);
