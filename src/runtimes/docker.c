@@ -128,6 +128,14 @@ static char **strings_of(const json_t *first, const json_t *second)
 	return texts;
 }
 
+/* An answer that says nothing of it would be that of a container that stands still. */
+static enum status expect_state(const json_t *details, struct error *error)
+{
+	return json_is_object(json_object_get(details, "State"))
+			   ? STATUS_OK
+			   : error_set(error, STATUS_FAILED, "Docker does not say in which state the container is");
+}
+
 static enum container_state state_of(const json_t *state)
 {
 	if (json_is_true(json_object_get(state, "Paused"))) {
@@ -252,6 +260,9 @@ enum status docker_container(struct docker *docker, const char *id, struct conta
 	CLEANUP(cleanup_json) json_t *details = NULL;
 	enum status status = docker_request(docker, "GET", NULL, &details, NULL, error, "/containers/%s/json", id);
 	if (status == STATUS_OK) {
+		status = expect_state(details, error);
+	}
+	if (status == STATUS_OK) {
 		*ret_container = container_of(details);
 		status = *ret_container != NULL ? STATUS_OK : error_memory(error);
 	}
@@ -272,7 +283,9 @@ static enum status list_by_label(struct docker *docker, const char *label, json_
 	}
 	enum status status =
 		docker_request(docker, "GET", NULL, ret_list, NULL, error, "/containers/json?all=1&filters=%s", escaped);
-	return status;
+	return status == STATUS_OK && !json_is_array(*ret_list)
+			   ? error_set(error, STATUS_FAILED, "Docker's list of containers is none")
+			   : status;
 }
 
 static enum status docker_find(struct runtime *runtime, const char *project, struct container_list *ret_list,
@@ -341,6 +354,9 @@ static enum status docker_inspect(struct runtime *runtime, const struct containe
 	CLEANUP(cleanup_json) json_t *reply = NULL;
 	enum status status = docker_request((struct docker *)runtime, "GET", NULL, &reply, NULL, error,
 										"/containers/%s/json", container->id);
+	if (status == STATUS_OK) {
+		status = expect_state(reply, error);
+	}
 	if (status != STATUS_OK) {
 		return error_prefix(error, "container %s", container->name);
 	}
@@ -372,6 +388,9 @@ static enum status look_at_run(struct docker *docker, const struct container *co
 {
 	CLEANUP(cleanup_json) json_t *reply = NULL;
 	enum status status = docker_request(docker, "GET", NULL, &reply, NULL, error, "/containers/%s/json", container->id);
+	if (status == STATUS_OK) {
+		status = expect_state(reply, error);
+	}
 	const json_t *state = json_object_get(reply, "State");
 	*ret_running = state_of(state) != CONTAINER_STOPPED;
 	snprintf(ret_since, STARTED_AT_SIZE, "%s", text_of(state, "StartedAt"));

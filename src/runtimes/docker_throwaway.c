@@ -142,8 +142,12 @@ enum status docker_helper(struct runtime *runtime, const struct container *conta
 		status = docker_request(docker, "POST", NULL, &result, NULL, error, "/containers/%s/wait", id);
 		docker->timeout_seconds = DOCKER_REQUEST_TIMEOUT_SECONDS;
 	}
+	const json_t *code = json_object_get(result, "StatusCode");
+	if (status == STATUS_OK && !json_is_integer(code)) { /* 0 would mean that all of it is done */
+		status = error_set(error, STATUS_FAILED, "Docker does not say how it ended");
+	}
 	if (status == STATUS_OK) {
-		*ret_exit_code = (int)json_integer_value(json_object_get(result, "StatusCode"));
+		*ret_exit_code = (int)json_integer_value(code);
 		status = read_log(docker, id, "all", output, error);
 	}
 	remove_container(docker, id);

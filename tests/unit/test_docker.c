@@ -1,0 +1,217 @@
+/* runtimes/docker*: an engine whose answers are not what the API says, or that does not do what it is asked. */
+#include "support.h"
+
+#include "runtimes/docker.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+enum { REQUEST_LIMIT = 64 << 10, REPLY_LIMIT = 64 << 10, BACKLOG = 8, ANSWERS = 8 };
+
+/* The answer to requests whose first line has these words in it: the first that fits. */
+struct answer {
+	const char *asked;
+	const char *body;
+	int code; /* 0 for 200 */
+};
+
+static struct {
+	int socket;
+	pthread_t thread;
+	pthread_mutex_t mutex;
+	struct answer answers[ANSWERS];
+	struct buffer heard; /* the first line of each request */
+	char *host;
+	struct runtime *runtime;
+} engine = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+
+static char name[] = "stack_redis_1";
+static char id[] = "abc";
+static const struct container container = {.name = name, .id = id, .image_digest = id};
+
+/* Up to the end of its body: a connection that is closed with something unread in it is reset. False: there is none. */
+static bool read_request(int fd, struct buffer *request)
+{
+	char block[4096];
+	for (;;) {
+		ssize_t length = recv(fd, block, sizeof block, 0);
+		if (length <= 0 || !buffer_append_some(request, block, (size_t)length)) {
+			return false;
+		}
+		const char *body = strstr(buffer_text(request), "\r\n\r\n");
+		const char *field = strstr(buffer_text(request), "\r\nContent-Length:");
+		size_t wanted = field != NULL ? strtoul(field + strlen("\r\nContent-Length:"), NULL, 10) : 0;
+		if (body != NULL && strlen(body + 4) >= wanted) {
+			return true;
+		}
+	}
+}
+
+static void reply_to(const char *request, struct buffer *reply)
+{
+	static const struct answer fine = {.body = "{\"ApiVersion\":\"1.43\",\"MinAPIVersion\":\"1.12\"}"};
+	const struct answer *answer = &fine;
+	char line[1024];
+	struct error error;
+	snprintf(line, sizeof line, "%.*s", (int)strcspn(request, "\r"), request);
+	pthread_mutex_lock(&engine.mutex);
+	for (size_t i = ANSWERS; i > 0; i--) {
+		const struct answer *one = &engine.answers[i - 1];
+		answer = one->asked != NULL && strstr(line, one->asked) != NULL ? one : answer;
+	}
+	(void)!buffer_printf(&engine.heard, &error, "%s\n", line);
+	(void)!buffer_printf(reply, &error, "HTTP/1.1 %d Words\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n%s",
+						 answer->code != 0 ? answer->code : 200, strlen(answer->body), answer->body);
+	pthread_mutex_unlock(&engine.mutex);
+}
+
+/* Until the socket is shut. */
+static void *serve(void *context)
+{
+	(void)context;
+	for (int fd; (fd = accept4(engine.socket, NULL, NULL, SOCK_CLOEXEC)) >= 0; close(fd)) {
+		CLEANUP(buffer_free) struct buffer request = BUFFER_INIT(REQUEST_LIMIT);
+		CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(REPLY_LIMIT);
+		if (read_request(fd, &request)) {
+			reply_to(buffer_text(&request), &reply);
+			(void)!send(fd, buffer_text(&reply), reply.length, MSG_NOSIGNAL);
+		}
+	}
+	return NULL;
+}
+
+static int start(void **state)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct error error;
+	assert_int_equal(scratch_setup(state), 0);
+	assert_true(snprintf(address.sun_path, sizeof address.sun_path, "%s/engine", (const char *)*state) <
+				(int)sizeof address.sun_path);
+	engine.socket = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_int_equal(bind(engine.socket, (const struct sockaddr *)&address, sizeof address), 0);
+	assert_int_equal(listen(engine.socket, BACKLOG), 0);
+	memset(engine.answers, 0, sizeof engine.answers);
+	engine.heard = (struct buffer)BUFFER_INIT(REPLY_LIMIT);
+	assert_true(asprintf(&engine.host, "unix://%s", address.sun_path) > 0);
+	assert_int_equal(pthread_create(&engine.thread, NULL, serve, NULL), 0);
+	assert_ok(docker_runtime_new(engine.host, &engine.runtime, &error), &error);
+	return 0;
+}
+
+static int stop(void **state)
+{
+	runtime_free(engine.runtime);
+	shutdown(engine.socket, SHUT_RDWR);
+	pthread_join(engine.thread, NULL);
+	close(engine.socket);
+	buffer_free(&engine.heard);
+	free(engine.host);
+	return scratch_teardown(state);
+}
+
+static void set_answers(const struct answer *answers, size_t count)
+{
+	pthread_mutex_lock(&engine.mutex);
+	memset(engine.answers, 0, sizeof engine.answers);
+	memcpy(engine.answers, answers, count * sizeof *answers);
+	buffer_clear(&engine.heard);
+	pthread_mutex_unlock(&engine.mutex);
+}
+
+#define ANSWER(...)                                                                                                    \
+	set_answers((const struct answer[]){__VA_ARGS__}, sizeof(struct answer[]){__VA_ARGS__} / sizeof(struct answer))
+
+static bool was_asked(const char *words)
+{
+	pthread_mutex_lock(&engine.mutex);
+	bool was = strstr(buffer_text(&engine.heard), words) != NULL;
+	pthread_mutex_unlock(&engine.mutex);
+	return was;
+}
+
+/* --- the state of a container ------------------------------------------------------------------------------------- */
+
+static void a_container_whose_state_is_not_said_does_not_stand_still(void **state)
+{
+	(void)state;
+	static const char *const bodies[] = {"{}", "", "[]", "{\"State\":null}", "{\"State\":\"running\"}"};
+	enum container_state found = CONTAINER_RUNNING;
+	enum container_health health = HEALTH_NONE;
+	struct container_list list = {0};
+	struct error error;
+	for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+		ANSWER({.asked = "/containers/abc/json", .body = bodies[i]},
+			   {.asked = "/containers/json", .body = "[{\"Id\":\"abc\"}]"});
+		assert_status(STATUS_FAILED, runtime_inspect(engine.runtime, &container, &found, &health, &error), &error);
+		assert_string_equal(error.message,
+							"container stack_redis_1: Docker does not say in which state the container is");
+		assert_status(STATUS_FAILED, runtime_find(engine.runtime, "stack", &list, &error), &error);
+		assert_string_equal(error.message, "Docker does not say in which state the container is");
+	}
+	ANSWER({.asked = "/containers/abc/json", .body = "{\"State\":{}}"});
+	assert_ok(runtime_inspect(engine.runtime, &container, &found, &health, &error), &error);
+	assert_int_equal(found, CONTAINER_STOPPED);
+}
+
+static void a_list_that_is_none_is_not_empty(void **state)
+{
+	(void)state;
+	struct container_list list = {0};
+	struct error error;
+	ANSWER({.asked = "/containers/json", .body = "{}"});
+	assert_status(STATUS_FAILED, runtime_find(engine.runtime, "stack", &list, &error), &error);
+	assert_string_equal(error.message, "Docker's list of containers is none");
+}
+
+/* --- helpers ------------------------------------------------------------------------------------------------------ */
+
+static enum status help(int *ret_exit_code, struct error *error)
+{
+	static const char *const arguments[] = {"sh", "-c", "true", NULL};
+	CLEANUP(buffer_free) struct buffer output = BUFFER_INIT(REPLY_LIMIT);
+	return runtime_helper(engine.runtime, &container, arguments, &output, ret_exit_code, error);
+}
+
+static void a_helper_tells_how_it_ended(void **state)
+{
+	(void)state;
+	struct error error;
+	int exit_code = 0;
+	ANSWER({.asked = "/containers/json", .body = "[]"}, {.asked = "/create", .body = "{\"Id\":\"h1\"}"},
+		   {.asked = "/logs", .body = ""}, {.asked = "/wait", .body = "{\"StatusCode\":3}"});
+	assert_ok(help(&exit_code, &error), &error);
+	assert_int_equal(exit_code, 3);
+	assert_true(was_asked("/containers/h1?force=1&v=1"));
+}
+
+static void a_helper_of_which_it_is_not_said_how_it_ended_has_not_done_its_work(void **state)
+{
+	(void)state;
+	static const char *const bodies[] = {"", "{}", "{\"StatusCode\":null}", "{\"StatusCode\":\"0\"}"};
+	struct error error;
+	int exit_code = 0;
+	for (size_t i = 0; i < sizeof bodies / sizeof *bodies; i++) {
+		ANSWER({.asked = "/containers/json", .body = "[]"}, {.asked = "/create", .body = "{\"Id\":\"h1\"}"},
+			   {.asked = "/logs", .body = ""}, {.asked = "/wait", .body = bodies[i]});
+		assert_status(STATUS_FAILED, help(&exit_code, &error), &error);
+		assert_string_equal(error.message,
+							"a helper container beside stack_redis_1 failed: Docker does not say how it ended");
+		assert_true(was_asked("/containers/h1?force=1&v=1"));
+	}
+}
+
+#define engine_test(function) cmocka_unit_test_setup_teardown(function, start, stop)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		engine_test(a_container_whose_state_is_not_said_does_not_stand_still),
+		engine_test(a_list_that_is_none_is_not_empty),
+		engine_test(a_helper_tells_how_it_ended),
+		engine_test(a_helper_of_which_it_is_not_said_how_it_ended_has_not_done_its_work),
+	};
+	(void)signal(SIGPIPE, SIG_IGN);
+	return cmocka_run_group_tests_name("docker", tests, NULL, NULL);
+}
