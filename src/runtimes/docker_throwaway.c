@@ -9,7 +9,10 @@
 #define HELPER_LABEL "whisperengine.backup.helper"
 #define DRILL_LABEL  "whisperengine.backup.drill"
 
-enum { LOG_LIMIT = 1 << 20 }; /* bytes of a throwaway container's output that are read */
+enum {
+	LOG_LIMIT = 1 << 20, /* bytes of a throwaway container's output that are read */
+	REMOVE_TRIES = 3,    /* looks at what is left of it before a container counts as one that cannot be removed */
+};
 
 static void remove_container(struct docker *docker, const char *id)
 {
@@ -54,12 +57,11 @@ static enum status read_log(struct docker *docker, const char *id, const char *t
 	return status;
 }
 
-/* Removes what carries the label, whoever has left it, and the helpers beside it, which keep its volumes in use. */
-static enum status remove_labelled(struct docker *docker, const char *label, const char *value, size_t *ret_count,
-								   struct error *error)
+/* What carries the label, whoever has left it. */
+static enum status list_labelled(struct docker *docker, const char *label, const char *value, json_t **ret_list,
+								 struct error *error)
 {
 	CLEANUP(cleanup_free) char *filters = NULL;
-	*ret_count = 0;
 	if (asprintf(&filters, "{\"label\":[\"%s=%s\"]}", label, value) < 0) {
 		filters = NULL;
 		return error_memory(error);
@@ -68,22 +70,54 @@ static enum status remove_labelled(struct docker *docker, const char *label, con
 	if (escaped == NULL) {
 		return error_memory(error);
 	}
-	CLEANUP(cleanup_json) json_t *list = NULL;
 	enum status status =
-		docker_request(docker, "GET", NULL, &list, NULL, error, "/containers/json?all=1&filters=%s", escaped);
+		docker_request(docker, "GET", NULL, ret_list, NULL, error, "/containers/json?all=1&filters=%s", escaped);
+	return status == STATUS_OK && !json_is_array(*ret_list)
+			   ? error_set(error, STATUS_FAILED, "Docker's list of containers is none")
+			   : status;
+}
+
+/* An engine that could not remove one, or did not answer to that, is asked again: only the list tells what is left. */
+static enum status remove_helpers(struct docker *docker, const char *container_id, struct error *error)
+{
+	for (int tries = 0; tries < REMOVE_TRIES; tries++) {
+		CLEANUP(cleanup_json) json_t *list = NULL;
+		enum status status = list_labelled(docker, HELPER_LABEL, container_id, &list, error);
+		if (status != STATUS_OK || json_array_size(list) == 0) {
+			return status;
+		}
+		size_t index = 0;
+		const json_t *item = NULL;
+		const char *id = NULL;
+		json_array_foreach (list, index, item) {
+			id = json_string_value(json_object_get(item, "Id"));
+			if (id != NULL && tries + 1 < REMOVE_TRIES) {
+				remove_container(docker, id);
+			}
+		}
+		(void)error_set(error, STATUS_FAILED, "the helper container %.12s of an earlier run cannot be removed",
+						id != NULL ? id : "");
+	}
+	return error_hint(error,
+					  "it may be at work in the same volume: docker rm -fv $(docker ps -aqf label=" HELPER_LABEL "=%s)",
+					  container_id);
+}
+
+/* Removes a drill's containers, and first the helpers beside them, which keep their volumes in use. */
+static enum status remove_drill(struct docker *docker, const char *drill, size_t *ret_count, struct error *error)
+{
+	CLEANUP(cleanup_json) json_t *list = NULL;
+	*ret_count = 0;
+	enum status status = list_labelled(docker, DRILL_LABEL, drill, &list, error);
 	size_t index = 0;
 	const json_t *item = NULL;
 	json_array_foreach (list, index, item) {
 		const char *id = json_string_value(json_object_get(item, "Id"));
-		if (id != NULL) {
-			size_t helpers = 0;
-			struct error ignored;
-			if (strcmp(label, HELPER_LABEL) != 0) {
-				(void)!remove_labelled(docker, HELPER_LABEL, id, &helpers, &ignored);
-			}
+		struct error ignored; /* without it a helper would not be found any more */
+		if (id != NULL && remove_helpers(docker, id, &ignored) == STATUS_OK) {
 			remove_container(docker, id);
-			*ret_count += 1;
 		}
+		*ret_count += 1;
 	}
 	return status;
 }
@@ -102,11 +136,11 @@ enum status docker_helper(struct runtime *runtime, const struct container *conta
 						  struct buffer *output, int *ret_exit_code, struct error *error)
 {
 	struct docker *docker = (struct docker *)runtime;
-	size_t removed = 0;
-	/* A run that was killed while its helper was at work could not remove it, and it keeps the volumes in use. */
-	enum status status = remove_labelled(docker, HELPER_LABEL, container->id, &removed, error);
+	/* A run that was killed while its helper was at work could not remove it, and it keeps the volumes in use. Two at a
+	 * time would move the same files. */
+	enum status status = remove_helpers(docker, container->id, error);
 	if (status != STATUS_OK) {
-		return status;
+		return error_prefix(error, "no helper container can be made beside %s", container->name);
 	}
 	json_t *entrypoint = json_array();
 	for (size_t i = 0; arguments[i] != NULL; i++) { /* one that is left out would make another command of it */
@@ -128,7 +162,7 @@ enum status docker_helper(struct runtime *runtime, const struct container *conta
 	status = create(docker, body, "", &reply, error);
 	if (status != STATUS_OK) {
 		struct error ignored; /* it may be there all the same */
-		(void)!remove_labelled(docker, HELPER_LABEL, container->id, &removed, &ignored);
+		(void)!remove_helpers(docker, container->id, &ignored);
 		return error_prefix(error, "cannot make a helper container beside %s", container->name);
 	}
 	const char *id = json_string_value(json_object_get(reply, "Id"));
@@ -238,12 +272,12 @@ enum status docker_discard(struct runtime *runtime, const char *drill, size_t *r
 {
 	struct docker *docker = (struct docker *)runtime;
 	size_t left = 0;
-	enum status status = remove_labelled(docker, DRILL_LABEL, drill, ret_count, error);
+	enum status status = remove_drill(docker, drill, ret_count, error);
 	if (status == STATUS_OK && *ret_count > 0) {
-		status = remove_labelled(docker, DRILL_LABEL, drill, &left, error);
+		status = remove_drill(docker, drill, &left, error);
 	}
 	if (status == STATUS_OK && left > 0) {
-		status = remove_labelled(docker, DRILL_LABEL, drill, &left, error);
+		status = remove_drill(docker, drill, &left, error);
 	}
 	if (status == STATUS_OK && left > 0) {
 		(void)error_set(error, STATUS_FAILED, "%zu containers of a drill cannot be removed", left);

@@ -202,6 +202,51 @@ static void a_helper_of_which_it_is_not_said_how_it_ended_has_not_done_its_work(
 	}
 }
 
+/* It may be at work in the same volume; a second one would move the same files. */
+static void no_helper_is_made_beside_one_that_cannot_be_removed(void **state)
+{
+	(void)state;
+	struct error error;
+	int exit_code = 0;
+	ANSWER({.asked = "/containers/json", .body = "[{\"Id\":\"0123456789abcdef\"}]"},
+		   {.asked = "DELETE", .body = "{\"message\":\"it is busy\"}", .code = 500},
+		   {.asked = "/create", .body = "{\"Id\":\"h1\"}"}, {.asked = "/logs", .body = ""},
+		   {.asked = "/wait", .body = "{\"StatusCode\":0}"});
+	assert_status(STATUS_FAILED, help(&exit_code, &error), &error);
+	assert_string_equal(error.message, "no helper container can be made beside stack_redis_1: the helper container "
+									   "0123456789ab of an earlier run cannot be removed");
+	assert_string_equal(error.hint, "it may be at work in the same volume: docker rm -fv $(docker ps -aqf "
+									"label=whisperengine.backup.helper=abc)");
+	assert_true(was_asked("DELETE"));
+	assert_false(was_asked("/create"));
+}
+
+static void no_helper_is_made_where_those_of_before_are_not_known(void **state)
+{
+	(void)state;
+	struct error error;
+	int exit_code = 0;
+	ANSWER({.asked = "/containers/json", .body = "{}"}, {.asked = "/create", .body = "{\"Id\":\"h1\"}"});
+	assert_status(STATUS_FAILED, help(&exit_code, &error), &error);
+	assert_string_equal(error.message, "no helper container can be made beside stack_redis_1: Docker's list of "
+									   "containers is none");
+	assert_false(was_asked("/create"));
+}
+
+static void a_drill_whose_helper_cannot_be_removed_is_not_discarded(void **state)
+{
+	(void)state;
+	struct error error;
+	size_t count = 0;
+	ANSWER({.asked = "backup.helper", .body = "[{\"Id\":\"h1\"}]"},
+		   {.asked = "backup.drill", .body = "[{\"Id\":\"d1\"}]"},
+		   {.asked = "DELETE", .body = "{\"message\":\"it is busy\"}", .code = 500});
+	assert_status(STATUS_FAILED, runtime_discard(engine.runtime, "7", &count, &error), &error);
+	assert_string_equal(error.message, "1 containers of a drill cannot be removed");
+	assert_true(was_asked("/containers/h1?force=1&v=1"));
+	assert_false(was_asked("/containers/d1?force=1&v=1"));
+}
+
 #define engine_test(function) cmocka_unit_test_setup_teardown(function, start, stop)
 
 int main(void)
@@ -210,6 +255,9 @@ int main(void)
 		engine_test(a_container_whose_state_is_not_said_does_not_stand_still),
 		engine_test(a_list_that_is_none_is_not_empty),
 		engine_test(a_helper_tells_how_it_ended),
+		engine_test(no_helper_is_made_beside_one_that_cannot_be_removed),
+		engine_test(no_helper_is_made_where_those_of_before_are_not_known),
+		engine_test(a_drill_whose_helper_cannot_be_removed_is_not_discarded),
 		engine_test(a_helper_of_which_it_is_not_said_how_it_ended_has_not_done_its_work),
 	};
 	(void)signal(SIGPIPE, SIG_IGN);
