@@ -66,6 +66,15 @@ static enum status map_holes(struct entry *entry, struct error *error)
 	return STATUS_OK;
 }
 
+/* A file that has gone since the moment has none; where they cannot be read it is not known that there are none. */
+static enum status look_for_attributes(const char *path, bool *ret_has, struct error *error)
+{
+	ssize_t size = llistxattr(path, NULL, 0);
+	*ret_has = size > 0;
+	bool none = size >= 0 || errno == ENOTSUP || errno == ENOENT || errno == ENOTDIR || errno == ELOOP;
+	return none ? STATUS_OK : error_set_errno(error, "cannot read the extended attributes of %s", path);
+}
+
 static enum status make_header(struct direct_copy *copy, const struct entry *entry, const char *link,
 							   struct error *error)
 {
@@ -104,8 +113,13 @@ static enum status make_header(struct direct_copy *copy, const struct entry *ent
 			return error_set_errno(error, "cannot read %s", file->name);
 		}
 		item.symlink = target;
-	} else if (link == NULL && llistxattr(source, NULL, 0) > 0) {
-		item.source = source;
+	} else if (link == NULL) {
+		bool has = false;
+		status = look_for_attributes(source, &has, error);
+		if (status != STATUS_OK) {
+			return status;
+		}
+		item.source = has ? source : NULL;
 	}
 	buffer_clear(&copy->header);
 	return tar_header(copy->headers, &item, &copy->header, error);

@@ -4,8 +4,17 @@
 
 #include <locale.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <sys/xattr.h>
+
+static int attributes_trouble; /* errno of each look for extended attributes; 0: none */
+
+ssize_t llistxattr(const char *path, char *list, size_t size)
+{
+	errno = attributes_trouble;
+	return attributes_trouble != 0 ? -1 : syscall(SYS_llistxattr, path, list, size);
+}
 
 /* Packs SCRATCH/src, unpacks it into SCRATCH/out, and compares the two. */
 static void round_trip(const char *scratch)
@@ -192,6 +201,29 @@ static void names_that_are_no_unicode_over_100_characters_come_back(void **state
 {
 	make_source(*state, "a=$(printf '\\351%.0s' $(seq 120)); mkdir $a; touch $a/$a");
 	round_trip(*state);
+}
+
+/* What cannot be looked at is not taken for what is not there; the file system may have none, or the file be gone. */
+static void attributes_that_cannot_be_read_are_a_failure(void **state)
+{
+	static const int none[] = {ENOTSUP, ENOENT, ENOTDIR, ELOOP};
+	struct error error;
+	struct folder_copy *copy = NULL;
+	uint64_t bytes = 0;
+	make_source(*state, "touch file");
+	for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+		attributes_trouble = none[i];
+		struct buffer archive = packed(at(*state, "src"), "data");
+		buffer_free(&archive);
+	}
+	assert_ok(folder_copy_of(at(*state, "src"), "data", at(*state, "archive"), &copy, &error), &error);
+	attributes_trouble = EIO;
+	enum status status = folder_copy_catch_up(copy, NULL, &bytes, &error);
+	attributes_trouble = 0;
+	folder_copy_free(copy);
+	assert_status(STATUS_FAILED, status, &error);
+	assert_non_null(strstr(error.message, "cannot read the extended attributes of "));
+	assert_non_null(strstr(error.message, ": Input/output error"));
 }
 
 static void extended_attributes_come_back(void **state)
@@ -450,6 +482,7 @@ int main(void)
 		scratch_test(names_over_255_characters_come_back),
 		scratch_test(names_in_unicode_over_100_characters_come_back),
 		scratch_test(names_that_are_no_unicode_over_100_characters_come_back),
+		scratch_test(attributes_that_cannot_be_read_are_a_failure),
 		scratch_test(extended_attributes_come_back),
 		scratch_test(access_control_lists_come_back),
 		scratch_test(files_with_holes_come_back),
