@@ -19,15 +19,19 @@ static int remove_one(const char *path, const struct stat *attributes, int type,
 	(void)attributes;
 	(void)type;
 	(void)walk;
-	return remove(path);
+	return remove(path) == 0 || errno == ENOENT ? 0 : -1; /* what somebody else has removed keeps nothing else */
 }
 
 enum status files_remove(const char *path, struct error *error)
 {
-	if (nftw(path, remove_one, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) == 0 || errno == ENOENT) {
+	struct stat attributes;
+	if (nftw(path, remove_one, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) == 0) {
 		return STATUS_OK;
 	}
-	return error_set_errno(error, "cannot remove %s", path);
+	if (errno != ENOENT || lstat(path, &attributes) == 0) { /* it may be something in there that is missing */
+		return error_set_errno(error, "cannot remove %s", path);
+	}
+	return errno == ENOENT ? STATUS_OK : error_set_errno(error, "cannot remove %s", path);
 }
 
 enum { BLOCK_SIZE = 512 }; /* of st_blocks, whatever the filesystem's own is (stat(2)) */

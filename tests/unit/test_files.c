@@ -44,6 +44,27 @@ static void remove_does_not_follow_a_symbolic_link_inside_the_tree(void **state)
 	assert_true(exists(at(*state, "target/precious")));
 }
 
+static int remove_trouble; /* errno of the next removal, which is not made; 0: none */
+
+int remove(const char *path)
+{
+	errno = remove_trouble;
+	remove_trouble = 0;
+	return errno != 0 ? -1 : unlink(path) == 0 ? 0 : errno == EISDIR ? rmdir(path) : -1;
+}
+
+/* That something inside is not there does not mean that the folder is gone. */
+static void remove_tells_of_a_folder_that_is_still_there(void **state)
+{
+	struct error error;
+	shell_ok("cd '%s' && mkdir tree && touch tree/a tree/b", (char *)*state);
+	remove_trouble = ENOENT;
+	assert_status(STATUS_FAILED, files_remove(at(*state, "tree"), &error), &error);
+	assert_true(exists(at(*state, "tree")));
+	assert_ok(files_remove(at(*state, "tree"), &error), &error);
+	assert_false(exists(at(*state, "tree")));
+}
+
 static void remove_of_a_path_through_a_file_is_a_failure(void **state)
 {
 	struct error error;
@@ -292,6 +313,7 @@ int main(void)
 		scratch_test(remove_takes_away_a_whole_tree),
 		scratch_test(remove_takes_away_a_symbolic_link_but_not_its_target),
 		scratch_test(remove_does_not_follow_a_symbolic_link_inside_the_tree),
+		scratch_test(remove_tells_of_a_folder_that_is_still_there),
 		scratch_test(remove_of_a_path_through_a_file_is_a_failure),
 		scratch_test(disk_usage_counts_the_blocks_of_all_below),
 		scratch_test(disk_usage_of_a_file_is_its_own),
