@@ -50,7 +50,8 @@ static const char *user_name(uid_t user, char name[NAME_SIZE])
  */
 static bool is_own_group(const char *path, const struct stat *attributes)
 {
-	if (getxattr(path, "system.posix_acl_access", NULL, 0) >= 0) {
+	if (getxattr(path, "system.posix_acl_access", NULL, 0) >= 0 ||
+		(errno != ENODATA && errno != ENOTSUP && errno != ENOENT)) { /* one that cannot be read may say anything */
 		return false;
 	}
 	const struct passwd *owner = getpwuid(attributes->st_uid);

@@ -4,6 +4,7 @@
 #include "catalog/trust.h"
 
 #include <grp.h>
+#include <sys/syscall.h>
 #include <sys/xattr.h>
 
 enum { SOMEBODY = 65534, NOBODYS_GROUP = 54321 };
@@ -74,6 +75,32 @@ static void the_group_of_the_owner_alone_may_write(void **state)
 	}
 	const char *backups = backups_in(*state, 0775, 0775);
 	assert_trusted(backups);
+}
+
+static int list_trouble; /* errno of each look for an access control list; 0: none */
+
+ssize_t getxattr(const char *path, const char *name, void *value, size_t size)
+{
+	errno = list_trouble;
+	return list_trouble != 0 ? -1 : syscall(SYS_getxattr, path, name, value, size);
+}
+
+static void an_access_control_list_that_cannot_be_read_is_not_taken_for_none(void **state)
+{
+	static const int none[] = {ENODATA, ENOTSUP};
+	need_root();
+	const struct group *root = getgrgid(0);
+	if (root == NULL || root->gr_mem[0] != NULL) {
+		skip();
+	}
+	const char *backups = backups_in(*state, 0755, 0775);
+	for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+		list_trouble = none[i];
+		assert_trusted(backups);
+	}
+	list_trouble = EIO;
+	assert_refused(backups, "the group root can write to ");
+	list_trouble = 0;
 }
 
 static void an_access_control_list_makes_others_of_the_owners_group(void **state)
@@ -211,6 +238,7 @@ int main(void)
 		scratch_test(the_sticky_bit_of_the_folder_itself_does_not_help),
 		scratch_test(a_folder_that_a_group_can_write_to_is_refused),
 		scratch_test(the_group_of_the_owner_alone_may_write),
+		scratch_test(an_access_control_list_that_cannot_be_read_is_not_taken_for_none),
 		scratch_test(an_access_control_list_makes_others_of_the_owners_group),
 		scratch_test(a_folder_above_that_everybody_can_write_to_is_refused),
 		scratch_test(a_folder_above_with_a_sticky_bit_is_trusted),
