@@ -331,6 +331,25 @@ static void test_no_file(void **state)
 	assert_string_equal(error.message, "cannot read the dump: Is a directory");
 }
 
+/* One that was cut loads without any error, as far as it goes. */
+static void test_shortened_file(void **state)
+{
+	(void)state;
+	static const char text[] = "SELECT 1;\nSELECT 2;\n";
+	char path[] = "/tmp/test_postgresql_lexer.XXXXXX";
+	struct error error = {0};
+	struct recorder recorder = {.listener = {.part = record_part}, .record = BUFFER_INIT(RECORD_LIMIT)};
+	int fd = mkstemp(path);
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	close(fd);
+	assert_int_equal(dump_reader_run(path, 0, strlen(text), &recorder.listener, NULL, &error), STATUS_OK);
+	recorder.next = 0;
+	assert_int_equal(dump_reader_run(path, 0, strlen(text) + 1, &recorder.listener, NULL, &error), STATUS_DAMAGED);
+	assert_string_equal(error.message, "the dump has become shorter while it was read");
+	buffer_free(&recorder.record);
+	unlink(path);
+}
+
 static void test_layout(void **state)
 {
 	(void)state;
@@ -375,6 +394,7 @@ int main(void)
 		cmocka_unit_test(test_check_cut_anywhere),
 		cmocka_unit_test(test_check_bounds),
 		cmocka_unit_test(test_no_file),
+		cmocka_unit_test(test_shortened_file),
 		cmocka_unit_test(test_layout),
 	};
 	return cmocka_run_group_tests_name("postgresql_lexer", tests, NULL, NULL);

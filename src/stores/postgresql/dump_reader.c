@@ -51,6 +51,9 @@ enum status dump_reader_step(struct dump_reader *reader, bool *ret_ended, struct
 		return error_set_errno(error, "cannot read the dump");
 	}
 	*ret_ended = length == 0;
+	if (length == 0 && reader->at < reader->to) { /* a dump that was cut loads without any error */
+		return error_set(error, STATUS_DAMAGED, "the dump has become shorter while it was read");
+	}
 	if (length == 0) {
 		return dump_lexer_finish(reader->lexer, error);
 	}
