@@ -25,6 +25,8 @@ struct docker_exec {
 	char mark[MARK_SIZE]; /* an environment variable that tells the program from all others */
 	struct docker_transfer transfer;
 	bool input_open;
+	bool reads_all;
+	bool dropped; /* a part of its input */
 	bool finished;
 	struct docker_frames frames;
 };
@@ -86,6 +88,7 @@ enum status docker_exec_open(struct runtime *runtime, const struct exec_request 
 	self->docker = (struct docker *)runtime;
 	self->finished = true;
 	self->input_open = request->input;
+	self->reads_all = request->reads_all;
 	snprintf(self->mark, sizeof self->mark, "WHISPERBACKUP_EXEC=%016llx", (unsigned long long)random);
 	snprintf(self->container_id, sizeof self->container_id, "%s", request->container->id);
 	enum status status = create(self, request, error);
@@ -129,6 +132,10 @@ enum status docker_exec_exchange(struct exec *exec, const void *bytes, size_t le
 	if (status == STATUS_OK) {
 		status = docker_transfer_result(&self->transfer, error);
 	}
+	if (length > *ret_written && (self->transfer.ended || !self->input_open)) {
+		self->dropped = true;
+	}
+	self->input_open = self->input_open && !self->transfer.ended; /* there is no connection any more to end it on */
 	if (self->transfer.ended || (write && !self->input_open)) {
 		*ret_written = length; /* nobody reads it any more */
 	}
@@ -162,7 +169,10 @@ enum status docker_exec_finish(struct exec *exec, int *ret_exit_code, struct err
 		if (json_is_false(json_object_get(reply, "Running")) && json_is_integer(code)) {
 			self->finished = true;
 			*ret_exit_code = (int)json_integer_value(code);
-			return STATUS_OK;
+			/* What half a script says is done well, too. */
+			return *ret_exit_code == 0 && self->dropped && self->reads_all
+					   ? error_set(error, STATUS_FAILED, "a command in a container did not get all of its input")
+					   : STATUS_OK;
 		}
 		clock_sleep(EXIT_CODE_WAIT_STEP_MILLISECONDS);
 	}

@@ -350,6 +350,18 @@ static enum status hand_on(struct buffer *said, struct sink *output, struct erro
 	return status;
 }
 
+/* The program ended well, but before all of its input was taken from `input`. */
+static enum status expect_no_rest(const struct exec_request *request, struct source *input, struct error *error)
+{
+	char byte = 0;
+	size_t length = 0;
+	enum status status = source_read(input, &byte, sizeof byte, &length, error);
+	return status == STATUS_OK && length > 0
+			   ? error_set(error, STATUS_FAILED, "%s in container %s ended before it had read all of its input",
+						   request->arguments[0], request->container->name)
+			   : status;
+}
+
 /* Feeds the whole input while taking whatever comes back, so that neither side ever waits for the other in vain. */
 static enum status feed(struct exec *exec, struct source *input, struct sink *output, struct buffer *said,
 						struct buffer *errors, bool *ret_ended, struct error *error)
@@ -388,6 +400,7 @@ enum status runtime_run(struct runtime *runtime, const struct exec_request *requ
 	if (status == STATUS_OK && input != NULL) {
 		status = feed(exec, input, output, &said, errors, &ended, error);
 	}
+	bool cut = ended; /* while it was fed */
 	bool patient = runtime->patience_seconds == 0;
 	for (double began = clock_seconds(); status == STATUS_OK && !ended;) {
 		double left = runtime->patience_seconds - (clock_seconds() - began);
@@ -401,7 +414,12 @@ enum status runtime_run(struct runtime *runtime, const struct exec_request *requ
 			status = hand_on(&said, output, error);
 		}
 	}
-	return status == STATUS_OK ? runtime_exec_finish(exec, ret_exit_code, error) : status;
+	if (status == STATUS_OK) {
+		status = runtime_exec_finish(exec, ret_exit_code, error);
+	}
+	return status == STATUS_OK && *ret_exit_code == 0 && cut && request->reads_all
+			   ? expect_no_rest(request, input, error)
+			   : status;
 }
 
 enum status runtime_run_text(struct runtime *runtime, const struct exec_request *request, struct buffer *output,

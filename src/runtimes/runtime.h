@@ -71,6 +71,8 @@ struct exec_request {
 	const char *const *environment; /* further "NAME=VALUE", NULL-terminated; may be NULL. Secrets go here. */
 	const char *user;               /* user in the container; NULL for the image's own */
 	bool input;                     /* its standard input will be written to */
+	/* It reads all of that: exit code 0 with a part of it left, which nobody was there to take, is a failure. */
+	bool reads_all;
 };
 
 /* A container that is made for a drill and removed with it. Strings and lists are lent; lists end with NULL. */

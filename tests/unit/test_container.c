@@ -321,6 +321,13 @@ static enum status endless_exchange(struct exec *exec, const void *bytes, size_t
 	return endless->words != NULL ? buffer_append_text(output, endless->words, error) : STATUS_OK;
 }
 
+static enum status endless_close_input(struct exec *exec, struct error *error)
+{
+	(void)exec;
+	(void)error;
+	return STATUS_OK;
+}
+
 static enum status endless_finish(struct exec *exec, int *ret_exit_code, struct error *error)
 {
 	(void)exec;
@@ -336,6 +343,7 @@ static void endless_free(struct exec *exec)
 
 static const struct runtime_ops endless_ops = {.exec_open = endless_open,
 											   .exec_exchange = endless_exchange,
+											   .exec_close_input = endless_close_input,
 											   .exec_finish = endless_finish,
 											   .exec_free = endless_free};
 
@@ -374,6 +382,33 @@ static void a_program_that_never_ends_is_given_up_although_it_goes_on_saying_som
 	(void)state;
 	struct endless endless = {.words = "still here\n"};
 	assert_given_up(&endless);
+}
+
+/* The program ends, with exit code 0, as soon as it has had the first block of this. */
+static enum status run_with_input(size_t length, bool reads_all, struct error *error)
+{
+	static const char *const arguments[] = {"psql", "-1", NULL};
+	static const char script[2 * STREAM_BLOCK_SIZE];
+	struct container container = {.name = text("db")};
+	struct exec_request request = {.container = &container, .arguments = arguments, .reads_all = reads_all};
+	struct endless endless = {.runtime = {.ops = &endless_ops}};
+	struct source *source = NULL;
+	int exit_code = 0;
+	assert_ok(source_from_memory_new(script, length, &source, error), error);
+	enum status status = runtime_run(&endless.runtime, &request, source, NULL, NULL, &exit_code, error);
+	source_free(source);
+	return status;
+}
+
+/* What half a script says is done well, too; but others may stop reading when they know enough. */
+static void a_program_that_reads_all_has_not_done_well_with_less(void **state)
+{
+	(void)state;
+	struct error error;
+	assert_status(STATUS_FAILED, run_with_input(STREAM_BLOCK_SIZE + 1, true, &error), &error);
+	assert_string_equal(error.message, "psql in container db ended before it had read all of its input");
+	assert_ok(run_with_input(STREAM_BLOCK_SIZE, true, &error), &error);
+	assert_ok(run_with_input(STREAM_BLOCK_SIZE + 1, false, &error), &error);
 }
 
 static void a_runtime_without_limit_waits_for_ever(void **state)
@@ -518,6 +553,7 @@ int main(void)
 		cmocka_unit_test(a_port_that_is_not_published_has_no_address),
 		cmocka_unit_test(a_program_that_never_ends_is_given_up),
 		cmocka_unit_test(a_program_that_never_ends_is_given_up_although_it_goes_on_saying_something),
+		cmocka_unit_test(a_program_that_reads_all_has_not_done_well_with_less),
 		cmocka_unit_test(a_runtime_without_limit_waits_for_ever),
 		cmocka_unit_test(the_table_holds_the_four_stores),
 		cmocka_unit_test(the_artefacts_are_those_of_the_guide),

@@ -247,6 +247,34 @@ static void a_drill_whose_helper_cannot_be_removed_is_not_discarded(void **state
 	assert_false(was_asked("/containers/d1?force=1&v=1"));
 }
 
+/* --- programs ----------------------------------------------------------------------------------------------------- */
+
+/* The engine ends the connection before it has taken the input, and says later how the program ended. */
+static enum status run_cut_off(const char *ended, bool reads_all, int *ret_exit_code, struct error *error)
+{
+	static const char *const arguments[] = {"psql", NULL};
+	const struct exec_request request = {.container = &container, .arguments = arguments, .reads_all = reads_all};
+	CLEANUP(cleanup_source) struct source *input = NULL;
+	ANSWER({.asked = "/containers/abc/exec", .body = "{\"Id\":\"e1\"}"}, {.asked = "/exec/e1/start", .body = ""},
+		   {.asked = "/exec/e1/json", .body = ended});
+	assert_ok(source_from_memory_new("COMMIT;", 7, &input, error), error);
+	return runtime_run(engine.runtime, &request, input, NULL, NULL, ret_exit_code, error);
+}
+
+static void a_program_that_did_not_get_all_of_its_input_has_not_done_well(void **state)
+{
+	(void)state;
+	static const char well[] = "{\"Running\":false,\"ExitCode\":0}";
+	struct error error;
+	int exit_code = 0;
+	assert_status(STATUS_FAILED, run_cut_off(well, true, &exit_code, &error), &error);
+	assert_string_equal(error.message, "a command in a container did not get all of its input");
+	assert_ok(run_cut_off(well, false, &exit_code, &error), &error);
+	assert_int_equal(exit_code, 0);
+	assert_ok(run_cut_off("{\"Running\":false,\"ExitCode\":3}", true, &exit_code, &error), &error);
+	assert_int_equal(exit_code, 3); /* that says why */
+}
+
 #define engine_test(function) cmocka_unit_test_setup_teardown(function, start, stop)
 
 int main(void)
@@ -254,6 +282,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		engine_test(a_container_whose_state_is_not_said_does_not_stand_still),
 		engine_test(a_list_that_is_none_is_not_empty),
+		engine_test(a_program_that_did_not_get_all_of_its_input_has_not_done_well),
 		engine_test(a_helper_tells_how_it_ended),
 		engine_test(no_helper_is_made_beside_one_that_cannot_be_removed),
 		engine_test(no_helper_is_made_where_those_of_before_are_not_known),

@@ -134,6 +134,7 @@ static enum status run(struct postgresql *server, const struct variables *variab
 		.arguments = arguments,
 		.environment = (const char *const *)variables->texts,
 		.input = input != NULL,
+		.reads_all = true,
 	};
 	int exit_code = 0;
 	enum status status = runtime_run(server->store.runtime, &request, input, output, &errors, &exit_code, error);
