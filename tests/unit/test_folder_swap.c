@@ -722,7 +722,7 @@ static void heal_of_a_death_in_a_commit(void **state)
 	CLEANUP(cleanup_folder_swap) struct folder_swap *swap = new_swap(*state, NULL);
 	assert_ok(stage(swap, *state, &error), &error);
 	assert_ok(folder_swap_apply(swap, &error), &error);
-	die_at(*state, "rm -r $o/old/d $o/new");
+	die_at(*state, "rm -rf $o/old/d $o/new"); /* the script has removed the latter already */
 	assert_ok(heal(*state, false, &moved, &error), &error);
 	assert_volume_is(*state, "new");
 }
