@@ -417,7 +417,7 @@ enum status runtime_run(struct runtime *runtime, const struct exec_request *requ
 	if (status == STATUS_OK) {
 		status = runtime_exec_finish(exec, ret_exit_code, error);
 	}
-	return status == STATUS_OK && *ret_exit_code == 0 && cut && request->reads_all
+	return status == STATUS_OK && *ret_exit_code == 0 && input != NULL && cut && request->reads_all
 			   ? expect_no_rest(request, input, error)
 			   : status;
 }
