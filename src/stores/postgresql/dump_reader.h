@@ -8,11 +8,10 @@
 #include "base/stream.h"
 #include "stores/postgresql/dump_lexer.h"
 
-#define DUMP_READER_TO_THE_END UINT64_MAX
-
 struct dump_reader;
 
-/* Reads the bytes from `from` up to `to` of the file. `listener` and `progress` (NULL is fine) are lent. */
+/* Reads the bytes from `from` up to `to` of the file, which has to have them. `listener` and `progress` (NULL is fine)
+ * are lent. */
 enum status dump_reader_new(const char *path, uint64_t from, uint64_t to, struct dump_listener *listener,
 							struct progress *progress, struct dump_reader **ret_reader, struct error *error) MUST_CHECK;
 
