@@ -1,6 +1,6 @@
 #!/usr/bin/env bats
 # shellcheck shell=bash disable=SC2030,SC2031,SC2154
-# Each command, with its Nth allocation, write, flush, rename, opening or reading failing: it says so, claims nothing that
+# Each command, with its Nth allocation, write, flush, rename, opening, reading or look failing, or its Nth process: it says so, claims nothing that
 # it has not done, loses nothing, leaks nothing, and does its work when it is called again.
 
 load helpers
