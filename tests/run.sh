@@ -227,7 +227,7 @@ for kind in "${kinds[@]}"; do
 		run_in_lanes run_bats "${files[@]}"
 		;;
 	torture)
-		run_unit 'faults_.*|damage'
+		run_unit 'faults_.*|damage|folder_swap_script'
 		run_bats tests/cli/95-faults.bats
 		;;
 	stack)
