@@ -14,7 +14,7 @@ const struct reference_exit reference_exits[] = {
 	{EXIT_PARTIAL,
 	 "Partial: a backup in which a store failed and another is good, or a restore without a store that does not run."},
 	{EXIT_LOCKED, "Another run is at work in the same backup folder."},
-	{EXIT_DAMAGED, "The backup is damaged, or verify could not read it. Nothing was changed."},
+	{EXIT_DAMAGED, "The backup is damaged. Nothing was changed. From verify also: it could not be read."},
 	{EXIT_INTERRUPTED, "Interrupted by Ctrl-C or a signal, or a question was not answered with yes."},
 	{0, NULL},
 };
