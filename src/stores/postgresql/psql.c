@@ -200,7 +200,7 @@ enum status psql_query(struct postgresql *server, const char *database, const ch
 					   struct error *error)
 {
 	CLEANUP(variables_free) struct variables variables = {0};
-	CLEANUP(buffer_free) struct buffer asked = BUFFER_INIT(strlen(sql) + ECHO_SIZE);
+	CLEANUP(buffer_free) struct buffer asked = BUFFER_INIT(strlen(sql) + ECHO_SIZE + 2);
 	CLEANUP(buffer_free) struct buffer unwanted = BUFFER_INIT(PSQL_ROWS_LIMIT);
 	CLEANUP(cleanup_source) struct source *input = NULL;
 	CLEANUP(cleanup_sink) struct sink *output = NULL;
@@ -216,6 +216,9 @@ enum status psql_query(struct postgresql *server, const char *database, const ch
 	const struct end_mark mark = end_mark(secret, 1);
 	if (status == STATUS_OK) {
 		status = buffer_append_text(&asked, sql, error);
+	}
+	if (status == STATUS_OK) { /* psql would do a last statement without its semicolon behind the mark */
+		status = buffer_append_text(&asked, "\n;", error);
 	}
 	if (status == STATUS_OK) {
 		status = buffer_append_text(&asked, mark.echo, error);
