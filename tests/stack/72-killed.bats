@@ -63,8 +63,16 @@ find_guardian() { # sets $guardian: the one child of the program
 
 # Neo4j is paused last and for good; ChromaDB may be thawed again to wait until it is at rest.
 hold_in_window() { # SERVICE [ARGUMENT..]: the program is stopped while that service is paused
-	start_program create --volume-access api "${@:2}"
-	hold_when is_paused "$1"
+	local try
+	for try in 1 2 3; do
+		start_program create --volume-access api "${@:2}"
+		hold_when is_paused "$1"
+		! pgrep --parent "$running" >/dev/null || break
+		# Held while it reads through the engine, which says nothing of a container then, until the guardian has thawed and left.
+		let_go
+		wait "$running" || true
+		running=''
+	done
 	find_guardian
 }
 
