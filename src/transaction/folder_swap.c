@@ -4,6 +4,7 @@
 #include "base/test_switch.h"
 #include "pipeline/file.h"
 #include "pipeline/tar.h"
+#include "transaction/folder_swap_script.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -11,7 +12,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define OWN_FOLDER TAR_OWN_PREFIX "restore"
+#define OWN_FOLDER FOLDER_SWAP_OWN_FOLDER
 
 enum { SCRIPT_OUTPUT_LIMIT = 4096 };
 
@@ -333,135 +334,10 @@ static enum status direct_stage(const struct folder_swap *swap, struct source *t
 /* --- in a throwaway container ----------------------------------------------------------------------------------------
  */
 
-/*
- * The same steps for a shell: $1 the step, $2 the data folder, then the names to be replaced (none: all). The three
- * patterns match all names but "." and ".."; a pattern that matches nothing stands for itself and is not there.
- *
- * A pattern whose folder cannot be read, and a `[ -e` that fails, look as if there were nothing. So neither decides
- * what may be removed: `ls` does, whose failure stops the script; what was to be moved is looked for once more before
- * the next state is written; and what may only be removed if it is empty is left to rmdir.
- */
-/* clang-format off */
-static const char swap_script[] =
-	"set -e\n"
-	"step=$1; cd \"$2\"; shift 2; own=" OWN_FOLDER "\n"
-	"line='\n'\n"
-	"fail() { echo \"$1\"; exit 1; }\n"
-	"state() { printf %s \"$1\" >$own/state.new; sync; mv -f $own/state.new $own/state; sync; now=$1; }\n"
-	"there() { [ -e \"$1\" ] || [ -L \"$1\" ]; }\n"
-	/* Each as a command of its own: a failure within the arguments of another does not stop the script. */
-	"like() {\n"
-	"  owner=$(stat -c %u:%g $1)\n"
-	"  mode=$(stat -c %a $1)\n"
-	"  chown \"$owner\" $2; chmod \"00$mode\" $2\n"
-	"}\n"
-	/* list FOLDER [NAME]: sets $names; a list without NAME, which is there, is not believed (busybox's ls can fail so). */
-	"list() {\n"
-	"  names=$(ls -1A \"$1\")\n"
-	"  if [ -n \"$2\" ]; then listed \"$2\" || fail \"cannot list $1\"; fi\n"
-	"}\n"
-	/* listed NAME: only for ordinary names, others may be written otherwise */
-	"listed() { case \"$line$names$line\" in *\"$line$1$line\"*) return 0;; esac; return 1; }\n"
-	/* Sets $now to the state, "" if there is none, and $has_own and $has_old. */
-	"look() {\n"
-	"  now=; has_own=; has_old=; names=\n"
-	"  list .\n"
-	"  if listed $own; then has_own=yes; list $own; else names=; fi\n"
-	"  if listed old; then has_old=yes; fi\n"
-	"  if listed state; then now=$(cat $own/state)\n"
-	"  elif cat $own/state >/dev/null 2>&1; then fail \"cannot list $own\"; fi\n"
-	"}\n"
-	/* move NAME FROM TO [ASIDE]; -n: what was not seen to be there is not overwritten */
-	"move() {\n"
-	"  if there \"$3/$1\"; then\n"
-	"    if [ -z \"$4\" ]; then fail \"cannot move $2/$1 to $3: it exists\"; fi\n"
-	"    move \"$1\" \"$3\" \"$4\" ''\n"
-	"  fi\n"
-	"  mv -n \"$2/$1\" \"$3/\"\n"
-	"}\n"
-	/* move_all FROM TO [ASIDE]: the caller makes sure that nothing was left */
-	"move_all() {\n"
-	"  for f in \"$1\"/* \"$1\"/.[!.]* \"$1\"/..?*; do\n"
-	"    n=${f##*/}\n"
-	"    case $n in " TAR_OWN_PREFIX "*) continue;; esac\n"
-	"    if there \"$f\"; then move \"$n\" \"$1\" \"$2\" \"$3\"; fi\n"
-	"  done\n"
-	"}\n"
-	/* moved_out [NAME...]: nothing of that may be left in the data folder; in a subshell, for its IFS */
-	"moved_out() (\n"
-	"  list . $own\n"
-	"  for n; do\n"
-	"    if listed \"$n\" || there \"./$n\"; then fail \"cannot move $n\"; fi\n"
-	"  done\n"
-	"  if [ $# -gt 0 ]; then exit 0; fi\n"
-	"  set -f; IFS=$line\n"
-	"  for n in $names; do\n"
-	"    case $n in " TAR_OWN_PREFIX "*) ;; *) fail \"cannot move $n\";; esac\n"
-	"  done\n"
-	")\n"
-	/* move_chosen TO [NAME...]: from the data folder */
-	"move_chosen() {\n"
-	"  to=$1; shift\n"
-	"  list . $own\n"
-	"  if [ $# -eq 0 ]; then move_all . $to ''; fi\n"
-	"  for n; do if listed \"$n\" || there \"./$n\"; then move \"$n\" . $to ''; fi; done\n"
-	"  moved_out \"$@\"\n"
-	"}\n"
-	/* Removes our folder, in which `old` is empty or gone. If it is not, then the state is true still. */
-	"put_back() { if [ -n \"$now\" ]; then state \"$now\"; fi; exit 1; }\n"
-	"remove_own() {\n"
-	"  if [ -z \"$now\" ] && [ -n \"$has_old\" ]; then rmdir $own/old; fi\n"
-	"  rm -rf $own/new $own/aside $own/state.new\n"
-	"  rm -f $own/state; sync\n"
-	"  if [ \"$now\" = out ]; then rmdir $own/old || put_back; now=; fi\n"
-	"  rmdir $own || put_back\n"
-	"}\n"
-	"case $step in\n"
-	"state)\n"
-	"  look\n"
-	"  if [ -z \"$now\" ] && [ -n \"$has_old\" ]; then\n"
-	"    list $own/old\n"
-	"    if [ -n \"$names\" ]; then now=lost; fi\n"
-	"  fi\n"
-	"  echo \"state=$now.\";;\n"
-	"remove)\n"
-	"  look\n"
-	"  case $now in\n"
-	"  '') ;;\n"
-	"  done) rm -rf $own/new $own/old;;\n"
-	"  *) fail \"the old data is needed still (state $now)\";;\n"
-	"  esac\n"
-	"  if [ -n \"$has_own\" ]; then remove_own; fi;;\n"
-	"apply)\n"
-	"  mkdir $own/old; like . $own/old\n"
-	"  state out; move_chosen $own/old \"$@\"\n"
-	"  state in; move_all $own/new . ''\n"
-	"  if [ $# -eq 0 ]; then like $own/new .; fi\n"
-	"  rmdir $own/new\n"
-	"  state done;;\n"
-	"rollback)\n"
-	"  look\n"
-	"  if [ -z \"$has_own\" ]; then exit 0; fi\n"
-	"  if [ -z \"$now\" ]; then remove_own; exit 0; fi\n"
-	"  case $now in in|out|done) ;; *) fail \"the state $now is not known\";; esac\n"
-	"  if [ -z \"$has_old\" ]; then\n"
-	"    if [ \"$now\" = done ]; then remove_own; exit 0; fi\n"
-	"    fail \"the old data is not there\"\n"
-	"  fi\n"
-	"  rm -rf $own/aside; mkdir $own/aside\n"
-	"  if [ \"$now\" = done ]; then state in; fi\n"
-	"  if [ \"$now\" = in ]; then move_chosen $own/aside \"$@\"; state out; fi\n"
-	"  move_all $own/old . $own/aside; like $own/old .\n"
-	"  list $own/old\n"
-	"  if [ -n \"$names\" ]; then fail \"cannot move all of $own/old back\"; fi\n"
-	"  remove_own;;\n"
-	"esac\n";
-/* clang-format on */
-
 static enum status run_script(const struct folder_swap *swap, const char *step, char **ret_output, struct error *error)
 {
 	enum { NAMES_LIMIT = 16 };
-	const char *arguments[NAMES_LIMIT + 8] = {"sh", "-c", swap_script, "whisperbackup", step, swap->path};
+	const char *arguments[NAMES_LIMIT + 8] = {"sh", "-c", folder_swap_script, "whisperbackup", step, swap->path};
 	for (size_t i = 0; swap->names != NULL && swap->names[i] != NULL && i < NAMES_LIMIT; i++) {
 		arguments[6 + i] = swap->names[i];
 	}
