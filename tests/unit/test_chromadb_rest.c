@@ -13,11 +13,13 @@ static const char *const bins[] = {"header.bin", "data_level0.bin", "length.bin"
 
 enum { LONG_AGO = 3600, NOW = 1790000000 };
 
+static time_t passed; /* seconds, as the clock of the machine counts them; the date stands still */
+
 /* Time stands still, so that it does not matter how slowly this runs. */
 int clock_gettime(clockid_t clock, struct timespec *ret_time)
 {
-	if (clock == CLOCK_REALTIME) {
-		*ret_time = (struct timespec){.tv_sec = NOW};
+	if (clock == CLOCK_REALTIME || clock == CLOCK_MONOTONIC) {
+		*ret_time = (struct timespec){.tv_sec = clock == CLOCK_REALTIME ? NOW : passed};
 		return 0;
 	}
 	return (int)syscall(SYS_clock_gettime, clock, ret_time);
@@ -50,12 +52,31 @@ static void make_segment(const char *folder, time_t age, const char *pickle)
 	}
 }
 
-static bool is_at_rest(const char *folder)
+static bool is_still_at_rest(struct chromadb_rest *rest, const char *folder)
 {
 	struct error error;
 	bool at_rest = false;
-	assert_ok(chromadb_rest_in_folder(folder, &at_rest, &error), &error);
+	assert_ok(chromadb_rest_in_folder(rest, folder, &at_rest, &error), &error);
 	return at_rest;
+}
+
+/* As one look sees it. */
+static bool is_at_rest(const char *folder)
+{
+	struct chromadb_rest rest = CHROMADB_REST_INIT;
+	bool at_rest = is_still_at_rest(&rest, folder);
+	buffer_free(&rest.young);
+	return at_rest;
+}
+
+static enum status look(const char *folder, struct error *error)
+{
+	struct chromadb_rest rest = CHROMADB_REST_INIT;
+	bool at_rest = true;
+	enum status status = chromadb_rest_in_folder(&rest, folder, &at_rest, error);
+	assert_false(at_rest);
+	buffer_free(&rest.young);
+	return status;
 }
 
 static void an_empty_folder_is_at_rest(void **state)
@@ -183,6 +204,77 @@ static void a_rewrite_after_the_clock_was_set_back_is_not_hidden_by_an_older_pic
 	assert_false(is_at_rest(*state));
 }
 
+/* --- one look after the other ------------------------------------------------------------------------------------- */
+
+/* Once it has seemed young for as long as a file that has just been written does, and nobody has written to it. */
+static void assert_only_seems_young(const char *folder)
+{
+	struct chromadb_rest rest = CHROMADB_REST_INIT;
+	assert_false(is_still_at_rest(&rest, folder));
+	passed += CHROMADB_QUIET_SECONDS - 1;
+	assert_false(is_still_at_rest(&rest, folder));
+	passed++;
+	assert_true(is_still_at_rest(&rest, folder));
+	buffer_free(&rest.young);
+}
+
+/* The clock was set back by less than clocks may differ. */
+static void a_segment_that_only_seems_young_is_at_rest_after_a_while(void **state)
+{
+	make_segment(*state, -60, NULL);
+	assert_only_seems_young(*state);
+}
+
+static void one_beside_a_pickle_from_the_future_that_only_seems_young_is_at_rest_after_a_while(void **state)
+{
+	make_segment(*state, -60, ".");
+	make_older(in_segment(*state, CHROMADB_PICKLE), -LONG_AGO);
+	assert_only_seems_young(*state);
+}
+
+/* Each of two, for what one look keeps must be all of it. */
+static void a_segment_that_is_written_to_meanwhile_is_not_at_rest(void **state)
+{
+	static const char *const written[] = {"header.bin", "link_lists.bin"};
+	for (size_t i = 0; i < 2; i++) {
+		struct chromadb_rest rest = CHROMADB_REST_INIT;
+		make_segment(*state, -60, NULL);
+		assert_false(is_still_at_rest(&rest, *state));
+		passed += CHROMADB_QUIET_SECONDS;
+		make_older(in_segment(*state, written[i]), 0);
+		assert_false(is_still_at_rest(&rest, *state));
+		passed += CHROMADB_QUIET_SECONDS;
+		assert_true(is_still_at_rest(&rest, *state));
+		buffer_free(&rest.young);
+		shell_ok("rm -r '%s/" SEGMENT "'", (char *)*state);
+	}
+}
+
+/* However long nobody writes to it. */
+static void a_segment_that_is_torn_is_never_at_rest(void **state)
+{
+	struct chromadb_rest rest = CHROMADB_REST_INIT;
+	make_segment(*state, -60, ".");
+	make_older(in_segment(*state, CHROMADB_PICKLE), -59);
+	for (int i = 0; i < 3; i++) {
+		assert_false(is_still_at_rest(&rest, *state));
+		passed += CHROMADB_QUIET_SECONDS;
+	}
+	buffer_free(&rest.young);
+}
+
+/* A look that has ended at a torn one has not seen all of them. */
+static void what_a_torn_segment_has_hidden_is_not_taken_for_seen(void **state)
+{
+	struct chromadb_rest rest = CHROMADB_REST_INIT;
+	make_segment(*state, -60, "cut");
+	assert_false(is_still_at_rest(&rest, *state));
+	passed += CHROMADB_QUIET_SECONDS;
+	assert_int_equal(unlink(in_segment(*state, CHROMADB_PICKLE)), 0);
+	assert_false(is_still_at_rest(&rest, *state));
+	buffer_free(&rest.young);
+}
+
 static void each_missing_file_beside_a_pickle_is_not_at_rest(void **state)
 {
 	make_segment(*state, LONG_AGO, "\x80\x04}.");
@@ -238,19 +330,17 @@ static void a_symbolic_link_to_nothing_is_no_segment(void **state)
 static void a_folder_that_is_not_there_is_a_failure(void **state)
 {
 	struct error error;
-	bool at_rest = false;
-	assert_status(STATUS_FAILED, chromadb_rest_in_folder(at(*state, "nothing"), &at_rest, &error), &error);
+	assert_status(STATUS_FAILED, look(at(*state, "nothing"), &error), &error);
 }
 
 /* Who is in the container must not lead us elsewhere. */
 static void a_pickle_that_is_a_symbolic_link_is_a_failure(void **state)
 {
 	struct error error;
-	bool at_rest = false;
 	make_segment(*state, LONG_AGO, NULL);
 	write_file(at(*state, "elsewhere"), ".");
 	assert_int_equal(symlink("../elsewhere", in_segment(*state, CHROMADB_PICKLE)), 0);
-	assert_status(STATUS_FAILED, chromadb_rest_in_folder(*state, &at_rest, &error), &error);
+	assert_status(STATUS_FAILED, look(*state, &error), &error);
 	assert_string_equal(error.message, "cannot read a index_metadata.pickle: Too many levels of symbolic links");
 }
 
@@ -266,8 +356,7 @@ static void a_segment_that_cannot_be_opened_is_a_failure(void **state)
 	const struct rlimit one_more = {.rlim_cur = (rlim_t)free_one + 1, .rlim_max = before.rlim_max};
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &one_more), 0);
 	struct error error;
-	bool at_rest = false;
-	enum status status = chromadb_rest_in_folder(*state, &at_rest, &error);
+	enum status status = look(*state, &error);
 	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
 	assert_status(STATUS_FAILED, status, &error);
 	assert_string_equal(error.message, message);
@@ -292,6 +381,11 @@ int main(void)
 		scratch_test(a_file_newer_than_a_pickle_from_the_future_is_not_at_rest),
 		scratch_test(a_segment_that_was_written_before_the_clock_was_set_back_is_at_rest),
 		scratch_test(a_rewrite_after_the_clock_was_set_back_is_not_hidden_by_an_older_pickle),
+		scratch_test(a_segment_that_only_seems_young_is_at_rest_after_a_while),
+		scratch_test(one_beside_a_pickle_from_the_future_that_only_seems_young_is_at_rest_after_a_while),
+		scratch_test(a_segment_that_is_written_to_meanwhile_is_not_at_rest),
+		scratch_test(a_segment_that_is_torn_is_never_at_rest),
+		scratch_test(what_a_torn_segment_has_hidden_is_not_taken_for_seen),
 		scratch_test(each_missing_file_beside_a_pickle_is_not_at_rest),
 		scratch_test(each_missing_file_without_a_pickle_is_not_at_rest),
 		scratch_test(one_segment_of_many_that_is_not_at_rest_is_enough),

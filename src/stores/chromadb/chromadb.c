@@ -28,8 +28,9 @@ enum {
 struct chromadb {
 	struct volume_store volume;
 	unsigned port;
-	char *host_folder;        /* the data folder on this machine; NULL if it cannot be reached from here */
-	struct buffer segments;   /* as of the last look, where it cannot */
+	char *host_folder;      /* the data folder on this machine; NULL if it cannot be reached from here */
+	struct buffer segments; /* as of the last look, where it cannot */
+	struct chromadb_rest rest;
 	struct folder_copy *copy; /* while a backup is made */
 	char *path;               /* of the artefact, then */
 };
@@ -216,10 +217,10 @@ static enum status chromadb_at_rest(struct store *store, bool *ret_at_rest, stru
 {
 	struct chromadb *self = (struct chromadb *)store;
 	if (self->host_folder != NULL) {
-		return chromadb_rest_in_folder(self->host_folder, ret_at_rest, error);
+		return chromadb_rest_in_folder(&self->rest, self->host_folder, ret_at_rest, error);
 	}
-	return chromadb_rest_in_container(self->volume.store.runtime, self->volume.store.container, &self->segments,
-									  ret_at_rest, error);
+	return chromadb_rest_in_container(&self->rest, self->volume.store.runtime, self->volume.store.container,
+									  &self->segments, ret_at_rest, error);
 }
 
 /*
@@ -251,6 +252,7 @@ static void chromadb_free(struct store *store)
 	volume_store_close(&self->volume);
 	folder_copy_free(self->copy);
 	buffer_free(&self->segments);
+	buffer_free(&self->rest.young);
 	free(self->host_folder);
 	free(self->path);
 	free(self);
@@ -267,6 +269,7 @@ static struct chromadb *make(struct runtime *runtime, const struct container *co
 	self->volume.stop_seconds = STOP_SECONDS;
 	self->volume.before_stop = wait_for_rest;
 	self->segments = (struct buffer)BUFFER_INIT(SEGMENTS_LIMIT);
+	self->rest = (struct chromadb_rest)CHROMADB_REST_INIT;
 	self->port = DEFAULT_PORT;
 	const char *port = container_environment(container, "CHROMA_PORT");
 	if (is_argument(container, "--port", &port) || port != NULL) {

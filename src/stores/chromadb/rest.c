@@ -1,5 +1,6 @@
 #include "stores/chromadb/rest.h"
 
+#include "base/clock.h"
 #include "base/files.h"
 #include "pipeline/tar.h"
 
@@ -23,28 +24,66 @@ static bool is_after(const struct timespec *left, const struct timespec *right)
 	return left->tv_sec != right->tv_sec ? left->tv_sec > right->tv_sec : left->tv_nsec > right->tv_nsec;
 }
 
+enum age { QUIET, YOUNG, TORN };
+
 /*
- * True if this time stamp of a *.bin shows no rewrite under way. `pickle` is that of the pickle; NULL: there is none.
- * After the clock was set back the pickle may lie in the future: what is older than it, but not of the future too, has
- * been written since, and what counts is how long ago. Without a pickle, what lies in the future by more than clocks
- * differ is from before that.
+ * What the time stamp of a *.bin tells. `pickle` is that of the pickle; NULL: there is none. After the clock was set
+ * back the pickle may lie in the future: what is older than it, but not of the future too, has been written since, and
+ * what counts is how long ago. Without a pickle, what lies in the future by more than clocks differ is from before
+ * that.
  */
-static bool is_at_rest(const struct timespec *file, const struct timespec *pickle, const struct timespec *now)
+static enum age age_of(const struct timespec *file, const struct timespec *pickle, const struct timespec *now)
 {
 	struct timespec lately = {.tv_sec = now->tv_sec - CHROMADB_QUIET_SECONDS, .tv_nsec = now->tv_nsec};
 	struct timespec future = {.tv_sec = now->tv_sec + CHROMADB_FUTURE_SECONDS, .tv_nsec = now->tv_nsec};
-	if (pickle != NULL) {
-		bool written_since = is_after(pickle, &future) && !is_after(file, &future);
-		return !is_after(file, pickle) && !(written_since && is_after(file, &lately));
+	if (pickle != NULL && is_after(file, pickle)) {
+		return TORN;
 	}
-	return !is_after(file, &lately) || is_after(file, &future);
+	if (pickle != NULL && !is_after(pickle, &future)) {
+		return QUIET;
+	}
+	return is_after(file, &lately) && !is_after(file, &future) ? YOUNG : QUIET;
+}
+
+/* One look at all segments. */
+struct look {
+	struct timespec now;
+	bool torn;           /* nothing further has to be looked at */
+	struct buffer young; /* struct timespec of each file that may just have been written */
+};
+
+static void look_begin(struct look *look, const struct chromadb_rest *rest)
+{
+	*look = (struct look){.young = {.limit = rest->young.limit}};
+	clock_gettime(CLOCK_REALTIME, &look->now);
+}
+
+static enum status look_at_file(struct look *look, const struct timespec *file, const struct timespec *pickle,
+								struct error *error)
+{
+	enum age age = age_of(file, pickle, &look->now);
+	look->torn = look->torn || age == TORN;
+	return age == YOUNG ? buffer_append(&look->young, file, sizeof *file, error) : STATUS_OK;
+}
+
+/* Young files that are still the same have not been written since: they only seem young. */
+static bool look_end(struct look *look, struct chromadb_rest *rest)
+{
+	bool same = look->young.length == rest->young.length &&
+				(rest->young.length == 0 || memcmp(look->young.data, rest->young.data, rest->young.length) == 0);
+	if (look->torn || !same) {
+		struct buffer before = rest->young;
+		rest->young = look->young;
+		look->young = before;
+		rest->since = clock_seconds();
+	}
+	return !look->torn && (rest->young.length == 0 || clock_seconds() - rest->since >= CHROMADB_QUIET_SECONDS);
 }
 
 /* One segment's folder, open as `segment`. A folder without a header.bin is no segment. */
-static enum status look_at_segment(int segment, bool *ret_at_rest, struct error *error)
+static enum status look_at_segment(struct look *look, int segment, struct error *error)
 {
 	struct stat file;
-	*ret_at_rest = true;
 	if (fstatat(segment, chromadb_segment_files[0], &file, 0) != 0 && errno == ENOENT) {
 		return STATUS_OK;
 	}
@@ -52,30 +91,34 @@ static enum status look_at_segment(int segment, bool *ret_at_rest, struct error 
 	if (fd < 0 && errno != ENOENT) {
 		return error_set_errno(error, "cannot read a " CHROMADB_PICKLE);
 	}
-	struct timespec now;
 	struct stat pickle;
-	clock_gettime(CLOCK_REALTIME, &now);
 	if (fd >= 0) {
 		char last = 0;
 		bool whole = fstat(fd, &pickle) == 0 && pickle.st_size > 0 && pread(fd, &last, 1, pickle.st_size - 1) == 1;
-		*ret_at_rest = whole && last == PICKLE_STOP;
+		look->torn = !whole || last != PICKLE_STOP;
 	}
-	for (size_t i = 0; *ret_at_rest && chromadb_segment_files[i] != NULL; i++) {
-		bool there = fstatat(segment, chromadb_segment_files[i], &file, 0) == 0;
-		*ret_at_rest = there && is_at_rest(&file.st_mtim, fd >= 0 ? &pickle.st_mtim : NULL, &now);
+	enum status status = STATUS_OK;
+	for (size_t i = 0; status == STATUS_OK && !look->torn && chromadb_segment_files[i] != NULL; i++) {
+		look->torn = fstatat(segment, chromadb_segment_files[i], &file, 0) != 0;
+		if (!look->torn) {
+			status = look_at_file(look, &file.st_mtim, fd >= 0 ? &pickle.st_mtim : NULL, error);
+		}
 	}
-	return STATUS_OK;
+	return status;
 }
 
-enum status chromadb_rest_in_folder(const char *folder, bool *ret_at_rest, struct error *error)
+enum status chromadb_rest_in_folder(struct chromadb_rest *rest, const char *folder, bool *ret_at_rest,
+									struct error *error)
 {
+	*ret_at_rest = false;
 	DIR *list = opendir(folder);
 	if (list == NULL) {
 		return error_set_errno(error, "cannot read the folder %s", folder);
 	}
-	*ret_at_rest = true;
+	struct look look;
+	look_begin(&look, rest);
 	enum status status = STATUS_OK;
-	while (status == STATUS_OK && *ret_at_rest) {
+	while (status == STATUS_OK && !look.torn) {
 		errno = 0;
 		const struct dirent *entry = readdir(list);
 		if (entry == NULL) {
@@ -88,12 +131,14 @@ enum status chromadb_rest_in_folder(const char *folder, bool *ret_at_rest, struc
 		CLEANUP(cleanup_close)
 		int segment = openat(dirfd(list), entry->d_name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		if (segment >= 0) {
-			status = look_at_segment(segment, ret_at_rest, error);
+			status = look_at_segment(&look, segment, error);
 		} else if (errno != ENOTDIR && errno != ELOOP && errno != ENOENT) {
 			status = error_set_errno(error, "cannot read %s/%s", folder, entry->d_name);
 		}
 	}
 	closedir(list);
+	*ret_at_rest = look_end(&look, rest) && status == STATUS_OK;
+	buffer_free(&look.young);
 	return status;
 }
 
@@ -165,52 +210,58 @@ static enum status last_byte(struct runtime *runtime, const struct container *co
 	return status;
 }
 
-static enum status look_in_container(struct runtime *runtime, const struct container *container, const char *segment,
-									 bool *ret_at_rest, struct error *error)
+static enum status look_in_container(struct look *look, struct runtime *runtime, const struct container *container,
+									 const char *segment, struct error *error)
 {
 	struct path_stat pickle;
 	struct path_stat attributes;
-	struct timespec now;
 	bool has_pickle = false;
 	CLEANUP(cleanup_free) char *path = NULL;
-	clock_gettime(CLOCK_REALTIME, &now);
 	enum status status = files_join(segment, CHROMADB_PICKLE, &path, error);
 	if (status == STATUS_OK) {
 		status = runtime_archive_stat(runtime, container, path, &pickle, error);
 	}
-	*ret_at_rest = true;
 	if (status == STATUS_OK) {
 		char last = 0;
 		has_pickle = true;
 		status = last_byte(runtime, container, path, &last, error);
-		*ret_at_rest = last == PICKLE_STOP;
-	} else if (status == STATUS_NOT_FOUND) {
-		status = STATUS_OK;
+		look->torn = last != PICKLE_STOP;
 	}
-	for (size_t i = 0; *ret_at_rest && status == STATUS_OK && chromadb_segment_files[i] != NULL; i++) {
+	status = status == STATUS_NOT_FOUND ? STATUS_OK : status;
+	for (size_t i = 0; status == STATUS_OK && !look->torn && chromadb_segment_files[i] != NULL; i++) {
 		CLEANUP(cleanup_free) char *file = NULL;
 		status = files_join(segment, chromadb_segment_files[i], &file, error);
 		if (status == STATUS_OK) {
 			status = runtime_archive_stat(runtime, container, file, &attributes, error);
 		}
-		*ret_at_rest = status == STATUS_OK && is_at_rest(&attributes.mtime, has_pickle ? &pickle.mtime : NULL, &now);
+		if (status == STATUS_OK) {
+			status = look_at_file(look, &attributes.mtime, has_pickle ? &pickle.mtime : NULL, error);
+		} else if (status == STATUS_NOT_FOUND) {
+			look->torn = true;
+			status = STATUS_OK;
+		}
 	}
-	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
+	return status;
 }
 
-enum status chromadb_rest_in_container(struct runtime *runtime, const struct container *container,
-									   const struct buffer *segments, bool *ret_at_rest, struct error *error)
+enum status chromadb_rest_in_container(struct chromadb_rest *rest, struct runtime *runtime,
+									   const struct container *container, const struct buffer *segments,
+									   bool *ret_at_rest, struct error *error)
 {
-	*ret_at_rest = true;
+	*ret_at_rest = false;
 	CLEANUP(cleanup_free) char *list = strdup(buffer_text(segments));
 	if (list == NULL) {
 		return error_memory(error);
 	}
-	char *rest = NULL;
+	struct look look;
+	look_begin(&look, rest);
+	char *next = NULL;
 	enum status status = STATUS_OK;
-	for (char *segment = strtok_r(list, "\n", &rest); status == STATUS_OK && *ret_at_rest && segment != NULL;
-		 segment = strtok_r(NULL, "\n", &rest)) {
-		status = look_in_container(runtime, container, segment, ret_at_rest, error);
+	for (char *segment = strtok_r(list, "\n", &next); status == STATUS_OK && !look.torn && segment != NULL;
+		 segment = strtok_r(NULL, "\n", &next)) {
+		status = look_in_container(&look, runtime, container, segment, error);
 	}
+	*ret_at_rest = look_end(&look, rest) && status == STATUS_OK;
+	buffer_free(&look.young);
 	return status;
 }
