@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 bool test_switch_leaves_out(const char *part)
 {
@@ -31,6 +32,9 @@ enum status test_switch_step(const char *step, struct error *error)
 	unsigned number = ++steps;
 	if (is_step("WHISPERBACKUP_TEST_KILL_AT", number)) {
 		(void)raise(SIGKILL);
+	}
+	if (is_step("WHISPERBACKUP_TEST_HOLD_AT", number)) {
+		(void)kill(getpid(), SIGSTOP);
 	}
 	return is_step("WHISPERBACKUP_TEST_FAIL_AT", number)
 			   ? error_set(error, STATUS_FAILED, "a test makes step %u fail (%s)", number, step)

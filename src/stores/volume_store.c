@@ -48,6 +48,12 @@ enum status volume_store_size(struct store *store, uint64_t *ret_bytes, struct e
 	return status;
 }
 
+/* What has read other data than is in place must not write it over that when it ends. */
+static const char *stop_signal(const struct volume_store *self)
+{
+	return self->astray ? "KILL" : self->stop_signal;
+}
+
 static enum status stop(struct volume_store *self, struct progress *progress, struct error *error)
 {
 	struct store *store = &self->store;
@@ -55,13 +61,13 @@ static enum status stop(struct volume_store *self, struct progress *progress, st
 	self->stopping = true;
 	/* A stop that we give up goes on without us, and would end what a rollback starts. */
 	interrupt_hold();
-	enum status status = runtime_stop(store->runtime, store->container, self->stop_signal, self->stop_seconds, error);
+	enum status status = runtime_stop(store->runtime, store->container, stop_signal(self), self->stop_seconds, error);
 	if (status != STATUS_OK && error->on_the_way) {
 		struct error ignored; /* it may have been stopped all the same */
 		if (self->before_stop != NULL && !folder_swap_applied(self->swap)) {
 			(void)!self->before_stop(self, &ignored);
 		}
-		status = runtime_stop(store->runtime, store->container, self->stop_signal, self->stop_seconds, error);
+		status = runtime_stop(store->runtime, store->container, stop_signal(self), self->stop_seconds, error);
 	}
 	interrupt_release();
 	if (status != STATUS_OK) {
@@ -139,6 +145,35 @@ static enum status start(struct volume_store *self, struct progress *progress, s
 	return status;
 }
 
+/* STATUS_CONFLICT: somebody else, or the engine, has started the server while its data was being exchanged. */
+static enum status expect_stopped(struct volume_store *self, struct error *error)
+{
+	const struct store *store = &self->store;
+	enum container_state state = CONTAINER_STOPPED;
+	enum container_health health = HEALTH_NONE;
+	enum status status = runtime_inspect(store->runtime, store->container, &state, &health, error);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	if (state != CONTAINER_STOPPED) {
+		(void)error_set(error, STATUS_CONFLICT,
+						"container %s was started by somebody else while its data was exchanged",
+						store->container->name);
+		return error_hint(error, "run the restore again when nothing else starts the containers");
+	}
+	self->astray = false;
+	return STATUS_OK;
+}
+
+/* The old data is in place again; who was started while it was not is ended, so that it is read from the beginning. */
+static enum status end_astray(struct volume_store *self, struct error *error)
+{
+	enum status status =
+		runtime_stop(self->store.runtime, self->store.container, stop_signal(self), self->stop_seconds, error);
+	self->astray = self->astray && status != STATUS_OK;
+	return status;
+}
+
 static enum status heal(struct volume_store *self, struct progress *progress, struct error *error)
 {
 	bool moved = false;
@@ -149,7 +184,11 @@ static enum status heal(struct volume_store *self, struct progress *progress, st
 	progress_warn(progress, "a restore of %s that was killed is undone first", self->store.ops->title);
 	status = stop(self, progress, error);
 	if (status == STATUS_OK) {
+		self->astray = true;
 		status = folder_swap_heal(self->swap, true, &moved, error);
+	}
+	if (status == STATUS_OK) {
+		status = end_astray(self, error);
 	}
 	return status == STATUS_OK ? start(self, progress, error) : status;
 }
@@ -177,7 +216,14 @@ enum status volume_store_swap(struct store *store, struct progress *progress, st
 	}
 	if (status == STATUS_OK) {
 		progress_step(progress, "swapping", 0);
+		self->astray = true;
 		status = folder_swap_apply(self->swap, error);
+	}
+	struct error failure;
+	if (self->astray && expect_stopped(self, &failure) != STATUS_OK &&
+		(status == STATUS_OK || failure.status == STATUS_CONFLICT)) {
+		*error = failure; /* says more */
+		status = error->status;
 	}
 	return status == STATUS_OK ? start(self, progress, error) : status;
 }
@@ -216,7 +262,11 @@ enum status volume_store_rollback(struct store *store, struct progress *progress
 			status = stop(self, progress, error);
 		}
 		if (status == STATUS_OK) {
+			self->astray = self->astray || folder_swap_applied(self->swap);
 			status = folder_swap_rollback(self->swap, error);
+		}
+		if (status == STATUS_OK && self->astray) {
+			status = end_astray(self, error);
 		}
 		if (status == STATUS_OK) {
 			folder_swap_free(MOVE(self->swap));
@@ -319,6 +369,7 @@ enum status volume_store_resume(struct volume_store *self, bool swapping, struct
 	}
 	self->stopped = state == CONTAINER_STOPPED;
 	self->stopping = swapping && !self->stopped;
+	self->astray = self->half;
 	return status;
 }
 

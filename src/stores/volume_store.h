@@ -19,6 +19,7 @@ struct volume_store {
 	bool stopped;             /* by us, and not known to be up again */
 	bool half;                /* resumed where some of the data is in place and some is not */
 	bool stopping;            /* a stop may be under way */
+	bool astray;              /* a server that runs may have read other data than is in place */
 };
 
 /* `tar` is owned from then on; what stands in it under `path_in_archive` becomes the folder's content. */

@@ -163,6 +163,73 @@ try_restore() { # STORES VARIABLE=NUMBER..: sets $result and $errors
 	assert_whole "$before"
 }
 
+# An engine or a person that starts what has been stopped, with whatever is in its folder: the data of before, nothing, or
+# the data of the backup.
+@test "killed at each step, and the services are started before anybody recovers: undone, or finished, all the same" {
+	local step before started=0
+	for ((step = 2; step <= most_steps; step += stride)); do
+		where_it_is
+		before=$here
+		try_restore "$stores" WHISPERBACKUP_TEST_KILL_AT=$step
+		if [[ $result -eq 0 ]]; then break; fi
+		[[ $result -eq 137 ]] || fail "step $step: exit status $result" "$errors"
+		if container_is redis exited || container_is chromadb exited; then
+			started=$((started + 1))
+		fi
+		docker start "$(container redis)" "$(container chromadb)" >/dev/null
+		wait_until has_written_its_files
+		program 0 recover
+		assert_sound
+		where_it_is
+		[[ $here == "$before" ]] || assert_contains "$errors" 'all was in place, so it is finished now'
+	done
+	((step <= most_steps && started >= 2)) || fail "a service was stopped $started times"
+	where_it_is
+	assert_whole "$here"
+}
+
+# Of Redis and ChromaDB: 4 to 7 are stopped, out, in, done of the one, 9 to 12 those of the other.
+@test "held at each step while somebody starts the services: as before, or restored" {
+	local step before started=0
+	where_it_is
+	before=$here
+	for ((step = 4; step <= 12; step += stride)); do
+		WHISPERBACKUP_TEST_HOLD_AT=$step start_program restore "$there" --only redis,chromadb --yes --no-safety-backup
+		until reached is_held; do sleep 0.1; done
+		it_runs || fail "it has not come to step $step" "$(cat "$BATS_TEST_TMPDIR/err")"
+		if container_is redis exited || container_is chromadb exited; then
+			started=$((started + 1))
+		fi
+		docker start "$(container redis)" "$(container chromadb)" >/dev/null
+		wait_until has_written_its_files
+		let_go
+		result=0
+		wait "$running" || result=$?
+		running=''
+		errors=$(cat "$BATS_TEST_TMPDIR/err")
+		if [[ $result -eq 1 ]]; then
+			assert_contains "$errors" 'was started by somebody else while its data was exchanged'
+			assert_contains "$errors" 'everything is as it was before'
+		else
+			[[ $result -eq 0 ]] || fail "step $step: exit status $result" "$errors"
+			program 0 restore "$before" --only redis,chromadb --yes --no-safety-backup
+		fi
+		assert_sound
+		where_it_is
+		assert_equal "$here" "$before"
+	done
+	((started >= 2)) || fail "a service was stopped at $started steps"
+	assert_whole "$before"
+}
+
+is_held() {
+	[[ $(ps -o stat= -p "$running") == T* ]]
+}
+
+has_written_its_files() {
+	redis_run SAVE >/dev/null && chroma_get >/dev/null
+}
+
 @test "create and restore recover by themselves" {
 	local before
 	where_it_is

@@ -14,9 +14,13 @@
 
 static enum status stop_answer;  /* of the next stop alone */
 static bool stop_on_the_way;     /* nothing was heard of it */
+static enum status look_answer;  /* of the next look at the container alone */
 static enum status ready_answer; /* of the next look alone ... */
 static bool ready_stays;         /* ... or of all that come */
-static char calls[64];           /* "r" was brought to rest, "-" stopped, "+" started, in this order */
+static char calls[64];           /* "r" was brought to rest, "-" stopped, "x" killed, "+" started, in this order */
+static bool runs;                /* the container */
+static int starts_after;         /* so many stops somebody else starts it; 0: never */
+static int fails_after;          /* so many stops one fails; 0: none */
 
 static void note(char what)
 {
@@ -38,11 +42,12 @@ static enum status stop_it(struct runtime *self, const struct container *in, con
 {
 	(void)self;
 	(void)in;
-	(void)signal;
 	(void)seconds;
-	note('-');
+	note(signal != NULL && strcmp(signal, "KILL") == 0 ? 'x' : '-');
 	enum status status = once(&stop_answer, error);
+	stop_answer = fails_after > 0 && --fails_after == 0 ? STATUS_UNAVAILABLE : STATUS_OK;
 	error->on_the_way = status != STATUS_OK && stop_on_the_way;
+	runs = status != STATUS_OK || (starts_after > 0 && --starts_after == 0);
 	return status;
 }
 
@@ -52,6 +57,7 @@ static enum status start_it(struct runtime *self, const struct container *in, st
 	(void)in;
 	(void)error;
 	note('+');
+	runs = true;
 	return STATUS_OK;
 }
 
@@ -60,10 +66,9 @@ static enum status look(struct runtime *self, const struct container *in, enum c
 {
 	(void)self;
 	(void)in;
-	(void)error;
-	*ret_state = CONTAINER_RUNNING;
+	*ret_state = runs ? CONTAINER_RUNNING : CONTAINER_STOPPED;
 	*ret_health = HEALTH_NONE;
-	return STATUS_OK;
+	return once(&look_answer, error);
 }
 
 static enum status is_ready(struct store *store, struct error *error)
@@ -93,8 +98,10 @@ static struct volume_store store_in_folder(const char *folder)
 	runtime.ops = &engine_ops;
 	snprintf(volume, sizeof volume, "%s", folder);
 	calls[0] = '\0';
-	stop_answer = ready_answer = STATUS_OK;
+	stop_answer = look_answer = ready_answer = STATUS_OK;
 	stop_on_the_way = ready_stays = false;
+	runs = true;
+	starts_after = fails_after = 0;
 	struct volume_store self = {.store = {.ops = &store_ops, .runtime = &runtime, .container = &container},
 								.before_stop = rest};
 	strcpy(self.store.data_folder, destination);
@@ -189,8 +196,6 @@ static void a_server_that_never_answers_on_the_restored_data_is_given_up(void **
 	volume_store_close(&self);
 }
 
-/* --- after a restore that was killed ------------------------------------------------------------------------------ */
-
 /* The folder "newest" with a file "a" that says "newest". */
 static struct source *newest(const char *folder)
 {
@@ -211,17 +216,151 @@ static struct volume_store half_restored(void **state)
 	return self;
 }
 
+/* --- who is started by somebody else while the data is exchanged ---------------------------------------------------
+ */
+
+/* With "old" in its folder and "newest" staged. */
+static struct volume_store staged(void **state)
+{
+	struct error error;
+	const char *folder = at(*state, "data");
+	if (geteuid() != 0) {
+		skip();
+	}
+	make_folder(folder);
+	write_file(at(folder, "a"), "old");
+	struct volume_store self = store_in_folder(folder);
+	self.before_stop = NULL;
+	assert_ok(volume_store_stage(&self, newest(*state), "newest", NULL, &error), &error);
+	return self;
+}
+
+static void assert_old(void)
+{
+	assert_file_is(at(volume, "a"), "old");
+	assert_false(exists(at(volume, ".whisperbackup-restore")));
+}
+
+static void nobody_else_starts_it(void **state)
+{
+	struct error error;
+	struct volume_store self = staged(state);
+	assert_ok(volume_store_swap(&self.store, NULL, &error), &error);
+	assert_string_equal(calls, "-+");
+	assert_file_is(at(volume, "a"), "newest");
+	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
+	assert_string_equal(calls, "-+-x+");
+	assert_old();
+	volume_store_close(&self);
+}
+
+/* It may have read what was there before, and would go on with that. */
+static void one_that_was_started_meanwhile_holds_nothing_of_the_backup(void **state)
+{
+	struct error error;
+	struct volume_store self = staged(state);
+	starts_after = 1;
+	assert_status(STATUS_CONFLICT, volume_store_swap(&self.store, NULL, &error), &error);
+	assert_string_equal(error.message, "container  was started by somebody else while its data was exchanged");
+	assert_string_equal(error.hint, "run the restore again when nothing else starts the containers");
+	assert_string_equal(calls, "-");
+	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
+	assert_string_equal(calls, "-xx+");
+	assert_old();
+	volume_store_close(&self);
+}
+
+/* That is why the data could not be exchanged. */
+static void one_that_was_started_and_is_in_the_way_is_told(void **state)
+{
+	struct error error;
+	struct volume_store self = staged(state);
+	shell_ok("rm -r '%s/.whisperbackup-restore/new'", volume);
+	starts_after = 1;
+	assert_status(STATUS_CONFLICT, volume_store_swap(&self.store, NULL, &error), &error);
+	assert_string_equal(error.message, "container  was started by somebody else while its data was exchanged");
+	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
+	assert_old();
+	volume_store_close(&self);
+}
+
+static void one_that_was_not_started_is_not_blamed(void **state)
+{
+	struct error error;
+	struct volume_store self = staged(state);
+	shell_ok("rm -r '%s/.whisperbackup-restore/new'", volume);
+	assert_status(STATUS_FAILED, volume_store_swap(&self.store, NULL, &error), &error);
+	assert_null(strstr(error.message, "somebody else"));
+	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
+	assert_old();
+	volume_store_close(&self);
+}
+
+static void whether_it_was_started_meanwhile_has_to_be_known(void **state)
+{
+	struct error error;
+	struct volume_store self = staged(state);
+	look_answer = STATUS_UNAVAILABLE;
+	assert_status(STATUS_UNAVAILABLE, volume_store_swap(&self.store, NULL, &error), &error);
+	assert_string_equal(calls, "-");
+	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
+	assert_string_equal(calls, "-xx+");
+	assert_old();
+	volume_store_close(&self);
+}
+
+/* It must not write over the old data when it ends; nor when that fails at first. */
+static void one_that_was_started_while_it_was_rolled_back_gets_no_time_to_write(void **state)
+{
+	struct error error;
+	struct volume_store self = staged(state);
+	assert_ok(volume_store_swap(&self.store, NULL, &error), &error);
+	starts_after = 1;
+	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
+	assert_string_equal(calls, "-+-x+");
+	assert_old();
+	volume_store_close(&self);
+}
+
+static void one_that_was_started_while_it_was_rolled_back_is_ended_again_if_that_fails(void **state)
+{
+	struct error error;
+	struct volume_store self = staged(state);
+	assert_ok(volume_store_swap(&self.store, NULL, &error), &error);
+	fails_after = 1;
+	assert_status(STATUS_UNAVAILABLE, volume_store_rollback(&self.store, NULL, &error), &error);
+	assert_string_equal(calls, "-+-x");
+	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
+	assert_string_equal(calls, "-+-xxx+");
+	assert_old();
+	volume_store_close(&self);
+}
+
+static void one_of_a_half_made_restore_gets_no_time_to_write(void **state)
+{
+	struct error error;
+	struct volume_store self = half_restored(state);
+	folder_swap_free(MOVE(self.swap));
+	assert_ok(volume_store_resume(&self, true, &error), &error);
+	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
+	assert_string_equal(calls, "xx+");
+	assert_whole(volume);
+	volume_store_close(&self);
+}
+
+/* --- after a restore that was killed ------------------------------------------------------------------------------ */
+
 static void a_restore_that_was_killed_is_undone_before_the_next_one_is_staged(void **state)
 {
 	struct error error;
 	struct volume_store self = half_restored(state);
 	assert_ok(volume_store_stage(&self, newest(*state), "newest", &progress_kept, &error), &error);
 	assert_string_equal(progress_warned, "a restore of Store that was killed is undone first");
-	assert_string_equal(calls, "-+");
+	assert_string_equal(calls, "-x+");
 	assert_whole(volume);
 	assert_file_is(at(volume, ".whisperbackup-restore/new/a"), "newest");
 	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
-	assert_string_equal(calls, "-+");
+	assert_string_equal(calls, "-x+");
 	assert_whole(volume);
 	assert_false(exists(at(volume, ".whisperbackup-restore")));
 	volume_store_close(&self);
@@ -327,6 +466,14 @@ int main(void)
 		scratch_test(a_rollback_that_goes_on_starts_again_what_is_not_known_to_be_up),
 		scratch_test(a_rollback_that_has_been_done_touches_nothing),
 		scratch_test(a_server_that_never_answers_on_the_restored_data_is_given_up),
+		scratch_test(nobody_else_starts_it),
+		scratch_test(one_that_was_started_meanwhile_holds_nothing_of_the_backup),
+		scratch_test(one_that_was_started_and_is_in_the_way_is_told),
+		scratch_test(one_that_was_not_started_is_not_blamed),
+		scratch_test(whether_it_was_started_meanwhile_has_to_be_known),
+		scratch_test(one_that_was_started_while_it_was_rolled_back_gets_no_time_to_write),
+		scratch_test(one_that_was_started_while_it_was_rolled_back_is_ended_again_if_that_fails),
+		scratch_test(one_of_a_half_made_restore_gets_no_time_to_write),
 		scratch_test(a_restore_that_was_killed_is_undone_before_the_next_one_is_staged),
 		scratch_test(a_restore_that_was_killed_stays_if_its_server_cannot_be_stopped),
 		scratch_test(old_data_is_kept_where_the_new_data_is_not_in_place),
