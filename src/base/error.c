@@ -27,25 +27,41 @@ enum status error_set(struct error *error, enum status status, const char *forma
 	return status;
 }
 
-enum status error_set_errno(struct error *error, const char *format, ...)
+PRINTF_LIKE(3, 0)
+static void fill_errno(struct error *error, int number, const char *format, va_list arguments)
 {
-	int number = errno;
-	va_list arguments;
-	va_start(arguments, format);
 	bool full = number == ENOSPC || number == EDQUOT;
 	enum status status = full               ? STATUS_NO_SPACE
 						 : number == EINTR  ? STATUS_INTERRUPTED
 						 : number == ENOMEM ? STATUS_NO_MEMORY
 											: STATUS_FAILED;
 	fill(error, status, format, arguments);
-	va_end(arguments);
 	size_t length = strlen(error->message);
 	snprintf(error->message + length, sizeof error->message - length, ": %s", strerror(number));
 	if (full) {
 		(void)error_hint(error, "free some space on that disk (./bot.sh backup cleanup DAYS removes old backups), or "
 								"set BACKUP_DIR to a folder on a larger one");
 	}
+}
+
+enum status error_set_errno(struct error *error, const char *format, ...)
+{
+	int number = errno;
+	va_list arguments;
+	va_start(arguments, format);
+	fill_errno(error, number, format, arguments);
+	va_end(arguments);
 	return error->status;
+}
+
+enum status error_set_unread(struct error *error, const char *format, ...)
+{
+	int number = errno;
+	va_list arguments;
+	va_start(arguments, format);
+	fill_errno(error, number, format, arguments);
+	va_end(arguments);
+	return number == ENOENT ? error->status = STATUS_NOT_FOUND : error_blameless(error);
 }
 
 enum status error_hint(struct error *error, const char *format, ...)

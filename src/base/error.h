@@ -48,6 +48,10 @@ enum status error_set(struct error *error, enum status status, const char *forma
  * STATUS_NO_MEMORY if it is ENOMEM, and STATUS_NO_SPACE with a hint if it is ENOSPC or EDQUOT. */
 enum status error_set_errno(struct error *error, const char *format, ...) PRINTF_LIKE(2, 3);
 
+/* As error_set_errno, for a file or folder that cannot be opened or read: STATUS_NOT_FOUND if it is not there; all else
+ * is blameless (error_blameless), for the same file may well be read later. */
+enum status error_set_unread(struct error *error, const char *format, ...) PRINTF_LIKE(2, 3);
+
 /* Says what the user can do about it. Returns the status that `error` already has, so that it can end a function. */
 enum status error_hint(struct error *error, const char *format, ...) PRINTF_LIKE(2, 3);
 

@@ -126,7 +126,11 @@ static enum status drill_store(struct drill *drill, size_t index, struct verifie
 	store->seconds = rehearsal->seconds;
 	run->seconds += store->seconds;
 	if (status != STATUS_OK && rehearsal->blameless) {
-		return error_prefix(error, "the drill of %s cannot be done", store_table[index]->title);
+		(void)error_prefix(error, "the drill of %s cannot be done", store_table[index]->title);
+		if (error->hint[0] == '\0' && status != STATUS_INTERRUPTED) {
+			(void)error_hint(error, "what was known of the backup is still noted");
+		}
+		return status;
 	}
 	if (status != STATUS_OK) {
 		char problem[VERIFICATION_PROBLEM_SIZE];

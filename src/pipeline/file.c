@@ -103,7 +103,7 @@ static enum status file_source_read(struct source *source, void *bytes, size_t c
 		length = read(self->fd, bytes, capacity);
 	} while (length < 0 && errno == EINTR);
 	if (length < 0) {
-		return error_set_errno(error, "cannot read %s", self->path);
+		return error_set_unread(error, "cannot read %s", self->path);
 	}
 	*ret_length = (size_t)length;
 	return STATUS_OK;
@@ -129,9 +129,7 @@ enum status file_source_new(const char *path, struct source **ret_source, struct
 	}
 	*self = (struct file_source){.source = {.ops = &ops}, .path = copy, .fd = open(path, O_RDONLY | O_CLOEXEC)};
 	if (self->fd < 0) {
-		bool missing = errno == ENOENT;
-		(void)error_set_errno(error, "cannot read %s", path);
-		error->status = missing ? STATUS_NOT_FOUND : error->status;
+		(void)error_set_unread(error, "cannot read %s", path);
 		file_source_free(&self->source);
 		return error->status;
 	}

@@ -48,7 +48,7 @@ static enum status open_content(struct compose_source *self, const struct tar_pa
 	}
 	struct stat attributes;
 	if (stat(part->file, &attributes) != 0) {
-		return error_set_errno(error, "cannot read %s", part->file);
+		return error_set_unread(error, "cannot read %s", part->file);
 	}
 	self->content_left = (uint64_t)attributes.st_size;
 	return file_source_new(part->file, &self->content, error);

@@ -434,6 +434,21 @@ backup_is_not_blamed() {
 	((runs >= 3)) || fail 'there were too few'
 }
 
+backup_is_not_called_bad() {
+	[[ $result -eq 0 || $result -eq 1 || $errors == *'could not be read'* ]] || fail "$fault: exit status $result" "$errors"
+	! grep -s '"good": *false' "$BACKUP_DIR"/whisperengine_backup_*/verified.json || fail "$fault: it is noted as bad" "$errors"
+	assert_nothing_of_drills
+}
+
+@test "a file of a backup that cannot be read once is not taken for a bad backup by a drill" {
+	quietly "$WHISPERBACKUP" create --only redis
+	local kind
+	for kind in open read; do
+		each_fault $kind "$BACKUP_DIR" backup_is_not_called_bad verify latest --drill
+		((runs >= 3)) || fail "$kind: a call was reached $runs times"
+	done
+}
+
 # Of a drill of Redis through the engine the fifth container is the helper that removes the old data, when all data is there.
 @test "a helper of a drill of which nothing was heard does not stay, and the data beside it neither" {
 	quietly "$WHISPERBACKUP" create --only redis

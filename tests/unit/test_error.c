@@ -77,6 +77,26 @@ static void set_errno_cuts_a_message_that_is_too_long(void **state)
 	assert_int_equal(strlen(error.message), ERROR_MESSAGE_SIZE - 1);
 }
 
+static void set_unread_says_that_there_is_no_such_file(void **state)
+{
+	(void)state;
+	struct error error;
+	errno = ENOENT;
+	assert_int_equal(error_set_unread(&error, "cannot read %s", "x"), STATUS_NOT_FOUND);
+	assert_string_equal(error.message, "cannot read x: No such file or directory");
+	assert_false(error.blameless);
+}
+
+static void set_unread_blames_nothing_for_what_cannot_be_read(void **state)
+{
+	(void)state;
+	struct error error;
+	errno = EIO;
+	assert_int_equal(error_set_unread(&error, "cannot read %s", "x"), STATUS_FAILED);
+	assert_string_equal(error.message, "cannot read x: Input/output error");
+	assert_true(error.blameless);
+}
+
 static void hint_keeps_message_and_status(void **state)
 {
 	(void)state;
@@ -242,6 +262,8 @@ int main(void)
 		cmocka_unit_test(set_errno_for_a_full_disk_tells_what_to_do),
 		cmocka_unit_test(set_errno_says_that_a_call_was_interrupted),
 		cmocka_unit_test(set_errno_cuts_a_message_that_is_too_long),
+		cmocka_unit_test(set_unread_says_that_there_is_no_such_file),
+		cmocka_unit_test(set_unread_blames_nothing_for_what_cannot_be_read),
 		cmocka_unit_test(hint_keeps_message_and_status),
 		cmocka_unit_test(hint_cuts_a_text_that_is_too_long),
 		cmocka_unit_test(prefix_stands_in_front_of_the_message),

@@ -97,6 +97,14 @@ static void file_source_says_that_a_file_is_missing(void **state)
 	assert_null(source);
 }
 
+static void file_source_of_a_file_that_is_missing_is_not_excused(void **state)
+{
+	struct error error;
+	struct source *source = NULL;
+	assert_status(STATUS_NOT_FOUND, file_source_new(at(*state, "nothing"), &source, &error), &error);
+	assert_false(error.blameless);
+}
+
 static void file_source_of_a_folder_cannot_be_read(void **state)
 {
 	struct error error;
@@ -108,6 +116,26 @@ static void file_source_of_a_folder_cannot_be_read(void **state)
 	}
 	buffer_free(&output);
 	assert_status(STATUS_FAILED, status, &error);
+}
+
+static void file_source_that_cannot_be_read_is_no_word_against_its_content(void **state)
+{
+	struct error error;
+	struct source *source = NULL;
+	struct buffer output = BUFFER_INIT(100);
+	assert_ok(file_source_new(*state, &source, &error), &error); /* a folder */
+	assert_status(STATUS_FAILED, drain(source, 4, &output, &error), &error);
+	buffer_free(&output);
+	assert_true(error.blameless);
+}
+
+static void file_source_that_cannot_be_opened_is_no_word_against_its_content(void **state)
+{
+	struct error error;
+	struct source *source = NULL;
+	write_file(at(*state, "file"), "text");
+	assert_status(STATUS_FAILED, file_source_new(at(*state, "file/below"), &source, &error), &error);
+	assert_true(error.blameless);
 }
 
 static void write_text_makes_a_private_file(void **state)
@@ -228,6 +256,9 @@ int main(void)
 		scratch_test(file_source_gives_the_file),
 		scratch_test(file_source_says_that_a_file_is_missing),
 		scratch_test(file_source_of_a_folder_cannot_be_read),
+		scratch_test(file_source_that_cannot_be_read_is_no_word_against_its_content),
+		scratch_test(file_source_of_a_file_that_is_missing_is_not_excused),
+		scratch_test(file_source_that_cannot_be_opened_is_no_word_against_its_content),
 		scratch_test(write_text_makes_a_private_file),
 		scratch_test(write_text_refuses_a_file_that_exists),
 		scratch_test(sync_folder_takes_a_folder),

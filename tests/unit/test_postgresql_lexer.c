@@ -331,6 +331,22 @@ static void test_no_file(void **state)
 	assert_string_equal(error.message, "cannot read the dump: Is a directory");
 }
 
+static void a_dump_that_cannot_be_read_is_no_word_against_its_content(void **state)
+{
+	(void)state;
+	struct error error = {0};
+	assert_int_equal(read_file("/", &error), STATUS_FAILED);
+	assert_true(error.blameless);
+}
+
+static void a_dump_that_cannot_be_opened_is_no_word_against_its_content(void **state)
+{
+	(void)state;
+	struct error error = {0};
+	assert_int_equal(read_file("/dev/null/dump", &error), STATUS_FAILED);
+	assert_true(error.blameless);
+}
+
 /* One that was cut loads without any error, as far as it goes. */
 static void test_shortened_file(void **state)
 {
@@ -394,6 +410,8 @@ int main(void)
 		cmocka_unit_test(test_check_cut_anywhere),
 		cmocka_unit_test(test_check_bounds),
 		cmocka_unit_test(test_no_file),
+		cmocka_unit_test(a_dump_that_cannot_be_read_is_no_word_against_its_content),
+		cmocka_unit_test(a_dump_that_cannot_be_opened_is_no_word_against_its_content),
 		cmocka_unit_test(test_shortened_file),
 		cmocka_unit_test(test_layout),
 	};

@@ -226,12 +226,22 @@ static void the_next_restore_finishes_the_one_before_first(void **state)
 	struct server *server = *state;
 	struct error error;
 	set_phase(server, "finishing");
-	assert_status(STATUS_FAILED,
+	assert_status(STATUS_NOT_FOUND,
 				  restore_stage(&server->postgresql.store, "/nonexistent/dump", NULL, &server->progress, &error),
 				  &error);
 	assert_string_equal(error.message, "cannot look at /nonexistent/dump: No such file or directory");
 	assert_true(was_asked(server, "UPDATE public.run SET phase = 'finishing';"));
 	assert_true(was_asked(server, "DROP DATABASE IF EXISTS wb_maint"));
+}
+
+static void a_dump_that_cannot_be_looked_at_is_no_word_against_its_content(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	set_phase(server, "finishing");
+	assert_status(STATUS_FAILED,
+				  restore_stage(&server->postgresql.store, "/dev/null/dump", NULL, &server->progress, &error), &error);
+	assert_true(error.blameless);
 }
 
 static void a_role_that_the_server_keeps_is_warned_of(void **state)
@@ -670,6 +680,7 @@ int main(void)
 		server_test(there_is_no_way_back_once_old_data_is_dropped),
 		server_test(nothing_is_swapped_that_is_not_staged),
 		server_test(the_next_restore_finishes_the_one_before_first),
+		server_test(a_dump_that_cannot_be_looked_at_is_no_word_against_its_content),
 		server_test(a_role_that_the_server_keeps_is_warned_of),
 		server_test(a_role_whose_drop_was_not_answered_is_left_to_the_next_time),
 		server_test(roles_of_which_not_all_came_are_not_kept_for_the_way_back),

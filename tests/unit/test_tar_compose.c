@@ -92,11 +92,20 @@ static void our_own_reader_finds_the_end_marker(void **state)
 	assert_file_is(at(*state, "out/a"), "text");
 }
 
+static void a_file_that_cannot_be_looked_at_is_no_word_against_its_content(void **state)
+{
+	struct error error;
+	write_file(at(*state, "file"), "text");
+	const struct tar_part parts[] = {{.path = "a", .mode = S_IFREG | 0644, .file = at(*state, "file/below")}};
+	assert_status(STATUS_FAILED, compose(*state, parts, 1, &error), &error);
+	assert_true(error.blameless);
+}
+
 static void compose_says_that_a_file_is_missing(void **state)
 {
 	struct error error;
 	const struct tar_part parts[] = {{.path = "a", .mode = S_IFREG | 0644, .file = at(*state, "nothing")}};
-	assert_status(STATUS_FAILED, compose(*state, parts, 1, &error), &error);
+	assert_status(STATUS_NOT_FOUND, compose(*state, parts, 1, &error), &error);
 	assert_non_null(strstr(error.message, "nothing"));
 }
 
@@ -125,6 +134,7 @@ int main(void)
 		scratch_test(a_part_may_be_a_hard_link_to_an_earlier_one),
 		scratch_test(no_parts_make_an_empty_archive),
 		scratch_test(our_own_reader_finds_the_end_marker),
+		scratch_test(a_file_that_cannot_be_looked_at_is_no_word_against_its_content),
 		scratch_test(compose_says_that_a_file_is_missing),
 		scratch_test(compose_refuses_a_file_that_becomes_shorter),
 	};

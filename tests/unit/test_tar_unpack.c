@@ -157,6 +157,21 @@ static void a_target_that_is_not_there_is_a_failure(void **state)
 	buffer_free(&archive);
 }
 
+/* So that a drill can tell it from a bad archive. */
+static void an_archive_that_cannot_be_read_is_no_word_against_its_content(void **state)
+{
+	struct error error;
+	struct source *file = NULL;
+	struct source *tar = NULL;
+	make_folder(at(*state, "out"));
+	assert_ok(file_source_new(at(*state, "out"), &file, &error), &error);
+	assert_ok(gzip_source_new(file, &tar, &error), &error);
+	enum status status = tar_unpack(tar, "data", at(*state, "out"), NULL, &error);
+	source_free(tar);
+	assert_status(STATUS_FAILED, status, &error);
+	assert_true(error.blameless);
+}
+
 /* --- what leads out ----------------------------------------------------------------------------------------------- */
 
 static void unpack_refuses_a_path_that_goes_up(void **state)
@@ -677,6 +692,7 @@ int main(void)
 		scratch_test(folders_above_the_wanted_one_are_passed_over),
 		scratch_test(a_target_behind_a_symbolic_link_is_unpacked_into),
 		scratch_test(a_target_that_is_not_there_is_a_failure),
+		scratch_test(an_archive_that_cannot_be_read_is_no_word_against_its_content),
 		scratch_test(unpack_refuses_a_path_that_goes_up),
 		scratch_test(unpack_refuses_a_path_that_begins_by_going_up),
 		scratch_test(unpack_refuses_a_path_that_goes_up_at_its_end),

@@ -2,7 +2,6 @@
 
 #include "base/interrupt.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -27,9 +26,7 @@ enum status dump_reader_new(const char *path, uint64_t from, uint64_t to, struct
 	reader->progress = progress;
 	reader->fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (reader->fd < 0) {
-		enum status missing = errno == ENOENT ? STATUS_NOT_FOUND : STATUS_FAILED;
-		(void)error_set_errno(error, "cannot open %s", path);
-		return error->status = missing;
+		return error_set_unread(error, "cannot open %s", path);
 	}
 	(void)posix_fadvise(reader->fd, (off_t)from, 0, POSIX_FADV_SEQUENTIAL);
 	enum status status = dump_lexer_new(listener, from, &reader->lexer, error);
@@ -48,7 +45,7 @@ enum status dump_reader_step(struct dump_reader *reader, bool *ret_ended, struct
 	}
 	ssize_t length = pread(reader->fd, room, size, (off_t)reader->at);
 	if (length < 0) {
-		return error_set_errno(error, "cannot read the dump");
+		return error_set_unread(error, "cannot read the dump");
 	}
 	*ret_ended = length == 0;
 	if (length == 0 && reader->at < reader->to) { /* a dump that was cut loads without any error */

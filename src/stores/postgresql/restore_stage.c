@@ -167,7 +167,7 @@ static enum status stage(struct postgresql *server, const char *path, size_t at_
 	CLEANUP(restore_globals_free) struct restore_globals globals = RESTORE_GLOBALS_INIT;
 	struct stat attributes;
 	if (stat(path, &attributes) != 0) {
-		return error_set_errno(error, "cannot look at %s", path);
+		return error_set_unread(error, "cannot look at %s", path);
 	}
 	struct source *file = NULL;
 	enum status status = file_source_new(path, &file, error);
