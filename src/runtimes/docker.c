@@ -366,8 +366,8 @@ static enum status docker_inspect(struct runtime *runtime, const struct containe
 	return STATUS_OK;
 }
 
-static enum status docker_was_killed(struct runtime *runtime, const struct container *container, bool *ret_killed,
-									 struct error *error)
+static enum status docker_was_ended(struct runtime *runtime, const struct container *container, bool *ret_ended,
+									struct error *error)
 {
 	CLEANUP(cleanup_json) json_t *reply = NULL;
 	enum status status = docker_request((struct docker *)runtime, "GET", NULL, &reply, NULL, error,
@@ -377,8 +377,8 @@ static enum status docker_was_killed(struct runtime *runtime, const struct conta
 	}
 	const json_t *state = json_object_get(reply, "State");
 	json_int_t code = json_integer_value(json_object_get(state, "ExitCode"));
-	*ret_killed = code == EXIT_SIGNAL + SIGKILL || code == EXIT_SIGNAL + SIGTERM ||
-				  json_is_true(json_object_get(state, "OOMKilled"));
+	*ret_ended = code == 0 || code == EXIT_SIGNAL + SIGKILL || code == EXIT_SIGNAL + SIGTERM ||
+				 json_is_true(json_object_get(state, "OOMKilled"));
 	return STATUS_OK;
 }
 
@@ -467,7 +467,7 @@ static const struct runtime_ops docker_ops = {
 	.reopen = docker_reopen,
 	.find = docker_find,
 	.inspect = docker_inspect,
-	.was_killed = docker_was_killed,
+	.was_ended = docker_was_ended,
 	.pause = docker_pause,
 	.unpause = docker_unpause,
 	.next_check = docker_next_check,

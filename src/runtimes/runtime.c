@@ -187,10 +187,10 @@ enum status runtime_inspect(struct runtime *runtime, const struct container *con
 	return runtime->ops->inspect(runtime, container, ret_state, ret_health, error);
 }
 
-enum status runtime_was_killed(struct runtime *runtime, const struct container *container, bool *ret_killed,
-							   struct error *error)
+enum status runtime_was_ended(struct runtime *runtime, const struct container *container, bool *ret_ended,
+							  struct error *error)
 {
-	return runtime->ops->was_killed(runtime, container, ret_killed, error);
+	return runtime->ops->was_ended(runtime, container, ret_ended, error);
 }
 
 enum status runtime_pause(struct runtime *runtime, const struct container *container, struct error *error)

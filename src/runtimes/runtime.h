@@ -98,8 +98,8 @@ struct runtime_ops {
 						struct error *error);
 	enum status (*inspect)(struct runtime *runtime, const struct container *container, enum container_state *ret_state,
 						   enum container_health *ret_health, struct error *error);
-	enum status (*was_killed)(struct runtime *runtime, const struct container *container, bool *ret_killed,
-							  struct error *error);
+	enum status (*was_ended)(struct runtime *runtime, const struct container *container, bool *ret_ended,
+							 struct error *error);
 	enum status (*pause)(struct runtime *runtime, const struct container *container, struct error *error);
 	enum status (*unpause)(struct runtime *runtime, const struct container *container, struct error *error);
 	enum status (*next_check)(struct runtime *runtime, const struct container *container, double *ret_seconds,
@@ -183,10 +183,10 @@ enum status runtime_host_folder(struct runtime *runtime, const struct container 
 enum status runtime_inspect(struct runtime *runtime, const struct container *container, enum container_state *ret_state,
 							enum container_health *ret_health, struct error *error) MUST_CHECK;
 
-/* Whether a container that does not run was ended from outside: by SIGKILL, by SIGTERM, or for a lack of memory. A
- * server that ends in its own way when it is told to is not known for it. */
-enum status runtime_was_killed(struct runtime *runtime, const struct container *container, bool *ret_killed,
-							   struct error *error) MUST_CHECK;
+/* Whether a container that does not run was ended from outside: by SIGKILL, by SIGTERM, for a lack of memory, or with
+ * exit code 0, as a server ends that is told to and none that has failed. */
+enum status runtime_was_ended(struct runtime *runtime, const struct container *container, bool *ret_ended,
+							  struct error *error) MUST_CHECK;
 
 /* Freezes all processes, and thaws them; STATUS_CONFLICT if the container is paused (or stopped), or not paused,
  * already. */

@@ -162,7 +162,7 @@ static void append(struct error *error, const char *text)
 static bool was_disturbed(const struct rehearsal *rehearsal, enum container_state state, struct error *error)
 {
 	struct error ignored;
-	bool killed = false;
+	bool ended = false;
 	if (state == CONTAINER_PAUSED) {
 		append(error, "somebody has paused its container");
 		return true;
@@ -170,13 +170,13 @@ static bool was_disturbed(const struct rehearsal *rehearsal, enum container_stat
 	if (state != CONTAINER_STOPPED) {
 		return false;
 	}
-	if (runtime_was_killed(rehearsal->runtime, rehearsal->container, &killed, &ignored) != STATUS_OK) {
+	if (runtime_was_ended(rehearsal->runtime, rehearsal->container, &ended, &ignored) != STATUS_OK) {
 		return true;
 	}
-	if (killed) {
+	if (ended) {
 		append(error, "its container was stopped or killed, perhaps for a lack of memory");
 	}
-	return killed;
+	return ended;
 }
 
 static bool is_blameless(const struct rehearsal *rehearsal, struct error *error)

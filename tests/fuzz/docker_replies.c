@@ -187,7 +187,7 @@ static enum status look(struct runtime *runtime, const struct container *contain
 	if (status == STATUS_OK) {
 		status = runtime_next_check(runtime, container, &seconds, error);
 	}
-	return status == STATUS_OK ? runtime_was_killed(runtime, container, &killed, error) : status;
+	return status == STATUS_OK ? runtime_was_ended(runtime, container, &killed, error) : status;
 }
 
 static enum status log_of(struct runtime *runtime, const struct container *container, struct error *error)

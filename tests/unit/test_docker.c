@@ -155,6 +155,51 @@ static void a_container_whose_state_is_not_said_does_not_stand_still(void **stat
 	assert_int_equal(found, CONTAINER_STOPPED);
 }
 
+static void assert_ended_from_outside(bool expected, const char *body)
+{
+	struct error error;
+	bool ended = !expected;
+	ANSWER({.asked = "/containers/abc/json", .body = body});
+	assert_ok(runtime_was_ended(engine.runtime, &container, &ended, &error), &error);
+	assert_int_equal(ended, expected);
+}
+
+static void a_container_that_was_killed_was_ended_from_outside(void **state)
+{
+	(void)state;
+	assert_ended_from_outside(true, "{\"State\":{\"ExitCode\":137,\"OOMKilled\":false}}");
+}
+
+static void a_container_that_was_terminated_was_ended_from_outside(void **state)
+{
+	(void)state;
+	assert_ended_from_outside(true, "{\"State\":{\"ExitCode\":143,\"OOMKilled\":false}}");
+}
+
+static void a_container_without_memory_was_ended_from_outside(void **state)
+{
+	(void)state;
+	assert_ended_from_outside(true, "{\"State\":{\"ExitCode\":1,\"OOMKilled\":true}}");
+}
+
+static void a_server_that_ended_well_was_told_to(void **state)
+{
+	(void)state;
+	assert_ended_from_outside(true, "{\"State\":{\"ExitCode\":0,\"OOMKilled\":false}}");
+}
+
+static void a_server_that_failed_has_ended_by_itself(void **state)
+{
+	(void)state;
+	assert_ended_from_outside(false, "{\"State\":{\"ExitCode\":1,\"OOMKilled\":false}}");
+}
+
+static void a_server_that_crashed_has_ended_by_itself(void **state)
+{
+	(void)state;
+	assert_ended_from_outside(false, "{\"State\":{\"ExitCode\":139,\"OOMKilled\":false}}");
+}
+
 static void a_list_that_is_none_is_not_empty(void **state)
 {
 	(void)state;
@@ -281,6 +326,12 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		engine_test(a_container_whose_state_is_not_said_does_not_stand_still),
+		engine_test(a_container_that_was_killed_was_ended_from_outside),
+		engine_test(a_container_that_was_terminated_was_ended_from_outside),
+		engine_test(a_container_without_memory_was_ended_from_outside),
+		engine_test(a_server_that_ended_well_was_told_to),
+		engine_test(a_server_that_failed_has_ended_by_itself),
+		engine_test(a_server_that_crashed_has_ended_by_itself),
 		engine_test(a_list_that_is_none_is_not_empty),
 		engine_test(a_program_that_did_not_get_all_of_its_input_has_not_done_well),
 		engine_test(a_helper_tells_how_it_ended),

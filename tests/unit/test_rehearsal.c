@@ -37,11 +37,11 @@ static enum status inspect(struct runtime *self, const struct container *in, enu
 	return world.look == STATUS_OK ? STATUS_OK : error_set(error, world.look, "there is no engine");
 }
 
-static enum status was_killed(struct runtime *self, const struct container *in, bool *ret_killed, struct error *error)
+static enum status was_ended(struct runtime *self, const struct container *in, bool *ret_ended, struct error *error)
 {
 	(void)self;
 	(void)in;
-	*ret_killed = world.killed;
+	*ret_ended = world.killed;
 	return world.tells == STATUS_OK ? STATUS_OK : error_set(error, world.tells, "there is no engine");
 }
 
@@ -54,7 +54,7 @@ static enum status tell_log(struct runtime *self, const struct container *in, st
 							 : error_set(error, STATUS_UNAVAILABLE, "there is no log");
 }
 
-static const struct runtime_ops engine = {SERVER_PROGRAMS, .inspect = inspect, .was_killed = was_killed,
+static const struct runtime_ops engine = {SERVER_PROGRAMS, .inspect = inspect, .was_ended = was_ended,
 										  .logs = tell_log};
 
 static const char *run_bash(const struct exec_request *request, int *ret_exit_code)
