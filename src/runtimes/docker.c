@@ -21,7 +21,6 @@ enum { STOP_SIGNAL_MINOR_VERSION = 42 }; /* since when a stop may name its signa
 enum {
 	STOP_STEP_MILLISECONDS = 20, /* between two looks at a container that is about to stop */
 	EXIT_SIGNAL = 128,           /* and the signal's number: the exit code of what a signal has ended */
-	STARTED_AT_SIZE = 48,        /* bytes of a time in RFC 3339, with nanoseconds */
 };
 
 static const struct runtime_ops docker_ops;
@@ -384,7 +383,7 @@ static enum status docker_was_ended(struct runtime *runtime, const struct contai
 
 /* Whether the container runs, and since when: another time means that it has been started again. */
 static enum status look_at_run(struct docker *docker, const struct container *container, bool *ret_running,
-							   char ret_since[STARTED_AT_SIZE], struct error *error)
+							   char ret_since[RUNTIME_START_SIZE], struct error *error)
 {
 	CLEANUP(cleanup_json) json_t *reply = NULL;
 	enum status status = docker_request(docker, "GET", NULL, &reply, NULL, error, "/containers/%s/json", container->id);
@@ -393,8 +392,19 @@ static enum status look_at_run(struct docker *docker, const struct container *co
 	}
 	const json_t *state = json_object_get(reply, "State");
 	*ret_running = state_of(state) != CONTAINER_STOPPED;
-	snprintf(ret_since, STARTED_AT_SIZE, "%s", text_of(state, "StartedAt"));
+	snprintf(ret_since, RUNTIME_START_SIZE, "%s", text_of(state, "StartedAt"));
 	return status;
+}
+
+static enum status docker_last_start(struct runtime *runtime, const struct container *container,
+									 char ret_start[RUNTIME_START_SIZE], struct error *error)
+{
+	bool running = false;
+	enum status status = look_at_run((struct docker *)runtime, container, &running, ret_start, error);
+	if (status == STATUS_OK && ret_start[0] == '\0') {
+		status = error_set(error, STATUS_FAILED, "Docker does not say when the container was started");
+	}
+	return status == STATUS_OK ? STATUS_OK : error_prefix(error, "container %s", container->name);
 }
 
 /*
@@ -405,8 +415,8 @@ static enum status look_at_run(struct docker *docker, const struct container *co
 static enum status signal_and_wait(struct docker *docker, const struct container *container, const char *signal,
 								   unsigned seconds, struct error *error)
 {
-	char before[STARTED_AT_SIZE];
-	char since[STARTED_AT_SIZE];
+	char before[RUNTIME_START_SIZE];
+	char since[RUNTIME_START_SIZE];
 	bool running = true;
 	enum status status = look_at_run(docker, container, &running, before, error);
 	if (status == STATUS_OK) {
@@ -468,6 +478,7 @@ static const struct runtime_ops docker_ops = {
 	.find = docker_find,
 	.inspect = docker_inspect,
 	.was_ended = docker_was_ended,
+	.last_start = docker_last_start,
 	.pause = docker_pause,
 	.unpause = docker_unpause,
 	.next_check = docker_next_check,

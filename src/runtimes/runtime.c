@@ -193,6 +193,12 @@ enum status runtime_was_ended(struct runtime *runtime, const struct container *c
 	return runtime->ops->was_ended(runtime, container, ret_ended, error);
 }
 
+enum status runtime_last_start(struct runtime *runtime, const struct container *container,
+							   char ret_start[RUNTIME_START_SIZE], struct error *error)
+{
+	return runtime->ops->last_start(runtime, container, ret_start, error);
+}
+
 enum status runtime_pause(struct runtime *runtime, const struct container *container, struct error *error)
 {
 	return runtime->ops->pause(runtime, container, error);

@@ -91,6 +91,8 @@ struct path_stat {
 	struct timespec mtime;
 };
 
+enum { RUNTIME_START_SIZE = 48 }; /* bytes of a time in RFC 3339, with nanoseconds */
+
 struct runtime_ops {
 	/* A second connection to the same engine. */
 	enum status (*reopen)(struct runtime *runtime, struct runtime **ret_runtime, struct error *error);
@@ -100,6 +102,8 @@ struct runtime_ops {
 						   enum container_health *ret_health, struct error *error);
 	enum status (*was_ended)(struct runtime *runtime, const struct container *container, bool *ret_ended,
 							 struct error *error);
+	enum status (*last_start)(struct runtime *runtime, const struct container *container,
+							  char ret_start[RUNTIME_START_SIZE], struct error *error);
 	enum status (*pause)(struct runtime *runtime, const struct container *container, struct error *error);
 	enum status (*unpause)(struct runtime *runtime, const struct container *container, struct error *error);
 	enum status (*next_check)(struct runtime *runtime, const struct container *container, double *ret_seconds,
@@ -188,8 +192,12 @@ enum status runtime_inspect(struct runtime *runtime, const struct container *con
 enum status runtime_was_ended(struct runtime *runtime, const struct container *container, bool *ret_ended,
 							  struct error *error) MUST_CHECK;
 
-/* Freezes all processes, and thaws them; STATUS_CONFLICT if the container is paused (or stopped), or not paused,
- * already. */
+/* When the container was last started, in the engine's words: after another start it is another text. */
+enum status runtime_last_start(struct runtime *runtime, const struct container *container,
+							   char ret_start[RUNTIME_START_SIZE], struct error *error) MUST_CHECK;
+
+/* Freezes all processes, and thaws them; STATUS_CONFLICT if the container is paused (or stopped, or about to be
+ * started again), or not paused, already. */
 enum status runtime_pause(struct runtime *runtime, const struct container *container, struct error *error) MUST_CHECK;
 enum status runtime_unpause(struct runtime *runtime, const struct container *container, struct error *error) MUST_CHECK;
 

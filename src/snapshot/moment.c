@@ -6,11 +6,12 @@
 #include "snapshot/window.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum {
 	LONGEST_THAW_MILLISECONDS = 30, /* between two pauses while a participant is busy */
 	RETRY_MILLISECONDS = 100,       /* between two windows */
-	MOST_REFUSALS = 5,              /* of the engine, before that is a failure */
+	MOST_FAILURES = 5,              /* of the engine to pause, before that is one of ours */
 	QUIET_SECONDS = 3,              /* that a time without health checks is waited for */
 };
 
@@ -23,16 +24,22 @@ const char *const moment_step_names[MOMENT_STEPS] = {
 	[MOMENT_THAW] = "thaw",
 };
 
+/* A writer that the engine would not pause: stopped, paused by somebody else, about to be started again, or gone. */
+struct refusal {
+	bool refused;
+	char start[RUNTIME_START_SIZE]; /* its last one then */
+};
+
 struct taking {
 	const struct moment_request *request;
 	struct participant *participants;
 	size_t count;
 	const struct container **containers; /* the writers, then the participants that pause */
 	size_t container_count;
-	bool *refused; /* for each writer: it was paused by somebody else, or stopped */
+	struct refusal *refusals; /* one for each writer */
 	struct window *window;
 	struct participant *unready; /* who wants another moment; NULL: a writer that could not be paused */
-	unsigned refusals;           /* pauses that the engine has failed at */
+	unsigned failures;           /* pauses that the engine has failed at */
 	double thaw_seconds;         /* spent on thawing participants */
 };
 
@@ -69,8 +76,8 @@ static enum status list_containers(struct taking *taking, struct error *error)
 {
 	const struct moment_request *request = taking->request;
 	taking->containers = calloc(request->writer_count + taking->count + 1, sizeof(const struct container *));
-	taking->refused = calloc(request->writer_count + 1, sizeof *taking->refused);
-	if (taking->containers == NULL || taking->refused == NULL) {
+	taking->refusals = calloc(request->writer_count + 1, sizeof *taking->refusals);
+	if (taking->containers == NULL || taking->refusals == NULL) {
 		return error_memory(error);
 	}
 	for (size_t i = 0; i < request->writer_count; i++) {
@@ -94,11 +101,35 @@ static enum status pause_one(struct taking *taking, const struct container *cont
 	struct error ignored;
 	enum status status = window_pause(taking->window, container, error);
 	*ret_refused = status == STATUS_CONFLICT || status == STATUS_NOT_FOUND;
-	if (status == STATUS_FAILED && interrupt_check(&ignored) == STATUS_OK && taking->refusals < MOST_REFUSALS) {
-		taking->refusals++;
+	if (status == STATUS_FAILED && interrupt_check(&ignored) == STATUS_OK && taking->failures < MOST_FAILURES) {
+		taking->failures++;
 		return error->status = STATUS_CONFLICT;
 	}
 	return status == STATUS_CONFLICT ? error->status = STATUS_UNAVAILABLE : status;
+}
+
+static enum status spoilt(struct taking *taking, const struct container *writer, struct error *error)
+{
+	taking->unready = NULL;
+	return error_set(error, STATUS_CONFLICT, "container %s was started or thawed in the moment", writer->name);
+}
+
+/* One that does not run writes nothing until it is started again, which may have happened since. */
+static enum status note_refusal(struct taking *taking, size_t index, struct error *error)
+{
+	const struct container *writer = taking->request->writers[index];
+	struct runtime *runtime = taking->request->runtime;
+	enum container_state state = CONTAINER_STOPPED;
+	enum container_health health = HEALTH_NONE;
+	/* In this order: a start between the two is another one than this. */
+	enum status status = runtime_last_start(runtime, writer, taking->refusals[index].start, error);
+	if (status == STATUS_OK) {
+		status = runtime_inspect(runtime, writer, &state, &health, error);
+	}
+	if (status == STATUS_OK && state == CONTAINER_RUNNING) {
+		return spoilt(taking, writer, error);
+	}
+	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }
 
 static enum status pause_writers(struct taking *taking, struct error *error)
@@ -107,31 +138,37 @@ static enum status pause_writers(struct taking *taking, struct error *error)
 	size_t count = test_switch_leaves_out("writer_pause") ? 0 : taking->request->writer_count;
 	taking->unready = NULL;
 	for (size_t i = 0; status == STATUS_OK && i < count; i++) {
-		status = pause_one(taking, taking->request->writers[i], &taking->refused[i], error);
-		if (taking->refused[i]) {
-			status = STATUS_OK; /* it has just been stopped, paused or removed: it writes nothing */
+		struct refusal *refusal = &taking->refusals[i];
+		status = pause_one(taking, taking->request->writers[i], &refusal->refused, error);
+		if (refusal->refused) {
+			status = note_refusal(taking, i, error);
 		}
 	}
 	return status;
 }
 
-/* Somebody else may have started or thawed what he had stopped or paused: another run that had its own moment. */
+/* Somebody else may have thawed what he had paused, such as another run that had its own moment; or he, or the engine,
+ * may have started one that did not run. It may have ended again since. */
 static enum status look_at_refused(struct taking *taking, struct error *error)
 {
 	enum status status = STATUS_OK;
 	for (size_t i = 0; status == STATUS_OK && i < taking->request->writer_count; i++) {
 		const struct container *writer = taking->request->writers[i];
+		const struct refusal *refusal = &taking->refusals[i];
 		enum container_state state = CONTAINER_STOPPED;
 		enum container_health health = HEALTH_NONE;
-		if (taking->refused[i]) {
-			status = runtime_inspect(taking->request->runtime, writer, &state, &health, error);
-			status = status == STATUS_NOT_FOUND ? STATUS_OK : status;
+		char start[RUNTIME_START_SIZE] = "";
+		if (!refusal->refused) {
+			continue;
 		}
-		if (status == STATUS_OK && state == CONTAINER_RUNNING) {
-			taking->unready = NULL;
-			status =
-				error_set(error, STATUS_CONFLICT, "container %s was started or thawed in the moment", writer->name);
+		status = runtime_inspect(taking->request->runtime, writer, &state, &health, error);
+		if (status == STATUS_OK) {
+			status = runtime_last_start(taking->request->runtime, writer, start, error);
 		}
+		if (status == STATUS_OK && (state == CONTAINER_RUNNING || strcmp(start, refusal->start) != 0)) {
+			return spoilt(taking, writer, error);
+		}
+		status = status == STATUS_NOT_FOUND ? STATUS_OK : status;
 	}
 	return status;
 }
@@ -362,7 +399,7 @@ enum status moment_take(const struct moment_request *request, struct participant
 		status = interrupt_check(error);
 	}
 	free(taking.containers);
-	free(taking.refused);
+	free(taking.refusals);
 	if (status == STATUS_OK) {
 		*ret_moment = moment;
 	}

@@ -20,6 +20,7 @@ struct fake_engine {
 	enum container_state states[FAKE_CONTAINERS];
 	enum status pause_answer[FAKE_CONTAINERS];   /* STATUS_OK: it obeys */
 	enum status unpause_answer[FAKE_CONTAINERS]; /* likewise */
+	unsigned starts[FAKE_CONTAINERS];            /* since the test began */
 	bool pauses_late[FAKE_CONTAINERS];  /* right after the next try to thaw it, by a pause that nothing was heard of */
 	double next_check[FAKE_CONTAINERS]; /* clock_seconds of a health check; 0: there is none; -1: always soon */
 	char log[FAKE_LOG_SIZE];            /* "+a" paused, "-a" thawed, in the order of the calls */
@@ -59,6 +60,18 @@ static inline enum status fake_inspect(struct runtime *runtime, const struct con
 	}
 	*ret_state = engine->states[index];
 	*ret_health = HEALTH_NONE;
+	return STATUS_OK;
+}
+
+static inline enum status fake_last_start(struct runtime *runtime, const struct container *container,
+										  char ret_start[RUNTIME_START_SIZE], struct error *error)
+{
+	const struct fake_engine *engine = fake_of(runtime);
+	size_t index = fake_index(container);
+	if (engine->pause_answer[index] == STATUS_NOT_FOUND) {
+		return error_set(error, STATUS_NOT_FOUND, "there is no %s", container->name);
+	}
+	snprintf(ret_start, RUNTIME_START_SIZE, "start %u", engine->starts[index]);
 	return STATUS_OK;
 }
 
@@ -127,6 +140,7 @@ static inline enum status fake_reopen(struct runtime *runtime, struct runtime **
 static const struct runtime_ops fake_ops = {
 	.reopen = fake_reopen,
 	.inspect = fake_inspect,
+	.last_start = fake_last_start,
 	.pause = fake_pause,
 	.unpause = fake_unpause,
 	.next_check = fake_next_check,

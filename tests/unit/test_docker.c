@@ -200,6 +200,26 @@ static void a_server_that_crashed_has_ended_by_itself(void **state)
 	assert_ended_from_outside(false, "{\"State\":{\"ExitCode\":139,\"OOMKilled\":false}}");
 }
 
+static void the_last_start_of_a_container_is_told(void **state)
+{
+	(void)state;
+	struct error error;
+	char start[RUNTIME_START_SIZE];
+	ANSWER({.asked = "/containers/abc/json", .body = "{\"State\":{\"StartedAt\":\"2024-09-11T14:30:22.123456789Z\"}}"});
+	assert_ok(runtime_last_start(engine.runtime, &container, start, &error), &error);
+	assert_string_equal(start, "2024-09-11T14:30:22.123456789Z");
+}
+
+static void a_last_start_that_is_not_said_is_a_failure(void **state)
+{
+	(void)state;
+	struct error error;
+	char start[RUNTIME_START_SIZE];
+	ANSWER({.asked = "/containers/abc/json", .body = "{\"State\":{}}"});
+	assert_status(STATUS_FAILED, runtime_last_start(engine.runtime, &container, start, &error), &error);
+	assert_string_equal(error.message, "container stack_redis_1: Docker does not say when the container was started");
+}
+
 static void a_list_that_is_none_is_not_empty(void **state)
 {
 	(void)state;
@@ -332,6 +352,8 @@ int main(void)
 		engine_test(a_server_that_ended_well_was_told_to),
 		engine_test(a_server_that_failed_has_ended_by_itself),
 		engine_test(a_server_that_crashed_has_ended_by_itself),
+		engine_test(the_last_start_of_a_container_is_told),
+		engine_test(a_last_start_that_is_not_said_is_a_failure),
 		engine_test(a_list_that_is_none_is_not_empty),
 		engine_test(a_program_that_did_not_get_all_of_its_input_has_not_done_well),
 		engine_test(a_helper_tells_how_it_ended),

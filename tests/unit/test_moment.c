@@ -14,6 +14,8 @@ struct actor {
 	unsigned conflicts; /* answers that are STATUS_CONFLICT before it is content */
 	enum status capture_answer;
 	bool owner_thaws; /* its capture sees "a" thawed by whoever had paused it */
+	bool crash_loops; /* its capture sees "a" started, which ended at once and is about to be started again */
+	bool ends;        /* its capture, or the end of the moment, sees that "a" has ended and is to be started again */
 	unsigned forgotten;
 };
 
@@ -55,6 +57,14 @@ static enum status actor_at_rest(void *context, bool *ret_at_rest, struct error 
 	return STATUS_OK;
 }
 
+static void end_writer(struct actor *actor)
+{
+	if (actor->ends) {
+		actor->engine->states[0] = CONTAINER_RESTARTING;
+		actor->engine->pause_answer[0] = STATUS_OK;
+	}
+}
+
 static enum status actor_capture(void *context, struct error *error)
 {
 	struct actor *actor = context;
@@ -63,6 +73,9 @@ static enum status actor_capture(void *context, struct error *error)
 		actor->owner_thaws = false;
 		actor->engine->states[0] = CONTAINER_RUNNING;
 	}
+	actor->engine->starts[0] += actor->crash_loops;
+	actor->crash_loops = false;
+	end_writer(actor);
 	return result(actor->capture_answer, error);
 }
 
@@ -71,6 +84,7 @@ static void actor_forget(void *context)
 	struct actor *actor = context;
 	actor->forgotten++;
 	note(actor, "forget");
+	end_writer(actor);
 }
 
 static const struct participant_ops asked = {.ask = actor_ask, .answer = actor_answer, .forget = actor_forget};
@@ -307,6 +321,42 @@ static void a_writer_that_somebody_else_thaws_in_the_moment_spoils_it(void **sta
 	stage_free(set);
 }
 
+/* The engine starts it again and again, and pauses none that it is about to start. */
+static void a_writer_that_is_started_again_in_the_moment_and_ends_at_once_spoils_it(void **state)
+{
+	struct error error;
+	struct moment moment;
+	struct stage *set = stage(state);
+	set->engine->states[0] = CONTAINER_RESTARTING;
+	set->actors[1].crash_loops = true;
+	assert_ok(take(set, &moment, &error), &error);
+	assert_int_equal(moment.tries, 2);
+	stage_free(set);
+}
+
+static void a_writer_that_runs_right_after_its_pause_was_refused_spoils_the_moment(void **state)
+{
+	struct error error;
+	struct moment moment;
+	struct stage *set = stage(state);
+	set->engine->pause_answer[0] = STATUS_CONFLICT;
+	set->actors[1].ends = true;
+	assert_ok(take(set, &moment, &error), &error);
+	assert_int_equal(moment.tries, 2);
+	stage_free(set);
+}
+
+static void a_writer_that_is_not_started_again_until_the_end_writes_nothing(void **state)
+{
+	struct error error;
+	struct moment moment;
+	struct stage *set = stage(state);
+	set->engine->states[0] = CONTAINER_RESTARTING;
+	assert_ok(take(set, &moment, &error), &error);
+	assert_int_equal(moment.tries, 1);
+	stage_free(set);
+}
+
 static void a_writer_that_its_owner_has_paused_stays_so(void **state)
 {
 	struct error error;
@@ -420,6 +470,9 @@ int main(void)
 		scratch_test(a_writer_that_has_just_ended_is_none),
 		scratch_test(one_that_somebody_else_has_paused_fails_alone),
 		scratch_test(a_writer_that_somebody_else_thaws_in_the_moment_spoils_it),
+		scratch_test(a_writer_that_is_started_again_in_the_moment_and_ends_at_once_spoils_it),
+		scratch_test(a_writer_that_runs_right_after_its_pause_was_refused_spoils_the_moment),
+		scratch_test(a_writer_that_is_not_started_again_until_the_end_writes_nothing),
 		scratch_test(a_writer_that_its_owner_has_paused_stays_so),
 		scratch_test(a_writer_that_has_been_removed_is_none),
 		scratch_test(a_writer_that_nothing_is_heard_of_is_a_failure),
