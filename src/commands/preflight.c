@@ -4,6 +4,7 @@
 #include "commands/restore_work.h"
 #include "commands/space.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,12 +75,22 @@ static void free_disks(struct disk *disks)
 	}
 }
 
-/* `folder` is owned from then on. */
-static void add_need(struct disk *disks, char *folder, uint64_t bytes, uint64_t files)
+static void warn_of_disk(struct restore_work *work, const char *folder)
+{
+	progress_warn(&work->display.progress, "it is not known whether there is room on the disk of %s: %s", folder,
+				  strerror(errno));
+}
+
+/* `folder` is owned from then on; NULL: it cannot be seen from here. */
+static void add_need(struct restore_work *work, struct disk *disks, char *folder, uint64_t bytes, uint64_t files)
 {
 	CLEANUP(cleanup_free) char *owned = folder;
 	struct stat attributes;
-	if (folder == NULL || stat(folder, &attributes) != 0) {
+	if (folder == NULL) {
+		return;
+	}
+	if (stat(folder, &attributes) != 0) {
+		warn_of_disk(work, folder);
 		return;
 	}
 	size_t i = 0;
@@ -93,7 +104,7 @@ static void add_need(struct disk *disks, char *folder, uint64_t bytes, uint64_t 
 	disks[i].files += files;
 }
 
-static void add_staged(const struct restore_work *work, struct disk *disks)
+static void add_staged(struct restore_work *work, struct disk *disks)
 {
 	for (size_t i = 0; i < STORE_COUNT; i++) {
 		const struct restore_target *target = &work->targets[i];
@@ -104,30 +115,38 @@ static void add_staged(const struct restore_work *work, struct disk *disks)
 			continue;
 		}
 		unsigned factor = strcmp(store_table[i]->name, "postgresql") == 0 ? POSTGRESQL_FACTOR : 1;
-		add_need(disks, folder, factor * target->artefact.raw_bytes, target->artefact.entries);
+		add_need(work, disks, folder, factor * target->artefact.raw_bytes, target->artefact.entries);
 	}
 }
 
-static void add_safety(const struct restore_work *work, struct disk *disks)
+static enum status add_safety(struct restore_work *work, struct disk *disks, struct error *error)
 {
 	CLEANUP(backup_list_free) struct backup_list list = {0};
-	struct error ignored;
+	struct error failure;
 	uint64_t bytes = 0;
-	if (catalog_list(work->session.backup_folder, &list, &ignored) != STATUS_OK) {
-		return;
+	if (catalog_list(work->session.backup_folder, &list, &failure) != STATUS_OK) {
+		progress_warn(&work->display.progress, "it is not known how much room a backup of the present state needs: %s",
+					  failure.message);
+		return STATUS_OK;
 	}
 	for (size_t i = 0; i < STORE_COUNT; i++) {
 		bytes += work->targets[i].store != NULL ? space_guess(&work->session, &list, i) : 0;
 	}
-	add_need(disks, strdup(work->session.backup_folder), bytes, 0);
+	char *folder = strdup(work->session.backup_folder);
+	if (folder == NULL) {
+		return error_memory(error);
+	}
+	add_need(work, disks, folder, bytes, 0);
+	return STATUS_OK;
 }
 
-static enum status check_disk(const struct disk *disk, bool safety, struct error *error)
+static enum status check_disk(struct restore_work *work, const struct disk *disk, bool safety, struct error *error)
 {
 	struct statvfs there;
 	char needed[UNITS_SIZE];
 	char available[UNITS_SIZE];
 	if (statvfs(disk->folder, &there) != 0) {
+		warn_of_disk(work, disk->folder);
 		return STATUS_OK;
 	}
 	uint64_t bytes = (uint64_t)there.f_bavail * there.f_frsize;
@@ -152,16 +171,16 @@ static enum status check_disk(const struct disk *disk, bool safety, struct error
 }
 
 /* Old and new data lie side by side until the end. Where that cannot be seen from here, a full disk is found later. */
-static enum status check_space(const struct restore_work *work, bool safety, struct error *error)
+static enum status check_space(struct restore_work *work, bool safety, struct error *error)
 {
 	struct disk disks[DISKS_COUNT] = {0};
 	enum status status = STATUS_OK;
 	add_staged(work, disks);
 	if (safety) {
-		add_safety(work, disks);
+		status = add_safety(work, disks, error);
 	}
 	for (size_t i = 0; status == STATUS_OK && i < DISKS_COUNT && disks[i].folder != NULL; i++) {
-		status = check_disk(&disks[i], safety, error);
+		status = check_disk(work, &disks[i], safety, error);
 	}
 	free_disks(disks);
 	return status;
