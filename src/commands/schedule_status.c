@@ -67,7 +67,7 @@ static bool print_scheduler(const struct session *session, const struct job *job
 	}
 	int process = crontab_daemon(name);
 	if (process < 0) {
-		puts("  cron daemon  cannot be told: other users' processes are hidden");
+		puts("  cron daemon  cannot be told: not every process can be seen");
 		return false;
 	}
 	if (process != 0) {

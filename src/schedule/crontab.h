@@ -52,7 +52,8 @@ enum status crontab_read(char **ret_text, struct error *error) MUST_CHECK;
  */
 enum status crontab_write(const char *text, bool *ret_newline_added, struct error *error) MUST_CHECK;
 
-/* The process number of a cron daemon that runs on this machine, and its name; 0 if none does, -1 if that is hidden. */
+/* The process number of a cron daemon that runs on this machine, and its name; 0 if none does, -1 if that is not known:
+ * other users' processes are hidden, or they could not be listed. */
 enum { CRONTAB_DAEMON_SIZE = 16 };
 int crontab_daemon(char ret_name[CRONTAB_DAEMON_SIZE]);
 

@@ -5,6 +5,7 @@
 
 #include <ctype.h>
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -280,8 +281,15 @@ int crontab_daemon(char ret_name[CRONTAB_DAEMON_SIZE])
 {
 	int found = 0;
 	DIR *processes = opendir("/proc");
-	for (struct dirent *entry; processes != NULL && found == 0 && (entry = readdir(processes)) != NULL;) {
-		if (isdigit((unsigned char)entry->d_name[0]) && is_daemon(entry->d_name, ret_name)) {
+	bool ended = false; /* all of them have been looked at */
+	while (processes != NULL && found == 0 && !ended) {
+		errno = 0;
+		const struct dirent *entry = readdir(processes);
+		if (entry == NULL && errno != 0) {
+			break;
+		}
+		ended = entry == NULL;
+		if (!ended && isdigit((unsigned char)entry->d_name[0]) && is_daemon(entry->d_name, ret_name)) {
 			found = atoi(entry->d_name);
 		}
 	}
@@ -289,5 +297,6 @@ int crontab_daemon(char ret_name[CRONTAB_DAEMON_SIZE])
 		closedir(processes);
 	}
 	/* With "hidepid" other users' processes are not shown. */
-	return found == 0 && access("/proc/1/comm", R_OK) != 0 ? -1 : found;
+	bool all = ended && access("/proc/1/comm", R_OK) == 0;
+	return found == 0 && !all ? -1 : found;
 }

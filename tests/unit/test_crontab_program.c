@@ -3,10 +3,22 @@
 
 #include "schedule/crontab.h"
 
+#include <dirent.h>
+#include <dlfcn.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+
+static bool folders_fail;
+
+struct dirent *readdir(DIR *folder)
+{
+	struct dirent *(*real)(DIR *) = NULL;
+	*(void **)&real = dlsym(RTLD_NEXT, "readdir64");
+	errno = folders_fail ? EIO : errno;
+	return folders_fail ? NULL : real(folder);
+}
 
 static char *path_before;
 
@@ -412,6 +424,16 @@ static void where_the_processes_of_others_are_hidden_it_is_not_known(void **stat
 	assert_in_a_world_of_its_own(hidden_ones_are_told);
 }
 
+static void where_the_processes_cannot_be_listed_it_is_not_known(void **state)
+{
+	(void)state;
+	char name[CRONTAB_DAEMON_SIZE] = "";
+	folders_fail = true;
+	int found = crontab_daemon(name);
+	folders_fail = false;
+	assert_int_equal(found, -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -442,6 +464,7 @@ int main(void)
 		cmocka_unit_test(names_that_only_look_alike_are_no_daemons),
 		cmocka_unit_test(a_daemon_in_a_container_is_not_this_machines),
 		cmocka_unit_test(where_the_processes_of_others_are_hidden_it_is_not_known),
+		cmocka_unit_test(where_the_processes_cannot_be_listed_it_is_not_known),
 	};
 	return cmocka_run_group_tests_name("crontab_program", tests, NULL, NULL);
 }
