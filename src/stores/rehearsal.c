@@ -318,6 +318,11 @@ enum status rehearsal_read(struct rehearsal *rehearsal, const struct fingerprint
 	bool same = false;
 	progress_step(progress, "counting what it holds", 0);
 	enum status status = count(rehearsal, places, &now, error);
+	if (status == STATUS_OK && recorded->known && recorded->exact && !now.known) {
+		(void)error_set(error, STATUS_UNAVAILABLE,
+						"it does not tell what it holds, so it cannot be compared with the manifest");
+		status = error_blameless(error);
+	}
 	if (status == STATUS_OK) {
 		status = fingerprint_compare(recorded, &now, &same, difference, error);
 	}

@@ -42,7 +42,8 @@ enum status rehearsal_restore(struct rehearsal *rehearsal, const char *path, con
 							  struct progress *progress, struct error *error) MUST_CHECK;
 
 /* Reads every record, counts, and compares with what was recorded (it may be unknown). `places` as for store_ops.count.
- * *ret_compared: it was the same; otherwise there was nothing to compare with. */
+ * *ret_compared: it was the same; otherwise there was nothing to compare with. That the server does not tell what it
+ * holds is a blameless failure. */
 enum status rehearsal_read(struct rehearsal *rehearsal, const struct fingerprint *recorded,
 						   const struct fingerprint *places, struct progress *progress, bool *ret_compared,
 						   struct error *error) MUST_CHECK;

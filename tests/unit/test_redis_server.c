@@ -240,6 +240,40 @@ static void one_that_runs_no_scripts_just_now_is_no_damage(void **state)
 	}
 }
 
+static const char *const no_keyspaces[] = {
+	"LOADING Redis is loading the dataset in memory\n",
+	"ERR unknown command 'INFO', with args beginning with: 'keyspace'\n",
+	"",
+};
+
+static void one_that_does_not_tell_its_keys_is_not_counted(void **state)
+{
+	make_server(state, VOLUME_API, NULL);
+	for (size_t i = 0; i < sizeof no_keyspaces / sizeof *no_keyspaces; i++) {
+		struct error error;
+		struct fingerprint keys = {0};
+		odd = WORDS({"INFO keyspace", no_keyspaces[i]});
+		struct store *store = open_store(&container);
+		assert_status(STATUS_UNAVAILABLE, store_redis.count(store, NULL, &keys, &error), &error);
+		assert_true(error.blameless);
+		store_free(store);
+	}
+}
+
+/* They would be none, and reading all of none is soon done. */
+static void keys_of_which_is_not_told_how_many_there_are_have_not_been_read(void **state)
+{
+	make_server(state, VOLUME_API, NULL);
+	for (size_t i = 0; i < sizeof no_keyspaces / sizeof *no_keyspaces; i++) {
+		struct error error;
+		odd = WORDS({"INFO keyspace", no_keyspaces[i]});
+		struct store *store = open_store(&container);
+		assert_status(STATUS_UNAVAILABLE, store_redis.read_all(store, NULL, NULL, &error), &error);
+		assert_true(error.blameless);
+		store_free(store);
+	}
+}
+
 /* As one that did not run when we began, and whose password was not known to be needed. */
 static void a_password_that_is_wanted_later_is_found_later(void **state)
 {
@@ -486,6 +520,8 @@ int main(void)
 		scratch_test(a_port_that_is_none_is_refused),
 		scratch_test(keys_that_cannot_be_read_are_damage),
 		scratch_test(one_that_runs_no_scripts_just_now_is_no_damage),
+		scratch_test(one_that_does_not_tell_its_keys_is_not_counted),
+		scratch_test(keys_of_which_is_not_told_how_many_there_are_have_not_been_read),
 		scratch_test(a_password_that_is_wanted_later_is_found_later),
 		scratch_test(one_that_refuses_to_save_says_why),
 		scratch_test(one_that_saves_already_may_be_tried_again),

@@ -235,8 +235,13 @@ enum status redis_count(struct store *store, const struct fingerprint *places, s
 	if (status == STATUS_OK) {
 		status = redis_keyspace_read(&reply, &fingerprint, &fingerprint.known, error);
 	}
+	if (status == STATUS_OK && !fingerprint.known) {
+		(void)error_set(error, STATUS_UNAVAILABLE, "Redis does not tell how many keys it holds: %.300s",
+						buffer_text(&reply));
+		return error_blameless(error);
+	}
 	if (status == STATUS_OK) {
-		fingerprint.exact = fingerprint.known;
+		fingerprint.exact = true;
 		*ret_fingerprint = fingerprint_take(&fingerprint);
 	}
 	return status;
