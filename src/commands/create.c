@@ -93,7 +93,7 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 	display_open(&work.display, invocation->options[OPTION_QUIET] != NULL);
 	enum status status = longest_freeze(invocation, &longest_seconds, error);
 	if (status == STATUS_OK) {
-		status = session_open(invocation, &work.session, error);
+		status = session_open_only(invocation, &work.session, error);
 	}
 	if (status == STATUS_OK) {
 		status = session_guard(&work.session, error);
@@ -101,7 +101,7 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 	bool healed = false;
 	if (status == STATUS_OK) {
 		/* A guardian may still be at work for a run that was killed. */
-		status = recovery_run(work.session.backup_folder, GUARDIAN_SECONDS, &healed, error);
+		status = recovery_begin(work.session.backup_folder, GUARDIAN_SECONDS, &healed, error);
 	}
 	if (status == STATUS_OK) {
 		/* Before it is looked what runs: a service may be stopped. */

@@ -113,15 +113,28 @@ static void tell(const struct error *error)
 	display_hint(&display, "%s recover tries again", command_program());
 }
 
-void recovery_try(const char *backup_folder)
+static void try_drill(const char *backup_folder)
 {
 	bool healed = false;
-	struct error error = {0};
+	struct error error;
 	if (recovery_of_drill(backup_folder, &healed, &error) != STATUS_OK) {
 		tell(&error);
 	}
+}
+
+void recovery_try(const char *backup_folder)
+{
+	bool healed = false;
+	struct error error;
+	try_drill(backup_folder);
 	enum status status = recovery_run(backup_folder, 0, &healed, &error);
 	if (status != STATUS_OK && status != STATUS_LOCKED) {
 		tell(&error);
 	}
+}
+
+enum status recovery_begin(const char *backup_folder, unsigned patience_seconds, bool *ret_healed, struct error *error)
+{
+	try_drill(backup_folder);
+	return recovery_run(backup_folder, patience_seconds, ret_healed, error);
 }

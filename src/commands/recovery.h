@@ -19,7 +19,12 @@ enum status recovery_run(const char *backup_folder, unsigned patience_seconds, b
 /* Removes the containers of a drill that was killed, likewise. A drill that is at work is left alone: STATUS_OK. */
 enum status recovery_of_drill(const char *backup_folder, bool *ret_healed, struct error *error) MUST_CHECK;
 
-/* The same at the start of any command, which goes on whatever comes of it: a failure is only told. */
+/* Both at the start of any command, which goes on whatever comes of it: a failure is only told. */
 void recovery_try(const char *backup_folder);
+
+/* Both at the start of a command that cannot go on while anything is paused: a failure about a drill is only told, one
+ * of recovery_run is returned. */
+enum status recovery_begin(const char *backup_folder, unsigned patience_seconds, bool *ret_healed,
+						   struct error *error) MUST_CHECK;
 
 #endif

@@ -121,13 +121,13 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 	CLEANUP(restore_work_close) struct restore_work work = {.lock = -1};
 	const bool safety = invocation->options[OPTION_NO_SAFETY_BACKUP] == NULL;
 	display_open(&work.display, invocation->options[OPTION_QUIET] != NULL);
-	enum status status = session_open(invocation, &work.session, error);
+	enum status status = session_open_only(invocation, &work.session, error);
 	bool recovered = false;
 	if (status == STATUS_OK) {
 		status = session_guard(&work.session, error);
 	}
 	if (status == STATUS_OK) {
-		status = recovery_run(work.session.backup_folder, GUARDIAN_SECONDS, &recovered, error);
+		status = recovery_begin(work.session.backup_folder, GUARDIAN_SECONDS, &recovered, error);
 	}
 	if (status == STATUS_OK) {
 		status = restore_recovery_run(work.session.backup_folder, RESTORE_RECOVERY_WHOLE, &recovered, error);

@@ -32,7 +32,8 @@ struct session {
 
 /*
  * Reads the folder, the environment, .env and --only. Needs no Docker, unless a backup was killed in its moment: that
- * is healed first (recovery.h), if the folder is one to be believed. session_open_only leaves that out.
+ * is healed first (recovery.h), if the folder is one to be believed. session_open_only leaves that out, for commands
+ * that see to it themselves.
  */
 enum status session_open_only(const struct invocation *invocation, struct session *ret_session,
 							  struct error *error) MUST_CHECK;

@@ -156,6 +156,27 @@ assert_lists_from() { # FOLDER
 	assert_equal "$(snapshot_of "$project")" "$before"
 }
 
+# What a backup has left that was killed in its moment.
+leave_paused() {
+	mkdir -p "$backups"
+	chmod 0700 "$backups"
+	jq -n --arg boot "$(cat /proc/sys/kernel/random/boot_id)" --arg id "$(printf '%064d' 1)" \
+		'{format: 1, boot: $boot, engine: env.DOCKER_HOST, containers: [{id: $id, name: "bot"}]}' >"$backups/.window.json"
+}
+
+@test "create says once that what a killed run has left cannot be healed without Docker" {
+	leave_paused
+	program 1 create
+	assert_equal "$(grep -c 'may have left containers paused' <<<"$errors")" 1
+}
+
+@test "restore says once that what a killed run has left cannot be healed without Docker" {
+	make_backup 20240912_143022
+	leave_paused
+	program 1 restore --yes 20240912_143022
+	assert_equal "$(grep -c 'may have left containers paused' <<<"$errors")" 1
+}
+
 @test "a DOCKER_HOST that is no unix socket is a usage error" {
 	for host in tcp://127.0.0.1:2375 ssh://me@there npipe:////./pipe/docker_engine /var/run/docker.sock; do
 		DOCKER_HOST=$host program 2 create
