@@ -45,9 +45,9 @@ struct outcome {
 
 /*
  * Without memory libarchive 3.6 ends the program where it cannot make a string longer (__archive_errx), and crashes
- * where it does not look whether it got any (archive_write_disk_posix.c, new_fixup, and others); so does the address
- * sanitizer at the start of a thread. That cannot be helped from here: for who looks at what is left, the program was
- * killed.
+ * where it does not look whether it got any (archive_write_disk_posix.c, new_fixup, and others); so do fts_open of
+ * glibc 2.36 and the address sanitizer at the start of a thread. That cannot be helped from here: for who looks at what
+ * is left, the program was killed.
  */
 static inline bool others_have_ended_it(const char *said)
 {
@@ -56,9 +56,10 @@ static inline bool others_have_ended_it(const char *said)
 	size_t line = top != NULL ? strcspn(top, "\n") : 0;
 	size_t next_line = next != NULL ? strcspn(next, "\n") : 0;
 	bool in_library = top != NULL && memmem(top, line, "/libarchive.so", 14) != NULL;
+	bool in_fts = top != NULL && memmem(top, line, " in fts_open ", 13) != NULL;
 	bool by_library = top != NULL && next != NULL && memmem(top, line, " in __interceptor_", 18) != NULL &&
 					  memmem(next, next_line, "/libarchive.so", 14) != NULL;
-	return in_library || by_library || strstr(said, "Fatal Internal Error in libarchive: ") != NULL ||
+	return in_library || by_library || in_fts || strstr(said, "Fatal Internal Error in libarchive: ") != NULL ||
 		   strstr(said, "in __sanitizer::GetThreadStackTopAndBottom") != NULL;
 }
 
