@@ -108,10 +108,54 @@ static void where_it_does_not_all_is_read_in_the_moment(void **state)
 	assert_int_equal(bytes, (LARGE_BLOCKS + SMALL_BLOCKS) * TREE_BLOCK_SIZE);
 }
 
+/* What is missing is told by its stat, which is read again afterwards. */
+static void a_file_that_has_become_shorter_is_read_as_zeros(void **state)
+{
+	struct error error;
+	char bytes[100];
+	const char zeros[90] = {0};
+	size_t length = 0;
+	bool hole = true;
+	write_file(at(*state, "short"), "0123456789");
+	CLEANUP(cleanup_close) int fd = open(at(*state, "short"), O_RDONLY | O_CLOEXEC);
+	memset(bytes, 'x', sizeof bytes);
+	assert_ok(block_read(fd, "short", sizeof bytes, 0, bytes, &length, &hole, &error), &error);
+	assert_int_equal(length, sizeof bytes);
+	assert_false(hole);
+	assert_memory_equal(bytes, "0123456789", 10);
+	assert_memory_equal(bytes + 10, zeros, sizeof zeros);
+}
+
+static size_t open_files(void)
+{
+	char *count = shell(NULL, "ls /proc/%d/fd | wc -l", (int)getpid());
+	size_t number = (size_t)atoi(count);
+	free(count);
+	return number;
+}
+
+static void a_file_that_cannot_be_opened_in_the_moment_is_a_failure(void **state)
+{
+	struct error error;
+	struct file_tree tree;
+	struct file *files[2];
+	struct kept kept;
+	look(*state, &tree, files, &kept);
+	kept_free(&kept);
+	size_t before = open_files();
+	run_in(*state, "rm src/small");
+	assert_status(STATUS_FAILED, block_compare(&tree, files, 2, *state, &kept, &error), &error);
+	assert_string_equal(error.message, "cannot read small: No such file or directory");
+	assert_int_equal(open_files(), before);
+	file_tree_close(&tree);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		scratch_test(what_is_new_is_put_aside_whole),
+		scratch_test(a_file_that_has_become_shorter_is_read_as_zeros),
+		scratch_test(a_file_that_cannot_be_opened_in_the_moment_is_a_failure),
 		scratch_test(where_the_file_system_clones_a_large_file_is_not_read_in_the_moment),
 		scratch_test(where_it_does_not_all_is_read_in_the_moment),
 	};

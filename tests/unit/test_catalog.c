@@ -630,6 +630,16 @@ static void the_hour_that_comes_twice_is_listed_in_its_order(void **state)
 												"20241027_030000", NULL});
 }
 
+/* On 2024-03-31 there was no hour of 02:00: a name that somebody has made up is taken an hour later. */
+static void two_backups_of_one_moment_are_listed_by_their_names(void **state)
+{
+	make_started(*state, "20240331_033000", "null");
+	make_started(*state, "20240331_023000", "null");
+	assert_began(*state, "20240331_023000", 1711848600);
+	assert_began(*state, "20240331_033000", 1711848600);
+	assert_listed(*state, (const char *const[]){"20240331_023000", "20240331_033000", NULL});
+}
+
 static void the_latest_of_an_hour_that_comes_twice_is_the_one_made_last(void **state)
 {
 	make_started(*state, "20241027_024500", "\"2024-10-27T00:45:00.000Z\"");
@@ -969,6 +979,7 @@ int main(void)
 		zone_test(the_manifest_may_be_some_seconds_off),
 		zone_test(an_hour_that_comes_twice_is_the_later_one_if_nothing_says_which),
 		zone_test(the_hour_that_comes_twice_is_listed_in_its_order),
+		zone_test(two_backups_of_one_moment_are_listed_by_their_names),
 		zone_test(the_latest_of_an_hour_that_comes_twice_is_the_one_made_last),
 		scratch_test(the_lock_makes_the_folder),
 		scratch_test(a_second_lock_is_refused),

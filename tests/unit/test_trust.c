@@ -3,6 +3,7 @@
 
 #include "catalog/trust.h"
 
+#include <dlfcn.h>
 #include <grp.h>
 #include <sys/syscall.h>
 #include <sys/xattr.h>
@@ -64,6 +65,34 @@ static void a_folder_that_a_group_can_write_to_is_refused(void **state)
 	const char *backups = backups_in(*state, 0755, 0775);
 	assert_int_equal(chown(backups, 0, NOBODYS_GROUP), 0);
 	assert_refused(backups, "the group 54321 can write to ");
+}
+
+static struct group *made_up_group; /* instead of what the machine says */
+
+struct group *getgrgid(gid_t id)
+{
+	static struct group *(*real)(gid_t);
+	if (made_up_group != NULL) {
+		return made_up_group;
+	}
+	*(void **)&real = dlsym(RTLD_NEXT, "getgrgid"); /* as dlsym(3) has it */
+	return real(id);
+}
+
+static void a_group_of_the_owners_name_that_others_are_in_is_refused(void **state)
+{
+	static char name[] = "root";
+	static char guest[] = "guest";
+	char *alone[] = {name, NULL};
+	char *with_others[] = {name, guest, NULL};
+	struct group group = {.gr_name = name, .gr_gid = 0, .gr_mem = alone};
+	need_root();
+	const char *backups = backups_in(*state, 0755, 0775);
+	made_up_group = &group;
+	assert_trusted(backups);
+	group.gr_mem = with_others;
+	assert_refused(backups, "the group root can write to ");
+	made_up_group = NULL;
 }
 
 static void the_group_of_the_owner_alone_may_write(void **state)
@@ -148,6 +177,14 @@ static void a_folder_of_somebody_else_is_refused(void **state)
 	assert_refused(backups, "/parent/backups belongs to user ");
 }
 
+static void an_owner_without_a_name_is_told_by_number(void **state)
+{
+	need_root();
+	const char *backups = backups_in(*state, 0755, 0700);
+	assert_int_equal(chown(backups, NOBODYS_GROUP, 0), 0);
+	assert_refused(backups, "/parent/backups belongs to user 54321");
+}
+
 static void a_folder_in_one_of_somebody_else_is_refused(void **state)
 {
 	need_root();
@@ -190,6 +227,26 @@ static void a_link_is_followed_to_what_it_leads_to(void **state)
 	assert_refused(at(*state, "link"), "/parent/backups");
 	assert_int_equal(chmod(at(*state, "parent/backups"), 0700), 0);
 	assert_trusted(at(*state, "link"));
+}
+
+static void a_link_from_the_root_is_followed_from_there(void **state)
+{
+	const char *backups = backups_in(*state, 0755, 0777);
+	assert_int_equal(symlink(backups, at(*state, "link")), 0);
+	assert_refused(at(*state, "link"), "/parent/backups");
+	assert_int_equal(chmod(backups, 0700), 0);
+	assert_trusted(at(*state, "link"));
+}
+
+/* Whoever makes a folder of it later has to be able to write above it. */
+static void there_is_no_way_through_a_file(void **state)
+{
+	const char *backups = backups_in(*state, 0755, 0700);
+	write_file(at(backups, "file"), "");
+	assert_int_equal(chmod(at(backups, "file"), 0666), 0);
+	assert_trusted(at(backups, "file/below"));
+	assert_int_equal(chmod(backups, 0777), 0);
+	assert_refused(at(backups, "file/below"), "/parent/backups");
 }
 
 static void a_link_that_others_can_replace_is_refused(void **state)
@@ -237,6 +294,7 @@ int main(void)
 		scratch_test(a_folder_that_everybody_can_write_to_is_refused),
 		scratch_test(the_sticky_bit_of_the_folder_itself_does_not_help),
 		scratch_test(a_folder_that_a_group_can_write_to_is_refused),
+		scratch_test(a_group_of_the_owners_name_that_others_are_in_is_refused),
 		scratch_test(the_group_of_the_owner_alone_may_write),
 		scratch_test(an_access_control_list_that_cannot_be_read_is_not_taken_for_none),
 		scratch_test(an_access_control_list_makes_others_of_the_owners_group),
@@ -244,11 +302,14 @@ int main(void)
 		scratch_test(a_folder_above_with_a_sticky_bit_is_trusted),
 		scratch_test(what_is_not_there_yet_is_judged_by_what_is_above_it),
 		scratch_test(a_folder_of_somebody_else_is_refused),
+		scratch_test(an_owner_without_a_name_is_told_by_number),
 		scratch_test(a_folder_in_one_of_somebody_else_is_refused),
 		scratch_test(who_called_sudo_is_trusted_by_root),
 		scratch_test(sudo_counts_for_root_alone),
 		scratch_test(a_link_is_followed_to_what_it_leads_to),
+		scratch_test(a_link_from_the_root_is_followed_from_there),
 		scratch_test(a_link_that_others_can_replace_is_refused),
+		scratch_test(there_is_no_way_through_a_file),
 		scratch_test(a_link_of_somebody_else_is_refused),
 		scratch_test(links_that_lead_to_each_other_end),
 		scratch_test(a_way_back_up_is_gone_as_it_stands),
