@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <linux/openat2.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,8 +14,8 @@
 #include <sys/sysmacros.h>
 
 enum {
-	DEEPEST = 512,        /* folders in folders */
-	NAME_LIMIT = 1 << 16, /* bytes of a path below the folder */
+	DEEPEST = 512,         /* folders in folders */
+	NAME_LIMIT = PATH_MAX, /* bytes of a path below the folder, with its NUL: the kernel opens no longer one */
 	FIRST_CAPACITY = 64,
 	MINOR_BITS = 20,
 };
@@ -217,7 +218,7 @@ static enum status scan_entry(struct file_tree *tree, int folder, const char *en
 	struct stat attributes;
 	size_t entry_length = strlen(entry);
 	if (length + 1 + entry_length >= NAME_LIMIT) {
-		return error_set(error, STATUS_FAILED, "a path in the folder is longer than %d bytes", NAME_LIMIT);
+		return error_set(error, STATUS_FAILED, "a path in the folder is longer than %d bytes", NAME_LIMIT - 1);
 	}
 	if (fstatat(folder, entry, &attributes, AT_SYMLINK_NOFOLLOW) != 0) {
 		return errno == ENOENT ? STATUS_OK : error_set_errno(error, "cannot read %s", entry);
@@ -365,12 +366,8 @@ static enum status find_links(struct file_tree *tree, struct error *error)
 
 enum status file_tree_scan(struct file_tree *tree, struct error *error)
 {
-	CLEANUP(cleanup_free) char *path = malloc(NAME_LIMIT);
+	char path[NAME_LIMIT] = "";
 	struct stat attributes;
-	if (path == NULL) {
-		return error_memory(error);
-	}
-	path[0] = '\0';
 	tree->scans++;
 	if (fstat(tree->root, &attributes) != 0) {
 		return error_set_errno(error, "cannot read the folder");

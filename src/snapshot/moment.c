@@ -250,9 +250,9 @@ static enum status do_step(struct taking *taking, enum step step, struct partici
 	case PAUSE_OTHERS:
 		return participant->pauses && ops->at_rest == NULL ? pause_at_rest(taking, participant, error) : STATUS_OK;
 	case CAPTURE:
-		return participant->pauses ? capture(taking, participant, error) : STATUS_OK;
+		break;
 	}
-	return STATUS_OK;
+	return participant->pauses ? capture(taking, participant, error) : STATUS_OK;
 }
 
 static enum status each(struct taking *taking, enum step step, struct error *error)

@@ -16,6 +16,7 @@ struct actor {
 	bool owner_thaws; /* its capture sees "a" thawed by whoever had paused it */
 	bool crash_loops; /* its capture sees "a" started, which ended at once and is about to be started again */
 	bool ends;        /* its capture, or the end of the moment, sees that "a" has ended and is to be started again */
+	bool owner_pauses_again; /* when the moment is given up, and thaws it in the next one */
 	unsigned forgotten;
 };
 
@@ -83,6 +84,10 @@ static void actor_forget(void *context)
 {
 	struct actor *actor = context;
 	actor->forgotten++;
+	if (actor->owner_pauses_again) {
+		actor->owner_thaws = true;
+		actor->engine->states[0] = CONTAINER_PAUSED;
+	}
 	note(actor, "forget");
 	end_writer(actor);
 }
@@ -265,6 +270,51 @@ static void one_that_fails_while_it_is_paused_runs_again(void **state)
 	assert_int_equal(set->participants[1].status, STATUS_FAILED);
 	assert_int_equal(set->participants[2].status, STATUS_OK);
 	assert_non_null(strstr(set->engine->log, "captured -d")); /* at once */
+	stage_free(set);
+}
+
+static void without_a_journal_nobody_is_paused(void **state)
+{
+	struct error error;
+	struct moment moment;
+	struct stage *set = stage(state);
+	free(set->journal);
+	set->journal = strdup(at(*state, "no/such/folder"));
+	set->request.journal = set->journal;
+	assert_status(STATUS_FAILED, take(set, &moment, &error), &error);
+	assert_non_null(strstr(error.message, "cannot make "));
+	assert_string_equal(set->engine->log, "");
+	stage_free(set);
+}
+
+/* It is thawed in every moment anew, so that none of them counts. */
+static void a_writer_that_never_stands_still_is_waited_for_only_so_often(void **state)
+{
+	struct error error;
+	struct moment moment;
+	struct stage *set = stage(state);
+	set->engine->states[0] = CONTAINER_PAUSED;
+	set->actors[1].owner_thaws = set->actors[1].owner_pauses_again = true;
+	assert_status(STATUS_FAILED, take(set, &moment, &error), &error);
+	assert_string_equal(error.message, "container name-a was started or thawed in the moment");
+	assert_int_equal(set->actors[0].forgotten, MOMENT_TRIES);
+	set->engine->states[0] = CONTAINER_RUNNING;
+	stage_free(set);
+}
+
+/* What the tests of the whole leave out to see that they notice. */
+static void without_the_check_who_is_not_at_rest_is_kept_as_it_is(void **state)
+{
+	struct error error;
+	struct moment moment;
+	struct stage *set = stage(state);
+	set->actors[1].busy = 3;
+	setenv("WHISPERBACKUP_TEST_WITHOUT", "at_rest", 1);
+	enum status status = take(set, &moment, &error);
+	unsetenv("WHISPERBACKUP_TEST_WITHOUT");
+	assert_ok(status, &error);
+	assert_int_equal(set->participants[1].retries, 1);
+	assert_non_null(strstr(set->engine->log, "captured -d"));
 	stage_free(set);
 }
 
@@ -466,6 +516,9 @@ int main(void)
 		scratch_test(one_that_is_never_ready_does_not_keep_the_others_from_their_moment),
 		scratch_test(one_that_fails_does_not_keep_the_others_from_their_moment),
 		scratch_test(one_that_fails_while_it_is_paused_runs_again),
+		scratch_test(without_a_journal_nobody_is_paused),
+		scratch_test(a_writer_that_never_stands_still_is_waited_for_only_so_often),
+		scratch_test(without_the_check_who_is_not_at_rest_is_kept_as_it_is),
 		scratch_test(a_full_disk_and_an_interrupt_end_the_whole),
 		scratch_test(a_writer_that_has_just_ended_is_none),
 		scratch_test(one_that_somebody_else_has_paused_fails_alone),
