@@ -252,7 +252,7 @@ static void what_is_known_of_a_backup_is_the_old_or_the_new(void **state)
 static enum status note_legacy(const char *folder, struct error *error)
 {
 	(void)folder;
-	struct verification now;
+	struct verification now = {0};
 	struct verification good = known("");
 	enum status status = verification_write(legacy, &good, error);
 	if (status == STATUS_OK) {
