@@ -1,191 +1,7 @@
 /* stores/postgresql with a server that answers what no real one does, or in a state that it cannot be brought into. */
-#include "support.h"
+#include "postgresql_support.h"
 
-#include "stores/postgresql/moment.h"
 #include "stores/postgresql/restore.h"
-#include "stores/store_table.h"
-
-enum { LINES = 8, HEARD_LIMIT = 1 << 20, SAID_SIZE = 1024 };
-
-/* What the server answers to the first piece of SQL that has these words in it; to all others it says nothing. */
-struct line {
-	const char *asked;
-	const char *rows;   /* each field with a bar behind it, in place of the NUL byte */
-	const char *errors; /* NULL: it goes well; else what psql says on its standard error before it ends */
-	bool lost;          /* the engine does not answer */
-	bool cut;           /* it drops the end of the answer, and says that all is well */
-};
-
-struct server {
-	struct runtime runtime;
-	struct container container;
-	struct postgresql postgresql;
-	struct line lines[LINES];
-	struct buffer heard; /* all that was asked, and the programs that are no psql */
-	struct progress progress;
-	char warned[SAID_SIZE];
-};
-
-/* One psql, or another program. */
-struct talk {
-	struct exec exec;
-	struct server *server;
-	struct buffer asked; /* since its last answer */
-	bool input_closed;
-	bool ended;
-	int exit_code;
-};
-
-static enum status open_talk(struct runtime *runtime, const struct exec_request *request, struct exec **ret_exec,
-							 struct error *error)
-{
-	struct talk *talk = calloc(1, sizeof *talk);
-	assert_non_null(talk);
-	*talk = (struct talk){.exec = {.runtime = runtime}, .server = (struct server *)runtime};
-	talk->asked = (struct buffer)BUFFER_INIT(HEARD_LIMIT);
-	talk->input_closed = !request->input;
-	for (size_t i = 0; !request->input && request->arguments[i] != NULL; i++) {
-		assert_ok(buffer_printf(&talk->asked, error, "%s ", request->arguments[i]), error);
-	}
-	*ret_exec = &talk->exec;
-	return STATUS_OK;
-}
-
-static const struct line *line_for(const struct server *server, const char *asked)
-{
-	static const struct line nothing = {.rows = ""};
-	for (size_t i = 0; i < LINES && server->lines[i].asked != NULL; i++) {
-		if (strstr(asked, server->lines[i].asked) != NULL) {
-			return &server->lines[i];
-		}
-	}
-	return &nothing;
-}
-
-/* psql's \echo behind what was asked in a session tells it apart. */
-static enum status answer(struct talk *talk, struct buffer *output, struct buffer *errors, struct error *error)
-{
-	const char *asked = buffer_text(&talk->asked);
-	const char *echo = strstr(asked, "\n\\echo '");
-	const struct line *line = line_for(talk->server, asked);
-	assert_ok(buffer_printf(&talk->server->heard, error, "%s\n", asked), error);
-	if (line->lost) {
-		error_set(error, STATUS_UNAVAILABLE, "the engine does not answer");
-		error->on_the_way = true;
-		return STATUS_UNAVAILABLE;
-	}
-	for (const char *at = line->rows; at != NULL && *at != '\0'; at++) {
-		assert_ok(buffer_append(output, *at == '|' ? "" : at, 1, error), error);
-	}
-	if (line->errors != NULL) {
-		assert_ok(buffer_append_text(errors, line->errors, error), error);
-		talk->exit_code = 3;
-		talk->ended = true;
-	} else if (echo != NULL && !line->cut) {
-		const char *mark = echo + strlen("\n\\echo '");
-		assert_ok(buffer_printf(output, error, "%.*s\n", (int)strcspn(mark, "'"), mark), error);
-	}
-	buffer_clear(&talk->asked);
-	return STATUS_OK;
-}
-
-static enum status exchange(struct exec *exec, const void *bytes, size_t length, size_t *ret_written,
-							struct buffer *output, struct buffer *errors, int timeout_milliseconds, bool *ret_ended,
-							struct error *error)
-{
-	struct talk *talk = (struct talk *)exec;
-	(void)timeout_milliseconds;
-	*ret_written = length;
-	enum status status = STATUS_OK;
-	if (length > 0) {
-		status = buffer_append(&talk->asked, bytes, length, error);
-	} else if (talk->asked.length > 0) {
-		status = answer(talk, output, errors, error);
-	}
-	talk->ended |= length == 0 && talk->input_closed;
-	*ret_ended = talk->ended;
-	return status;
-}
-
-static enum status close_input(struct exec *exec, struct error *error)
-{
-	(void)error;
-	((struct talk *)exec)->input_closed = true;
-	return STATUS_OK;
-}
-
-static enum status finish(struct exec *exec, int *ret_exit_code, struct error *error)
-{
-	(void)error;
-	*ret_exit_code = ((struct talk *)exec)->exit_code;
-	return STATUS_OK;
-}
-
-static void free_talk(struct exec *exec)
-{
-	buffer_free(&((struct talk *)exec)->asked);
-	free(exec);
-}
-
-static void keep_warning(struct progress *progress, const char *text)
-{
-	struct server *server = (struct server *)((char *)progress - offsetof(struct server, progress));
-	snprintf(server->warned, sizeof server->warned, "%s", text);
-}
-
-static void take_no_step(struct progress *progress, const char *text, uint64_t total_bytes)
-{
-	(void)progress;
-	(void)text;
-	(void)total_bytes;
-}
-
-static int start(void **state)
-{
-	static const struct runtime_ops ops = {
-		.exec_open = open_talk,
-		.exec_exchange = exchange,
-		.exec_close_input = close_input,
-		.exec_finish = finish,
-		.exec_free = free_talk,
-	};
-	static char name[] = "stack_postgres_1";
-	static char user[] = "boss";
-	struct server *server = calloc(1, sizeof *server);
-	assert_non_null(server);
-	*server = (struct server){
-		.runtime = {.ops = &ops},
-		.container = {.name = name, .state = CONTAINER_RUNNING},
-		.postgresql = {.user = user, .preferred = user, .version_number = 170000},
-		.heard = BUFFER_INIT(HEARD_LIMIT),
-		.progress = {.step = take_no_step, .warn = keep_warning},
-	};
-	server->postgresql.store = (struct store){.ops = &store_postgresql, .container = &server->container};
-	server->postgresql.store.runtime = &server->runtime;
-	*state = server;
-	return 0;
-}
-
-static int stop(void **state)
-{
-	struct server *server = *state;
-	postgresql_moment_free(server->postgresql.moment);
-	buffer_free(&server->heard);
-	free(server);
-	return 0;
-}
-
-/* The server is in this phase of a restore. */
-static void set_phase(struct server *server, const char *phase)
-{
-	server->lines[0] = (struct line){.asked = "FILTER (WHERE datname = 'wb_maint')", .rows = "1|0|0|0|"};
-	server->lines[1] = (struct line){.asked = "SELECT phase FROM public.run", .rows = phase};
-}
-
-static bool was_asked(const struct server *server, const char *words)
-{
-	return strstr(buffer_text(&server->heard), words) != NULL;
-}
 
 /* --- a restore
  * -------------------------------------------------------------------------------------------------------- */
@@ -297,6 +113,73 @@ static void a_database_is_not_made_like_one_of_which_not_all_came(void **state)
 	assert_string_equal(
 		error.message, "cannot load the database template1: the end of pg_dump's text did not come through the engine");
 	assert_false(was_asked(server, "CREATE DATABASE wb_new_1"));
+}
+
+/* What somebody wants to end is not gone on with, for all that is loaded. */
+static void an_interrupt_while_statistics_are_made_ends_the_load(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	struct dump_database database = {.name = "postgres"};
+	server->lines[0] = (struct line){.asked = "SELECT count(*) FROM pg_database WHERE datallowconn", .rows = "0|"};
+	server->lines[1] = (struct line){.asked = "ANALYZE;", .interrupted = true};
+	assert_status(STATUS_INTERRUPTED,
+				  restore_load(&server->postgresql, "/dev/null", &database, 1, &server->progress, &error), &error);
+	assert_string_equal(error.message, "interrupted");
+	assert_string_equal(server->warned, "");
+	assert_true(was_asked(server, "CREATE DATABASE wb_new_1 TEMPLATE template0;"));
+}
+
+/* Nobody else can do anything with those databases. */
+static void statistics_that_cannot_be_made_are_warned_of(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	struct dump_database database = {.name = "postgres"};
+	server->lines[0] = (struct line){.asked = "SELECT count(*) FROM pg_database WHERE datallowconn", .rows = "0|"};
+	server->lines[1] = (struct line){.asked = "ANALYZE;", .errors = "psql:<stdin>:1: ERROR:  it is too late\n"};
+	assert_ok(restore_load(&server->postgresql, "/dev/null", &database, 1, &server->progress, &error), &error);
+	assert_string_equal(server->warned, "the restored database postgres has no statistics for the planner: psql in "
+										"container stack_postgres_1: it is too late");
+}
+
+/* What became of it the next step asks the server. */
+static void a_commit_that_is_not_answered_is_given_up(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	set_phase(server, "staged");
+	server->lines[2] = (struct line){.asked = "pg_dumpall", .rows = MOMENT_GLOBALS_CLOSING};
+	server->lines[3] = (struct line){.asked = "SELECT new_lists, new_changes", .rows = "||"};
+	server->lines[4] = (struct line){.asked = "COMMIT;\n\\echo", .silent = true};
+	assert_status(STATUS_FAILED, restore_swap(&server->postgresql.store, &server->progress, &error), &error);
+	assert_string_equal(error.message, "cannot put the restored databases in place: PostgreSQL does not answer to "
+									   "COMMIT within 60 seconds");
+	assert_true(was_asked(server, "RENAME TO"));
+	assert_false(was_asked(server, "ROLLBACK"));
+}
+
+/* It says what else is to be undone; so it goes last, and not unseen. */
+static void a_note_that_cannot_be_looked_for_ends_the_way_back(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	set_phase(server, "staged");
+	server->lines[2] = (struct line){.asked = "SELECT 1 FROM pg_database WHERE datname = 'wb_maint'", .lost = true};
+	assert_status(STATUS_UNAVAILABLE, restore_rollback(&server->postgresql.store, &server->progress, &error), &error);
+	assert_string_equal(error.message, "the engine does not answer");
+	assert_false(was_asked(server, "DROP"));
+}
+
+static void a_note_that_was_half_dropped_and_cannot_be_dropped_is_told_of(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	server->lines[0] = (struct line){.asked = "FILTER (WHERE datname = 'wb_maint')", .rows = "1|0|0|1|"};
+	server->lines[1] = (struct line){.asked = "DROP DATABASE", .errors = "psql:<stdin>:1: ERROR:  it is in use\n"};
+	assert_status(STATUS_FAILED, restore_rollback(&server->postgresql.store, &server->progress, &error), &error);
+	assert_string_equal(error.message, "psql in container stack_postgres_1: it is in use");
+	assert_false(was_asked(server, "SELECT phase"));
 }
 
 /* df has said nothing, and well: the free space is not known. */
@@ -553,6 +436,21 @@ static void a_moments_answer_has_to_make_sense(void **state)
 	assert_not_answered(server, STATUS_FAILED, "PostgreSQL's list of databases cannot be read");
 }
 
+static void a_moment_that_is_not_answered_is_given_up(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	open_sessions(server, "00000003-1B-1||1|template1|");
+	server->lines[0].silent = true;
+	assert_not_answered(server, STATUS_CONFLICT, "database template1: PostgreSQL has not answered in 10 seconds");
+	server->lines[0].silent = false;
+	buffer_clear(&server->heard);
+	postgresql_moment_forget(&server->postgresql);
+	assert_true(was_asked(server, "BEGIN ISOLATION")); /* in another session: that one still owes an answer */
+	assert_ok(postgresql_moment_ask(&server->postgresql, &error), &error);
+	assert_ok(postgresql_moment_answer(&server->postgresql, &error), &error);
+}
+
 static void a_session_that_ends_at_the_moment_is_opened_again_for_another_try(void **state)
 {
 	struct server *server = *state;
@@ -671,7 +569,7 @@ static void a_server_says_its_version_and_shows_its_folder(void **state)
 	store_postgresql.free(store);
 }
 
-#define server_test(function) cmocka_unit_test_setup_teardown(function, start, stop)
+#define server_test(function) cmocka_unit_test_setup_teardown(function, server_start, server_stop)
 
 int main(void)
 {
@@ -685,6 +583,11 @@ int main(void)
 		server_test(a_role_whose_drop_was_not_answered_is_left_to_the_next_time),
 		server_test(roles_of_which_not_all_came_are_not_kept_for_the_way_back),
 		server_test(a_database_is_not_made_like_one_of_which_not_all_came),
+		server_test(an_interrupt_while_statistics_are_made_ends_the_load),
+		server_test(statistics_that_cannot_be_made_are_warned_of),
+		server_test(a_commit_that_is_not_answered_is_given_up),
+		server_test(a_note_that_cannot_be_looked_for_ends_the_way_back),
+		server_test(a_note_that_was_half_dropped_and_cannot_be_dropped_is_told_of),
 		server_test(a_df_that_says_nothing_is_outlived),
 		server_test(a_full_disk_of_the_server_is_told_apart),
 		server_test(a_phase_whose_answer_is_lost_is_not_guessed),
@@ -700,6 +603,7 @@ int main(void)
 		server_test(a_list_of_databases_has_to_make_sense),
 		server_test(the_moments_answer_is_taken),
 		server_test(a_moments_answer_has_to_make_sense),
+		server_test(a_moment_that_is_not_answered_is_given_up),
 		server_test(a_session_that_ends_at_the_moment_is_opened_again_for_another_try),
 		server_test(a_session_that_cannot_let_go_of_the_moment_is_opened_again),
 		server_test(sessions_that_cannot_be_opened_again_are_told_of_at_the_next_try),
