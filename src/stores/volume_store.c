@@ -301,22 +301,25 @@ static void names_free(char **names)
 }
 
 /* `names` has room for all of the list, and a NULL behind them. */
-static bool read_memory(struct volume_store *self, const json_t *document, char **names)
+static enum status read_memory(struct volume_store *self, const json_t *document, char **names, struct error *error)
 {
 	const char *folder = json_string_value(json_object_get(document, "folder"));
 	const json_t *list = json_object_get(document, "names");
-	if (folder == NULL || folder[0] != '/' || strlen(folder) >= sizeof self->store.data_folder) {
-		return false;
-	}
-	strcpy(self->store.data_folder, folder);
-	for (size_t i = 0; i < json_array_size(list); i++) {
+	bool sound = folder != NULL && folder[0] == '/' && strlen(folder) < sizeof self->store.data_folder;
+	for (size_t i = 0; sound && i < json_array_size(list); i++) {
 		const char *name = json_string_value(json_array_get(list, i));
-		names[i] = name != NULL && strchr(name, '/') == NULL ? strdup(name) : NULL;
-		if (names[i] == NULL) {
-			return false;
+		sound = name != NULL && strchr(name, '/') == NULL;
+		names[i] = sound ? strdup(name) : NULL;
+		if (sound && names[i] == NULL) {
+			return error_memory(error);
 		}
 	}
-	return true;
+	if (!sound) {
+		return error_set(error, STATUS_FAILED, "what is written about the data of %s makes no sense",
+						 self->store.ops->title);
+	}
+	strcpy(self->store.data_folder, folder);
+	return STATUS_OK;
 }
 
 /* A container that was made anew with another volume says nothing of the data that the restore had begun to move. */
@@ -339,9 +342,8 @@ enum status volume_store_recall(struct volume_store *self, const char *memory, c
 	}
 	char **names = calloc(json_array_size(json_object_get(document, "names")) + 1, sizeof(char *));
 	enum status status = names == NULL ? error_memory(error) : STATUS_OK;
-	if (status == STATUS_OK && !read_memory(self, document, names)) {
-		status = error_set(error, STATUS_FAILED, "what is written about the data of %s makes no sense",
-						   self->store.ops->title);
+	if (status == STATUS_OK) {
+		status = read_memory(self, document, names, error);
 	}
 	if (status == STATUS_OK) {
 		status = expect_same_volume(self, document, error);

@@ -200,6 +200,17 @@ void *realloc(void *memory, size_t size)
 	return __interceptor_realloc != NULL ? __interceptor_realloc(memory, size) : __libc_realloc(memory, size);
 }
 
+/* The C library's does not come by our realloc. */
+void *reallocarray(void *memory, size_t count, size_t size)
+{
+	size_t length = 0;
+	if (__builtin_mul_overflow(count, size, &length)) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return realloc(memory, length);
+}
+
 /* The sanitizer's own do not come by malloc. */
 char *strndup(const char *text, size_t length)
 {

@@ -23,7 +23,7 @@
 
 enum fault_kind {
 	FAULT_NONE,
-	FAULT_MEMORY, /* malloc, calloc, realloc, and what makes strings: ENOMEM. No folder narrows it. */
+	FAULT_MEMORY, /* malloc, calloc, realloc, reallocarray, and what makes strings: ENOMEM. No folder narrows it. */
 	FAULT_WRITE,  /* write, pwrite, writev, ftruncate: ENOSPC */
 	FAULT_FLUSH,  /* fsync, fdatasync, syncfs: EIO */
 	FAULT_NAME,   /* rename, link, mkdir, symlink and the like, chown, chmod: ENOSPC */

@@ -31,7 +31,9 @@ static inline enum status server_open(struct runtime *runtime, const struct exec
 									  struct exec **ret_exec, struct error *error)
 {
 	struct server_program *program = calloc(1, sizeof *program);
-	assert_non_null(program);
+	if (program == NULL) {
+		return error_memory(error);
+	}
 	*program = (struct server_program){
 		.exec.runtime = runtime, .said = BUFFER_INIT(SERVER_WORDS_LIMIT), .heard = BUFFER_INIT(SERVER_WORDS_LIMIT)};
 	const char *words = server.run(request, &program->exit_code);
@@ -40,16 +42,17 @@ static inline enum status server_open(struct runtime *runtime, const struct exec
 	return words == NULL ? STATUS_OK : buffer_append_text(&program->said, words, error);
 }
 
-static inline void server_hear(struct server_program *program, const char *bytes, size_t length)
+static inline enum status server_hear(struct server_program *program, const char *bytes, size_t length,
+									  struct error *error)
 {
-	struct error error;
-	assert_ok(buffer_append(&program->heard, bytes, length, &error), &error);
-	for (char *end; (end = strchr(buffer_text(&program->heard), '\n')) != NULL;) {
+	enum status status = buffer_append(&program->heard, bytes, length, error);
+	for (char *end; status == STATUS_OK && (end = strchr(buffer_text(&program->heard), '\n')) != NULL;) {
 		*end = '\0';
 		const char *words = server.line(program->heard.data);
-		assert_ok(buffer_append_text(&program->said, words != NULL ? words : "", &error), &error);
+		status = buffer_append_text(&program->said, words != NULL ? words : "", error);
 		buffer_consume(&program->heard, (size_t)(end + 1 - program->heard.data));
 	}
+	return status;
 }
 
 /* Silence takes as long as it was to be waited for. */
@@ -59,13 +62,13 @@ static inline enum status server_exchange(struct exec *exec, const void *bytes, 
 {
 	struct server_program *program = (struct server_program *)exec;
 	(void)errors;
-	if (program->talks && length > 0) {
-		server_hear(program, bytes, length);
-	}
+	enum status status = program->talks && length > 0 ? server_hear(program, bytes, length, error) : STATUS_OK;
 	if (program->said.length == 0 && timeout_milliseconds > 0) {
 		time_pass(timeout_milliseconds * 1000000LL);
 	}
-	enum status status = buffer_append_text(output, buffer_text(&program->said), error);
+	if (status == STATUS_OK) {
+		status = buffer_append_text(output, buffer_text(&program->said), error);
+	}
 	buffer_clear(&program->said);
 	*ret_written = length;
 	*ret_ended = !program->talks;

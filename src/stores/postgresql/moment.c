@@ -120,11 +120,12 @@ static enum status read_list(const struct buffer *rows, size_t at, struct moment
 	while (at < rows->length) {
 		const char *oid = psql_next(rows, &at);
 		const char *name = psql_next(rows, &at);
-		struct moment_database *more =
-			count < DATABASES_LIMIT && name != NULL ? reallocarray(databases, count + 1, sizeof *more) : NULL;
+		bool sound = count < DATABASES_LIMIT && name != NULL;
+		struct moment_database *more = sound ? reallocarray(databases, count + 1, sizeof *more) : NULL;
 		if (more == NULL) {
 			free(databases);
-			return error_set(error, STATUS_FAILED, "PostgreSQL's list of databases cannot be read");
+			return sound ? error_memory(error)
+						 : error_set(error, STATUS_FAILED, "PostgreSQL's list of databases cannot be read");
 		}
 		databases = more;
 		databases[count] = (struct moment_database){.oid = (unsigned)strtoul(oid, NULL, 10)};
@@ -323,7 +324,7 @@ enum status postgresql_moment_answer(struct postgresql *server, struct error *er
 		status = wait_for(database, until, error);
 		if (status == STATUS_OK) {
 			status = read_answer(moment, database, error);
-		} else if (status != STATUS_INTERRUPTED) {
+		} else if (status != STATUS_INTERRUPTED && status != STATUS_NO_MEMORY) {
 			status = error->status = STATUS_CONFLICT;
 			(void)error_prefix(error, "database %s", database->name);
 		}

@@ -24,7 +24,8 @@ static enum status drop_each(struct postgresql *server, const char *table, const
 	for (size_t at = 0; status == STATUS_OK && (name = psql_next(&rows, &at)) != NULL;) {
 		struct error reason = {0};
 		enum status dropped = psql_query(server, RESTORE_STATE_DATABASE, psql_next(&rows, &at), NULL, &reason);
-		if (dropped != STATUS_OK && reason.on_the_way) { /* no word of the server's: it is done later */
+		/* No word of the server's: it is done later. */
+		if (dropped != STATUS_OK && (reason.on_the_way || dropped == STATUS_NO_MEMORY)) {
 			*error = reason;
 			status = dropped;
 		} else if (dropped != STATUS_OK) {
