@@ -253,6 +253,57 @@ static void a_moment_of_postgresql_is_taken(void **state)
 	assert_told(take_moment);
 }
 
+/* As health, restore and verify do it. */
+static enum status examine_postgresql(struct error *error)
+{
+	struct store *store = &postgresql->postgresql.store;
+	struct examination examination = {0};
+	CLEANUP(fingerprint_free) struct fingerprint counted = {0};
+	uint64_t bytes = 0;
+	buffer_free(&postgresql->heard);
+	enum status status = store_postgresql.ready(store, error);
+	if (status == STATUS_OK) {
+		status = store_postgresql.examine(store, &examination, error);
+	}
+	if (status == STATUS_OK) {
+		status = store_postgresql.size(store, &bytes, error);
+	}
+	if (status == STATUS_OK) {
+		status = store_postgresql.count(store, NULL, &counted, error);
+	}
+	return unless_wrong(status, bytes == 1000 && fingerprint_sum(&counted, "rows", NULL) == 7, error);
+}
+
+static void postgresql_is_examined(void **state)
+{
+	(void)state;
+	postgresql->lines[0] = (struct line){.asked = "pg_is_in_recovery", .rows = "1|0|5432|"};
+	postgresql->lines[1] = (struct line){.asked = "sum(pg_database_size(oid))", .rows = "1000|"};
+	postgresql->lines[2] = (struct line){.asked = "SELECT datname FROM pg_catalog.pg_database", .rows = "shop|"};
+	postgresql->lines[3] = (struct line){.asked = "SELECT string_agg", .rows = "public|t|7|"};
+	assert_told(examine_postgresql);
+}
+
+static enum status compare_live(struct error *error)
+{
+	static const struct dump_database database = {.name = "postgres", .content = 22, .end = sizeof section - 1};
+	bool needless = false;
+	buffer_free(&postgresql->heard);
+	enum status status = restore_load_is_needless(&postgresql->postgresql, dump_path, &database, &needless, error);
+	return unless_wrong(status, needless, error);
+}
+
+static void a_database_that_is_the_same_is_not_loaded(void **state)
+{
+	char warm[DIGEST_TEXT_SIZE];
+	struct error error;
+	assert_ok(digest_text("", warm, &error), &error); /* OpenSSL comes up */
+	write_dump(*state, section);
+	postgresql->lines[0] = (struct line){.asked = "SELECT count(*) FROM pg_database WHERE datallowconn", .rows = "1|"};
+	postgresql->lines[1] = (struct line){.asked = "pg_dump ", .rows = section + 22};
+	assert_told(compare_live);
+}
+
 static void let_be(struct progress *progress, const char *text)
 {
 	(void)progress;
@@ -337,6 +388,8 @@ static void a_restore_is_committed(void **state)
 	(void)state;
 	set_phase(postgresql, "finishing");
 	postgresql->lines[2] = (struct line){.asked = "SELECT name, format('DROP ROLE", .rows = "late|DROP ROLE late;|"};
+	postgresql->lines[3] = (struct line){.asked = "datname IN ('postgres', 'template1')", .rows = "postgres|"};
+	postgresql->lines[4] = (struct line){.asked = "DROP OWNED BY %I", .rows = "DROP OWNED BY late;|"};
 	assert_told(commit_all);
 	assert_string_equal(postgresql->warned, "");
 }
@@ -457,6 +510,7 @@ static const struct words of_redis[] = {
 	{"CONFIG GET appenddirname", "appenddirname\nappendonlydir\n"},
 	{"CONFIG GET appendfilename", "appendfilename\nappendonly.aof\n"},
 	{"stat -c %u %g /var/lib/data", "999 1000\n"},
+	{"INFO memory", "# Memory\r\nused_memory_dataset:1000\r\n"},
 	{"INFO keyspace", "# Keyspace\r\ndb0:keys=2,expires=0,avg_ttl=0\r\n"},
 	{"BGSAVE", "Background saving started\n"},
 	{NULL, NULL},
@@ -487,7 +541,7 @@ static const char *answer_redis(const char *line)
 
 static const char *run_redis(const struct exec_request *request, int *ret_exit_code)
 {
-	static const char client[] = "redis-cli -p 6379 ";
+	static const char client[] = "redis-cli -p 6380 ";
 	char question[512] = "";
 	(void)ret_exit_code;
 	for (size_t i = 0; request->arguments[i] != NULL; i++) {
@@ -495,19 +549,32 @@ static const char *run_redis(const struct exec_request *request, int *ret_exit_c
 		snprintf(question + length, sizeof question - length, "%s%s", i > 0 ? " " : "", request->arguments[i]);
 	}
 	const char *line = strncmp(question, client, sizeof client - 1) == 0 ? question + sizeof client - 1 : question;
-	return request->input ? NULL : answer_redis(line);
+	if (strcmp(line, "PING") == 0 && request->environment[0] == NULL) {
+		return "NOAUTH Authentication required.\n";
+	}
+	return request->input ? NULL : strstr(line, " EVAL ") != NULL ? "2\n" : answer_redis(line);
+}
+
+/* One that wants a password, and not on the usual port. */
+static enum status open_redis(struct store **ret_store, struct error *error)
+{
+	static char variable[] = "REDIS_PASSWORD=word";
+	static char *environment[] = {variable, NULL};
+	static char line[] = "exec redis-server --port \"6380\"";
+	static char *command[] = {line, NULL};
+	static struct container with_password;
+	with_password = container;
+	with_password.environment = environment;
+	with_password.command = command;
+	return store_redis.open(&runtime, &with_password, ret_store, error);
 }
 
 /* As create does it up to the moment; its file is of no interest here. */
 static enum status save_redis(struct error *error)
 {
-	static char variable[] = "REDIS_PASSWORD=word";
-	static char *environment[] = {variable, NULL};
-	struct container with_password = container;
 	struct store *store = NULL;
 	unsigned saves_before = saves;
-	with_password.environment = environment;
-	enum status status = store_redis.open(&runtime, &with_password, &store, error);
+	enum status status = open_redis(&store, error);
 	if (status != STATUS_OK) {
 		return status;
 	}
@@ -529,6 +596,38 @@ static void redis_is_saved(void **state)
 	runtime.volume_access = VOLUME_API;
 	assert_told(save_redis);
 	runtime.volume_access = VOLUME_DIRECT;
+}
+
+/* As restore and verify do it. */
+static enum status examine_redis(struct error *error)
+{
+	struct store *store = NULL;
+	struct examination examination = {0};
+	CLEANUP(fingerprint_free) struct fingerprint counted = {0};
+	uint64_t bytes = 0;
+	enum status status = open_redis(&store, error);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	status = store_redis.examine(store, &examination, error);
+	if (status == STATUS_OK) {
+		status = store_redis.size(store, &bytes, error);
+	}
+	if (status == STATUS_OK) {
+		status = store_redis.count(store, NULL, &counted, error);
+	}
+	if (status == STATUS_OK) {
+		status = store_redis.read_all(store, NULL, NULL, error);
+	}
+	store_free(store);
+	return unless_wrong(status, bytes == 1000 && fingerprint_sum(&counted, "keys", NULL) == 2, error);
+}
+
+static void redis_is_examined(void **state)
+{
+	(void)state;
+	start_server(run_redis, answer_redis);
+	assert_told(examine_redis);
 }
 
 /* --- Neo4j -------------------------------------------------------------------------------------------------------- */
@@ -584,6 +683,58 @@ static void neo4j_is_counted(void **state)
 	assert_told(count_neo4j);
 }
 
+static char neo4j_login[] = "NEO4J_AUTH=neo4j/word/true";
+static char *neo4j_environment[] = {neo4j_login, NULL};
+
+static const char *run_neo4j(const struct exec_request *request, int *ret_exit_code)
+{
+	(void)ret_exit_code;
+	if (strcmp(request->arguments[0], "cypher-shell") != 0) {
+		return request->input ? NULL : "";
+	}
+	bool databases = strstr(request->arguments[3], "SHOW DATABASES") != NULL;
+	return databases ? "name, currentStatus\n\"system\", \"online\"\n\"neo4j\", \"online\"\n" : "1\n1\n";
+}
+
+static enum status any_path_stat(struct runtime *self, const struct container *in, const char *path,
+								 struct path_stat *ret_stat, struct error *error)
+{
+	(void)self;
+	(void)in;
+	(void)path;
+	(void)error;
+	*ret_stat = (struct path_stat){0};
+	return STATUS_OK;
+}
+
+static enum status examine_neo4j(struct error *error)
+{
+	struct container with_login = container;
+	struct store *store = NULL;
+	struct examination examination = {0};
+	CLEANUP(fingerprint_free) struct fingerprint counted = {0};
+	with_login.environment = neo4j_environment;
+	enum status status = store_neo4j.open(&runtime, &with_login, &store, error);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	status = store_neo4j.examine(store, &examination, error);
+	if (status == STATUS_OK) {
+		status = store_neo4j.count(store, NULL, &counted, error);
+	}
+	store_free(store);
+	return unless_wrong(status, counted.count == 4 && strstr(examination.answer, "2 databases online") != NULL, error);
+}
+
+static void neo4j_is_examined(void **state)
+{
+	(void)state;
+	static const struct runtime_ops with_data = {SERVER_PROGRAMS, .archive_stat = any_path_stat};
+	start_server(run_neo4j, answer_neo4j);
+	runtime.ops = &with_data;
+	assert_told(examine_neo4j);
+}
+
 /* --- what is written down of a volume ----------------------------------------------------------------------------- */
 
 static enum status recall(struct error *error)
@@ -607,6 +758,89 @@ static void what_is_written_down_is_taken_up_whole(void **state)
 	assert_told(recall);
 }
 
+/* Each store says that the volume is another one, which it has then understood. */
+static enum status resume_each(struct error *error)
+{
+	static const struct store_ops *const stores[] = {&store_redis, &store_chromadb, &store_neo4j};
+	static const char memory[] = "{\"folder\":\"/var/lib/data\",\"source\":\"/elsewhere\",\"names\":[\"dump.rdb\"]}";
+	enum status status = STATUS_OK;
+	for (size_t i = 0; status == STATUS_OK && i < sizeof stores / sizeof *stores; i++) {
+		struct store *store = NULL;
+		status = stores[i]->resume(&runtime, &container, memory, false, &store, error);
+		bool understood = status == STATUS_FAILED && strstr(error->message, "has another volume now") != NULL;
+		status = understood ? STATUS_OK : status;
+	}
+	return status;
+}
+
+static void a_restore_that_was_killed_is_gone_on_with_by_who_understands_it(void **state)
+{
+	(void)state;
+	start_server(run_bash, answer_chroma);
+	assert_told(resume_each);
+}
+
+/* --- a drill's container ------------------------------------------------------------------------------------------ */
+
+static enum status make_throwaway(struct runtime *self, const struct throwaway *wanted,
+								  struct container **ret_container, struct error *error)
+{
+	(void)self;
+	bool right = strncmp(wanted->environment[0], "POSTGRES_PASSWORD=", 18) == 0 && strlen(wanted->environment[0]) == 50;
+	*ret_container = right ? calloc(1, sizeof **ret_container) : NULL;
+	return *ret_container != NULL ? STATUS_OK
+		   : right                ? error_memory(error)
+								  : error_set(error, STATUS_CONFLICT, "it has no fresh password");
+}
+
+static enum status begin_rehearsal(struct error *error)
+{
+	struct rehearsal rehearsal = {0};
+	bool other = true;
+	enum status status =
+		rehearsal_begin(&rehearsal, &runtime, &store_postgresql, "d1", "sha256:1", "postgres", NULL, &other, error);
+	rehearsal_free(&rehearsal);
+	return unless_wrong(status, !other, error);
+}
+
+static const struct runtime_ops drills = {.throwaway = make_throwaway};
+
+static void a_drill_is_begun_with_a_fresh_password(void **state)
+{
+	(void)state;
+	runtime = (struct runtime){.ops = &drills};
+	assert_told(begin_rehearsal);
+}
+
+/* --- without random bytes ----------------------------------------------------------------------------------------- */
+
+static void assert_needs_random_bytes(piece act)
+{
+	struct error error;
+	fault_arm(FAULT_SCARCE, 1, false, NULL);
+	enum status status = act(&error);
+	assert_true(fault_disarm());
+	assert_status(STATUS_FAILED, status, &error);
+	assert_string_equal(error.message, "cannot get random bytes: Resource temporarily unavailable");
+	assert_ok(act(&error), &error);
+}
+
+/* A mark that somebody can guess could be said by a row. */
+static void nothing_is_asked_of_postgresql_with_a_mark_that_can_be_guessed(void **state)
+{
+	(void)state;
+	postgresql->container.environment = (char *[]){NULL};
+	postgresql->lines[0] = (struct line){.asked = "SHOW server_version", .rows = "17.2 (Debian)|170002|/data|"};
+	assert_needs_random_bytes(open_postgresql);
+}
+
+static void no_drill_is_begun_with_a_password_that_can_be_guessed(void **state)
+{
+	(void)state;
+	runtime = (struct runtime){.ops = &drills};
+	assert_needs_random_bytes(begin_rehearsal);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -616,6 +850,8 @@ int main(void)
 		scratch_test(a_database_is_renamed_whole),
 		cmocka_unit_test_setup_teardown(postgresql_is_got_to_know, start_postgresql, stop_postgresql),
 		cmocka_unit_test_setup_teardown(a_moment_of_postgresql_is_taken, start_postgresql, stop_postgresql),
+		cmocka_unit_test_setup_teardown(postgresql_is_examined, start_postgresql, stop_postgresql),
+		cmocka_unit_test_setup_teardown(a_database_that_is_the_same_is_not_loaded, start_postgresql, stop_postgresql),
 		cmocka_unit_test_setup_teardown(databases_are_loaded, start_postgresql, stop_postgresql),
 		cmocka_unit_test_setup_teardown(databases_are_swapped, start_postgresql, stop_postgresql),
 		cmocka_unit_test_setup_teardown(a_restore_is_rolled_back, start_postgresql, stop_postgresql),
@@ -624,7 +860,14 @@ int main(void)
 		cmocka_unit_test(chroma_is_read),
 		cmocka_unit_test(redis_is_saved),
 		cmocka_unit_test(neo4j_is_counted),
+		cmocka_unit_test(redis_is_examined),
+		cmocka_unit_test(neo4j_is_examined),
 		cmocka_unit_test(what_is_written_down_is_taken_up_whole),
+		cmocka_unit_test(a_restore_that_was_killed_is_gone_on_with_by_who_understands_it),
+		cmocka_unit_test(a_drill_is_begun_with_a_fresh_password),
+		cmocka_unit_test_setup_teardown(nothing_is_asked_of_postgresql_with_a_mark_that_can_be_guessed,
+										start_postgresql, stop_postgresql),
+		cmocka_unit_test(no_drill_is_begun_with_a_password_that_can_be_guessed),
 	};
 	return cmocka_run_group_tests_name("faults_stores", tests, NULL, NULL);
 }

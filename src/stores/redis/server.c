@@ -68,22 +68,41 @@ static enum status configuration(struct redis *self, const char *name, char *val
 	return STATUS_OK;
 }
 
-/* The argument after `option` in the container's command, also inside a "sh -c" line. Owned by the caller, or NULL. */
-static char *option_of(const struct container *container, const char *option)
+/* The argument after `option` in the container's command, also inside a "sh -c" line; *ret_value is the caller's, NULL
+ * if there is none. */
+static enum status option_of(const struct container *container, const char *option, char **ret_value,
+							 struct error *error)
 {
 	size_t length = strlen(option);
-	for (size_t i = 0; container->command[i] != NULL; i++) {
+	const char *value = NULL;
+	size_t value_length = 0;
+	*ret_value = NULL;
+	for (size_t i = 0; value == NULL && container->command[i] != NULL; i++) {
 		const char *word = container->command[i];
-		if (strcmp(word, option) == 0) {
-			return container->command[i + 1] != NULL ? strdup(container->command[i + 1]) : NULL;
-		}
 		const char *inside = strstr(word, option);
-		if (inside != NULL && inside[length] == ' ') {
-			inside += length + strspn(inside + length, " \"'");
-			return strndup(inside, strcspn(inside, " \"'"));
+		if (strcmp(word, option) == 0) {
+			value = container->command[i + 1];
+			value_length = value != NULL ? strlen(value) : 0;
+		} else if (inside != NULL && inside[length] == ' ') {
+			value = inside + length + strspn(inside + length, " \"'");
+			value_length = strcspn(value, " \"'");
 		}
 	}
-	return NULL;
+	if (value == NULL) {
+		return STATUS_OK;
+	}
+	*ret_value = strndup(value, value_length);
+	return *ret_value != NULL ? STATUS_OK : error_memory(error);
+}
+
+static enum status find_password(const struct container *container, char **ret_password, struct error *error)
+{
+	const char *password = container_environment(container, "REDIS_PASSWORD");
+	if (password == NULL) {
+		return option_of(container, "--requirepass", ret_password, error);
+	}
+	*ret_password = strdup(password);
+	return *ret_password != NULL ? STATUS_OK : error_memory(error);
 }
 
 /* Sets the password only if the server asks for one: redis-cli complains about one that is not needed. */
@@ -95,15 +114,14 @@ static enum status log_in(struct redis *self, struct error *error)
 		return status;
 	}
 	const struct container *container = self->volume.store.container;
-	const char *password = container_environment(container, "REDIS_PASSWORD");
-	self->password = password != NULL ? strdup(password) : option_of(container, "--requirepass");
-	if (self->password == NULL) {
+	status = find_password(container, &self->password, error);
+	if (status == STATUS_OK && self->password == NULL) {
 		(void)error_set(error, STATUS_FAILED, "Redis wants a password and container %s does not tell it",
 						container->name);
 		return error_hint(error,
 						  "give the container the environment variable REDIS_PASSWORD, or start it with --requirepass");
 	}
-	return STATUS_OK;
+	return status;
 }
 
 enum status redis_ready(struct store *store, struct error *error)
@@ -132,12 +150,13 @@ enum status redis_ready(struct store *store, struct error *error)
 
 enum status redis_find_port(struct redis *self, struct error *error)
 {
-	CLEANUP(cleanup_free) char *port = option_of(self->volume.store.container, "--port");
-	if (port != NULL && strlen(port) >= sizeof self->port) {
+	CLEANUP(cleanup_free) char *port = NULL;
+	enum status status = option_of(self->volume.store.container, "--port", &port, error);
+	if (status == STATUS_OK && port != NULL && strlen(port) >= sizeof self->port) {
 		return error_set(error, STATUS_FAILED, "Redis has a port that is none: %s", port);
 	}
 	snprintf(self->port, sizeof self->port, "%s", port != NULL ? port : "6379");
-	return STATUS_OK;
+	return status;
 }
 
 enum status redis_learn(struct redis *self, struct error *error)
