@@ -42,8 +42,11 @@ enum status tar_reader_error(struct tar_reader *reader, struct error *error)
 		*error = reader->failure;
 		return error->status;
 	}
+	/* libarchive has no words for some kinds of damage, and none for some lacks of memory: malloc's errno tells these.
+	 */
+	const int malloc_errno = errno;
 	const char *text = archive_error_string(reader->archive);
-	if (archive_errno(reader->archive) == ENOMEM) {
+	if (archive_errno(reader->archive) == ENOMEM || (text == NULL && malloc_errno == ENOMEM)) {
 		return error_memory(error);
 	}
 	return error_set(error, STATUS_DAMAGED, "the archive is damaged: %s", text != NULL ? text : "unknown format");

@@ -152,4 +152,43 @@ static inline void each_fault(const char *scratch, const struct work *work)
 	print_message("# %lu faults\n", count);
 }
 
+/* --- without memory, in this process: for what starts no threads and does not call libarchive ----------------------
+ */
+
+/* Is done again and again. It makes no assertions while memory fails; what it has got wrong is STATUS_CONFLICT. */
+typedef enum status (*piece)(struct error *error);
+
+static inline unsigned long each_lack(piece act, bool onwards, unsigned long step)
+{
+	unsigned long count = 0;
+	bool reached = true;
+	for (unsigned long nth = 1; reached; nth += step) {
+		assert_true(nth < MOST_FAULTS);
+		struct error error = {0};
+		fault_arm(FAULT_MEMORY, nth, onwards, NULL);
+		enum status status = act(&error);
+		reached = fault_disarm();
+		if (status != STATUS_OK && !(reached && status == STATUS_NO_MEMORY)) {
+			print_error("allocation %lu%s: status %d: %s\n", nth, onwards ? " and on" : "", (int)status, error.message);
+		}
+		assert_true(status == STATUS_OK || (reached && status == STATUS_NO_MEMORY));
+		assert_true(status == STATUS_OK || strstr(error.message, "out of memory") != NULL);
+		count += reached;
+	}
+	return count;
+}
+
+static inline void assert_told(piece act)
+{
+	unsigned long single = each_lack(act, false, 1);
+	unsigned long lasting = each_lack(act, true, 1);
+	assert_true(single > 0 && lasting > 0);
+	print_message("# %lu faults\n", single + lasting);
+}
+
+static inline enum status unless_wrong(enum status status, bool right, struct error *error)
+{
+	return status == STATUS_OK && !right ? error_set(error, STATUS_CONFLICT, "it is wrong") : status;
+}
+
 #endif

@@ -3,6 +3,8 @@
  * failing: what it says it has done is there, and what is listed is whole.
  */
 #include "faults_support.h"
+#include "postgresql_support.h"
+#include "volume_support.h"
 
 #include "catalog/catalog.h"
 #include "catalog/record.h"
@@ -259,6 +261,110 @@ static void a_dump_of_redis_is_copied_whole_or_not_at_all(void **state)
 	each_fault(*state, &work);
 }
 
+/* --- Redis's dump, through the engine ----------------------------------------------------------------------------- */
+
+static char *stream_bytes; /* of an archive call, made once */
+static size_t stream_length;
+
+static enum status stream_of(struct runtime *self, const struct container *in, const char *path,
+							 struct source **ret_tar, struct error *error)
+{
+	static const struct source_ops ops = {.read = drip_read, .free = drip_free};
+	struct drip_source *source = calloc(1, sizeof *source);
+	(void)self;
+	(void)in;
+	(void)path;
+	if (source == NULL) {
+		return error_memory(error);
+	}
+	*source = (struct drip_source){.source = {.ops = &ops}, .bytes = stream_bytes, .left = stream_length, .step = 1000};
+	*ret_tar = &source->source;
+	return STATUS_OK;
+}
+
+static enum status copy_stream(const char *folder, struct error *error)
+{
+	static const struct runtime_ops engine = {.archive_get = stream_of};
+	struct runtime with_stream = {.ops = &engine};
+	CLEANUP(cleanup_source) struct source *source = NULL;
+	CLEANUP(cleanup_sink) struct sink *file = NULL;
+	(void)folder;
+	enum status status = redis_dump_open_stream(&with_stream, &container, "/data/dump.rdb", &source, error);
+	if (status == STATUS_OK) {
+		status = file_sink_new(dump_copy, &file, error);
+	}
+	return status == STATUS_OK ? redis_dump_copy(-1, source, file, NULL, error) : status;
+}
+
+static void a_dump_of_redis_is_copied_whole_through_the_engine_or_not_at_all(void **state)
+{
+	const struct work work = {prepare_dump, copy_stream, judge_dump};
+	write_bytes(at(*state, "dump.rdb"), dump, sizeof dump);
+	shell_ok("cd '%s' && tar cf stream.tar dump.rdb", (const char *)*state);
+	stream_bytes = read_file(at(*state, "stream.tar"), &stream_length);
+	each_fault(*state, &work);
+	free(MOVE(stream_bytes));
+}
+
+/* --- PostgreSQL's dump -------------------------------------------------------------------------------------------- */
+
+#define CLUSTER  "--\n-- PostgreSQL database cluster dump\n--\n\nCREATE ROLE boss;\n\n"
+#define DATABASE "--\n-- PostgreSQL database dump\n--\n\nSELECT 1;\n\n--\n-- PostgreSQL database dump complete\n--\n\n"
+
+static struct server *postgresql;
+static char dump_path[PATH_MAX];
+
+/* The moment has been; whatever comes now is after it. */
+static void prepare_moment(const char *folder)
+{
+	void *started = NULL;
+	struct error error;
+	assert_int_equal(server_start(&started), 0);
+	postgresql = started;
+	struct postgresql *self = &postgresql->postgresql;
+	snprintf(dump_path, sizeof dump_path, "%s/postgres_backup.sql", folder);
+	self->path = dump_path;
+	postgresql->lines[0] = (struct line){.asked = "whisperbackup.trouble');\nSELECT oid, datname FROM",
+										 .rows = "00000003-1B-1||1|template1|"};
+	postgresql->lines[1] = (struct line){.asked = "SELECT oid, datname FROM", .rows = "1|template1|"};
+	postgresql->lines[2] = (struct line){.asked = "pg_dumpall", .rows = CLUSTER MOMENT_GLOBALS_CLOSING};
+	postgresql->lines[3] = (struct line){.asked = "pg_dump ", .rows = DATABASE};
+	postgresql->lines[4] = (struct line){.asked = "SELECT string_agg", .rows = "public|t|7|"};
+	assert_ok(postgresql_moment_prepare(self, &postgresql->progress, &error), &error);
+	assert_ok(postgresql_moment_catch_up(self, &error), &error);
+	assert_ok(postgresql_moment_ask(self, &error), &error);
+	assert_ok(postgresql_moment_answer(self, &error), &error);
+}
+
+static enum status save_moment(const char *folder, struct error *error)
+{
+	struct saved saved = {0};
+	(void)folder;
+	enum status status = postgresql_moment_save(&postgresql->postgresql, &postgresql->progress, &saved, error);
+	bool right = saved.fingerprint.exact && fingerprint_sum(&saved.fingerprint, "rows", NULL) == 7;
+	fingerprint_free(&saved.fingerprint);
+	return unless_wrong(status, right, error);
+}
+
+static void judge_moment(const char *folder, enum status status)
+{
+	(void)folder;
+	assert_int_not_equal(status, STATUS_CONFLICT);
+	assert_int_not_equal(status, STATUS_DAMAGED);
+	if (status == STATUS_OK) {
+		assert_file_is(dump_path, CLUSTER "--\n-- Databases\n--\n\n--\n-- Database \"template1\" dump\n--\n\n"
+										  "\\connect template1\n\n" DATABASE MOMENT_GLOBALS_CLOSING);
+	}
+	(void)server_stop((void *[]){postgresql});
+}
+
+static void a_moment_of_postgresql_is_saved_whole_or_it_is_said(void **state)
+{
+	const struct work work = {prepare_moment, save_moment, judge_moment};
+	each_fault(*state, &work);
+	assert_true(each_nth(*state, &work, FAULT_MEMORY, false, 1) > MEMORY_STRIDE);
+}
+
 int main(void)
 {
 	setenv("TZ", "UTC", 1);
@@ -268,6 +374,8 @@ int main(void)
 		scratch_test(a_backup_is_listed_whole_or_not_at_all),
 		scratch_test(a_draft_that_has_no_memory_leaves_nothing),
 		scratch_test(a_dump_of_redis_is_copied_whole_or_not_at_all),
+		scratch_test(a_dump_of_redis_is_copied_whole_through_the_engine_or_not_at_all),
+		scratch_test(a_moment_of_postgresql_is_saved_whole_or_it_is_said),
 	};
 	return cmocka_run_group_tests_name("faults_create", tests, NULL, NULL);
 }

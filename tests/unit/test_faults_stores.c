@@ -18,40 +18,6 @@
 #include "stores/rehearsal.h"
 #include "stores/volume_store.h"
 
-/* Is done again and again. It makes no assertions while memory fails; what it has got wrong is STATUS_CONFLICT. */
-typedef enum status (*piece)(struct error *error);
-
-static unsigned long each_lack(piece act, bool onwards)
-{
-	unsigned long nth = 0;
-	for (bool reached = true; reached;) {
-		assert_true(++nth < MOST_FAULTS);
-		struct error error = {0};
-		fault_arm(FAULT_MEMORY, nth, onwards, NULL);
-		enum status status = act(&error);
-		reached = fault_disarm();
-		if (status != STATUS_OK && !(reached && status == STATUS_NO_MEMORY)) {
-			print_error("allocation %lu%s: status %d: %s\n", nth, onwards ? " and on" : "", (int)status, error.message);
-		}
-		assert_true(status == STATUS_OK || (reached && status == STATUS_NO_MEMORY));
-		assert_true(status == STATUS_OK || strstr(error.message, "out of memory") != NULL);
-	}
-	return nth - 1;
-}
-
-static void assert_told(piece act)
-{
-	unsigned long single = each_lack(act, false);
-	unsigned long lasting = each_lack(act, true);
-	assert_true(single > 0 && lasting > 0);
-	print_message("# %lu faults\n", single + lasting);
-}
-
-static enum status unless_wrong(enum status status, bool right, struct error *error)
-{
-	return status == STATUS_OK && !right ? error_set(error, STATUS_CONFLICT, "it is wrong") : status;
-}
-
 /* --- fingerprints ------------------------------------------------------------------------------------------------- */
 
 enum { NAMES = 20 };
@@ -536,7 +502,7 @@ static const char *answer_redis(const char *line)
 	while (words->question != NULL && strcmp(words->question, line) != 0) {
 		words++;
 	}
-	return words->answer;
+	return words->answer != NULL ? words->answer : "";
 }
 
 static const char *run_redis(const struct exec_request *request, int *ret_exit_code)

@@ -70,6 +70,8 @@ static enum status explain(sqlite3 *database, struct error *error)
 		return interrupt_check(error) != STATUS_OK
 				   ? STATUS_INTERRUPTED
 				   : error_set(error, STATUS_FAILED, "cannot read " CHROMADB_DATABASE ": %s", message);
+	case SQLITE_NOMEM:
+		return error_memory(error);
 	case SQLITE_FULL:
 		return error_set(error, STATUS_NO_SPACE, "cannot read " CHROMADB_DATABASE ": %s", message);
 	default:
