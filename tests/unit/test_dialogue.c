@@ -9,6 +9,7 @@ struct program {
 	const char *const *pieces; /* NULL-terminated */
 	const char *last_words;    /* on standard error */
 	bool ends;
+	bool lost; /* the engine does not answer */
 	char heard[64];
 };
 
@@ -20,6 +21,9 @@ static enum status exchange(struct exec *exec, const void *bytes, size_t length,
 	(void)timeout_milliseconds;
 	*ret_written = length;
 	*ret_ended = false;
+	if (program->lost) {
+		return error_set(error, STATUS_UNAVAILABLE, "the engine does not answer");
+	}
 	if (length > 0) {
 		strncat(program->heard, bytes, length);
 		return STATUS_OK;
@@ -161,6 +165,21 @@ static void the_programs_end_is_told_with_its_words(void **state)
 	dialogue_free(dialogue);
 }
 
+static void an_engine_that_does_not_answer_is_told_of(void **state)
+{
+	(void)state;
+	const char *const pieces[] = {"one\n", NULL};
+	struct program program = {.pieces = pieces, .lost = true};
+	struct dialogue *dialogue = start(&program);
+	struct buffer answer = BUFFER_INIT(1 << 16);
+	struct error error;
+	assert_status(STATUS_UNAVAILABLE, dialogue_receive(dialogue, "mark:1", 1000, &answer, &error), &error);
+	assert_string_equal(error.message, "the engine does not answer");
+	assert_int_equal(answer.length, 0);
+	buffer_free(&answer);
+	dialogue_free(dialogue);
+}
+
 static void nothing_is_freed_without_complaint(void **state)
 {
 	(void)state;
@@ -175,6 +194,7 @@ int main(void)
 		cmocka_unit_test(what_was_not_received_comes_with_the_next_answer),
 		cmocka_unit_test(silence_is_given_up),
 		cmocka_unit_test(the_programs_end_is_told_with_its_words),
+		cmocka_unit_test(an_engine_that_does_not_answer_is_told_of),
 		cmocka_unit_test(nothing_is_freed_without_complaint),
 	};
 	return cmocka_run_group_tests_name("dialogue", tests, NULL, NULL);

@@ -3,6 +3,7 @@
 #include "server_support.h"
 #include "volume_support.h"
 
+#include "base/interrupt.h"
 #include "pipeline/file.h"
 #include "stores/neo4j/counts.h"
 #include "stores/store_table.h"
@@ -316,6 +317,21 @@ static void a_data_folder_whose_path_is_too_long_is_damage(void **state)
 	assert_string_equal(error.message, "the data folder's path in it is too long");
 }
 
+/* Any other failure is warned of, and the backup goes on without its counts. */
+static void an_interrupt_while_it_is_counted_ends_the_backup(void **state)
+{
+	struct error error;
+	const struct interrupt_stop stop = {.asked = true};
+	struct store *store = neo4j(state, NULL);
+	is_silent = true;
+	interrupt_obey(&stop);
+	enum status status = store_neo4j.prepare(store, at(*state, "artefact"), NULL, &error);
+	interrupt_obey(NULL);
+	assert_status(STATUS_INTERRUPTED, status, &error);
+	assert_false(exists(at(*state, "artefact")));
+	store_free(store);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -336,6 +352,7 @@ int main(void)
 		scratch_test(one_that_is_silent_in_the_moment_is_saved_all_the_same),
 		scratch_test(a_memory_that_makes_no_sense_is_not_taken_up),
 		scratch_test(a_data_folder_whose_path_is_too_long_is_damage),
+		scratch_test(an_interrupt_while_it_is_counted_ends_the_backup),
 	};
 	return cmocka_run_group_tests_name("neo4j_server", tests, NULL, NULL);
 }

@@ -466,6 +466,36 @@ static void a_dump_that_was_replaced_is_not_taken_through_the_engine_either(void
 	assert_lost(state, answered_store(state), was_replaced, save_less_often);
 }
 
+static const char *say_nothing(const char *line)
+{
+	(void)line;
+	return NULL;
+}
+
+static void one_that_falls_silent_while_it_saves_is_told_of(void **state)
+{
+	struct error error;
+	struct saved saved = {0};
+	make_server(state, VOLUME_AUTO, NULL);
+	LOOKS({.begun = 4}, {.begun = 4}, {.begun = 5, .saving = true}, {.begun = 5, .saving = true});
+	struct store *store = answered_store(state);
+	server.line = say_nothing;
+	assert_status(STATUS_UNAVAILABLE, store_redis.finish(store, NULL, &saved, &error), &error);
+	assert_string_equal(error.message, "redis-cli in container  gave no answer within 30000 ms");
+	assert_int_equal(saved.fingerprint.count, 0);
+	store_free(store);
+	assert_false(exists(at(*state, "artefact")));
+}
+
+static void a_dump_that_is_not_where_it_should_be_is_told_of(void **state)
+{
+	char message[PATH_MAX + 64];
+	make_server(state, VOLUME_AUTO, NULL);
+	LOOKS({.begun = 4}, {.begun = 4}, {.begun = 5});
+	snprintf(message, sizeof message, "cannot open Redis's dump %s/dump.rdb: No such file or directory", volume);
+	assert_lost(state, answered_store(state), message, "");
+}
+
 static void a_dump_that_is_no_file_is_not_taken(void **state)
 {
 	make_server(state, VOLUME_API, NULL);
@@ -536,6 +566,8 @@ int main(void)
 		scratch_test(a_dump_that_may_have_been_replaced_before_it_was_opened_is_not_taken),
 		scratch_test(a_file_of_a_save_under_way_that_may_be_of_the_next_one_is_not_taken),
 		scratch_test(a_dump_that_was_replaced_is_not_taken_through_the_engine_either),
+		scratch_test(one_that_falls_silent_while_it_saves_is_told_of),
+		scratch_test(a_dump_that_is_not_where_it_should_be_is_told_of),
 		scratch_test(a_dump_that_is_no_file_is_not_taken),
 		scratch_test(one_before_redis_7_gets_its_append_only_file_beside_the_dump),
 		scratch_test(a_memory_without_names_is_refused),

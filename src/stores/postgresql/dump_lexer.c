@@ -405,9 +405,9 @@ static enum status lex_some(struct dump_lexer *lexer, struct error *error)
 	case BLOCK_COMMENT:
 		return lex_block_comment(lexer, error);
 	case COPY_DATA:
-		return lex_copy_data(lexer, error);
+		break;
 	}
-	return STATUS_OK;
+	return lex_copy_data(lexer, error);
 }
 
 /* As far as the bytes that are there allow it; then hands on what is long enough, else goes back to the piece's start.
