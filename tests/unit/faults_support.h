@@ -186,9 +186,15 @@ static inline void assert_told(piece act)
 	print_message("# %lu faults\n", single + lasting);
 }
 
+/* What was found out about a call that said it was well. STATUS_CONFLICT is no status of what is tested with it. */
+static inline enum status blame(enum status status, bool wrong, const char *what, struct error *error)
+{
+	return status == STATUS_OK && wrong ? error_set(error, STATUS_CONFLICT, "%s", what) : status;
+}
+
 static inline enum status unless_wrong(enum status status, bool right, struct error *error)
 {
-	return status == STATUS_OK && !right ? error_set(error, STATUS_CONFLICT, "it is wrong") : status;
+	return blame(status, !right, "it is wrong", error);
 }
 
 #endif

@@ -17,12 +17,6 @@
 #define TIMESTAMP "20240912_143022"
 #define OLDER     "20240911_143022"
 
-/* What a child has found is judged by it: STATUS_CONFLICT is no status of what is tested here. */
-static enum status unless_wrong(enum status status, bool wrong, const char *what, struct error *error)
-{
-	return status == STATUS_OK && wrong ? error_set(error, STATUS_CONFLICT, "%s", what) : status;
-}
-
 static void judge_nothing(const char *folder, enum status status)
 {
 	(void)folder;
@@ -135,7 +129,7 @@ static enum status list_backups(const char *folder, struct error *error)
 	enum status status = catalog_list(folder, &list, error);
 	bool wrong = status == STATUS_OK && (list.count != 2 || is_called_bad(list.items[0], BACKUP_LEGACY) ||
 										 is_called_bad(list.items[1], BACKUP_COMPLETE));
-	return unless_wrong(status, wrong, "a good backup is missing or called bad", error);
+	return blame(status, wrong, "a good backup is missing or called bad", error);
 }
 
 static void a_good_backup_is_never_called_bad(void **state)
@@ -152,7 +146,7 @@ static enum status check_backup(const char *folder, struct error *error)
 		status = backup_check(backup, NULL, error);
 	}
 	bool wrong = status == STATUS_OK && !backup->unreadable && backup->status != BACKUP_COMPLETE;
-	return unless_wrong(status, wrong, "a file that could not be read is called changed", error);
+	return blame(status, wrong, "a file that could not be read is called changed", error);
 }
 
 static void a_file_that_cannot_be_read_is_not_called_changed(void **state)
@@ -172,7 +166,7 @@ static enum status count_backup(const char *folder, struct error *error)
 	if (status == STATUS_OK) {
 		status = backup_fingerprint(backup, 0, &counted, error);
 	}
-	return unless_wrong(status, counted.count != 2, "a count is missing", error);
+	return blame(status, counted.count != 2, "a count is missing", error);
 }
 
 static void what_a_backup_holds_is_told_whole(void **state)
@@ -258,7 +252,7 @@ static enum status note_legacy(const char *folder, struct error *error)
 	if (status == STATUS_OK) {
 		status = verification_read(legacy, &now, error);
 	}
-	return unless_wrong(status, !is_known(&now, ""), "what was written is not believed", error);
+	return blame(status, !is_known(&now, ""), "what was written is not believed", error);
 }
 
 static void what_is_known_of_a_backup_without_a_manifest_belongs_to_it(void **state)
@@ -328,7 +322,7 @@ static enum status take_locks(const char *folder, struct error *error)
 		status = catalog_scratch(folder, &backup, &scratch, error);
 	}
 	bool left = exists(left_draft) || exists(left_scratch);
-	return unless_wrong(status, left, "what a dead run has left is still there", error);
+	return blame(status, left, "what a dead run has left is still there", error);
 }
 
 static void judge_locks(const char *folder, enum status status)

@@ -12,12 +12,6 @@
 
 static char path[PATH_MAX];
 
-/* What a child has found is judged by it: STATUS_CONFLICT is no status of what is tested here. */
-static enum status unless_wrong(enum status status, bool wrong, const char *what, struct error *error)
-{
-	return status == STATUS_OK && wrong ? error_set(error, STATUS_CONFLICT, "%s", what) : status;
-}
-
 /* --- of a window -------------------------------------------------------------------------------------------------- */
 
 static struct fake_engine *engine;
@@ -120,7 +114,7 @@ static enum status heal(const char *folder, struct error *error)
 		status = journal_heal(journal, runtime, &thawed, error);
 	}
 	bool wrong = status == STATUS_OK && strcmp(thawed, "name-a, name-b") != 0;
-	return unless_wrong(status, wrong, "it is not told who was thawed", error);
+	return blame(status, wrong, "it is not told who was thawed", error);
 }
 
 static void judge_healing(const char *folder, enum status status)
