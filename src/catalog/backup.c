@@ -106,6 +106,7 @@ static bool file_size(const struct backup *backup, const char *name, uint64_t *r
 	struct stat attributes;
 	*ret_unseen = false;
 	if ((size_t)snprintf(path, sizeof path, "%s/%s", backup->path, name) >= sizeof path) {
+		*ret_unseen = true;
 		return false;
 	}
 	if (lstat(path, &attributes) != 0) {

@@ -259,12 +259,12 @@ enum status block_compare(const struct file_tree *tree, struct file *const *file
 	for (size_t i = 0; i < count; i++) {
 		blocks += file_tree_blocks(files[i]->state.size);
 	}
-	struct kept kept = {.files = calloc(count + 1, sizeof *kept.files),
-						.blocks = calloc(blocks + 1, sizeof *kept.blocks),
-						.aside = open_aside(aside_folder)};
-	enum status status = kept.files == NULL || kept.blocks == NULL ? error_memory(error)
-						 : kept.aside < 0 ? error_set_errno(error, "cannot make a file in %s", aside_folder)
-										  : STATUS_OK;
+	struct kept kept = {
+		.files = calloc(count + 1, sizeof *kept.files), .blocks = calloc(blocks + 1, sizeof *kept.blocks), .aside = -1};
+	enum status status = kept.files == NULL || kept.blocks == NULL ? error_memory(error) : STATUS_OK;
+	if (status == STATUS_OK && (kept.aside = open_aside(aside_folder)) < 0) {
+		status = error_set_errno(error, "cannot make a file in %s", aside_folder);
+	}
 	bool can_clone = true;
 	struct kept_block *next = kept.blocks;
 	for (size_t i = 0; status == STATUS_OK && i < count; i++) {

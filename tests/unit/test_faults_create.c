@@ -285,11 +285,11 @@ static enum status stream_of(struct runtime *self, const struct container *in, c
 static enum status copy_stream(const char *folder, struct error *error)
 {
 	static const struct runtime_ops engine = {.archive_get = stream_of};
-	struct runtime with_stream = {.ops = &engine};
 	CLEANUP(cleanup_source) struct source *source = NULL;
 	CLEANUP(cleanup_sink) struct sink *file = NULL;
 	(void)folder;
-	enum status status = redis_dump_open_stream(&with_stream, &container, "/data/dump.rdb", &source, error);
+	runtime.ops = &engine;
+	enum status status = redis_dump_open_stream(&runtime, &container, "/data/dump.rdb", &source, error);
 	if (status == STATUS_OK) {
 		status = file_sink_new(dump_copy, &file, error);
 	}
