@@ -730,7 +730,7 @@ static enum status resume_each(struct error *error)
 	static const struct store_ops *const stores[] = {&store_redis, &store_chromadb, &store_neo4j};
 	static const char memory[] = "{\"folder\":\"/var/lib/data\",\"source\":\"/elsewhere\",\"names\":[\"dump.rdb\"]}";
 	enum status status = STATUS_OK;
-	for (size_t i = 0; status == STATUS_OK && i < sizeof stores / sizeof *stores; i++) {
+	for (size_t i = 0; status == STATUS_OK && i < sizeof stores / sizeof stores[0]; i++) {
 		struct store *store = NULL;
 		status = stores[i]->resume(&runtime, &container, memory, false, &store, error);
 		bool understood = status == STATUS_FAILED && strstr(error->message, "has another volume now") != NULL;
