@@ -309,6 +309,9 @@ static enum status direct_state(const struct folder_swap *swap, char **ret_state
 	}
 	/* Old data without a state: an empty folder can be removed, and then it is gone. */
 	if (status == STATUS_OK && state[0] == '\0' && rmdir(parts.old) != 0 && errno != ENOENT) {
+		if (errno != ENOTEMPTY && errno != EEXIST && errno != ENOTDIR) {
+			return error_set_errno(error, "cannot look at %s", parts.old);
+		}
 		free(MOVE(state));
 		state = strdup("lost");
 		status = state == NULL ? error_memory(error) : STATUS_OK;

@@ -1,7 +1,7 @@
 #!/usr/bin/env bats
 # shellcheck shell=bats disable=SC2030,SC2031,SC2154
 # Disks that really fail: file systems of their own in files, with a quota, on a device that has promised more room than it
-# has (a thin volume, a virtual machine's disk), or on one that cannot be read in places.
+# has (a thin volume, a virtual machine's disk), on one that cannot be read in places, or on one that is pulled out.
 
 load helpers
 
@@ -22,7 +22,7 @@ setup() {
 
 teardown() {
 	if [[ -n $volume ]]; then
-		stop_services chromadb
+		container_is chromadb exited || stop_services chromadb
 		umount "$volume"
 	fi
 	unmount 2>/dev/null || true
@@ -147,6 +147,69 @@ move_to_the_end() { # FILE
 	assert_contains "$errors" 'Input/output error'
 }
 
+# As with a disk whose cable is pulled: from then on every call fails with EIO, and what was not flushed is lost.
+pull_out() {
+	# shellcheck disable=SC2016
+	perl -e 'open(my $folder, "<", $ARGV[0]) or die "$!\n"; my $without_its_journal = pack("L", 2);
+		ioctl($folder, 0x8004587d, $without_its_journal) or die "$!\n"' "$disk" || # EXT4_IOC_SHUTDOWN
+		skip 'this file system cannot be shut down'
+}
+
+plug_in() {
+	umount "$disk"
+	mount -o loop "$room/image" "$disk"
+}
+
+draft_has() { # FILE
+	compgen -G "$disk/.partial-*/$1*" >/dev/null
+}
+
+listed() {
+	"$WHISPERBACKUP" list --json | jq '.backups | length'
+}
+
+@test "a disk that is pulled out while a backup is made lists what was whole, and nothing else" {
+	local file before status failed=0
+	truncate -s 1G "$room/image"
+	mount_image ext4
+	export BACKUP_DIR=$disk
+	quietly "$WHISPERBACKUP" create --only $stores
+	for file in '' postgresql_backup.sql chromadb_backup.tar.gz redis_backup.rdb manifest.json; do
+		before=$(listed)
+		start_program create --only $stores
+		hold_soon_after draft_has "$file"
+		pull_out
+		let_go
+		status=0
+		wait "$running" || status=$?
+		running=''
+		nothing_stands_still
+		if [[ $status -ne 0 ]]; then
+			failed=$((failed + 1))
+			assert_equal "$status" 1
+			assert_contains "$(cat "$BATS_TEST_TMPDIR/err")" 'Input/output error'
+		fi
+		plug_in
+		[[ $(listed) -eq $((before + (status == 0))) ]] || fail "at ${file:-the beginning}: $(listed) of $before, exit status $status"
+		program 0 verify --all
+		sleep 1 # the next one has another name
+	done
+	((failed >= 3)) || fail "it failed only $failed times"
+	program 0 create --only $stores
+	assert_nothing_partial
+}
+
+@test "a disk that is pulled out just after a backup was made has it" {
+	truncate -s 512M "$room/image"
+	mount_image ext4
+	export BACKUP_DIR=$disk
+	quietly "$WHISPERBACKUP" create --only $stores
+	pull_out
+	plug_in
+	[[ $(listed) -eq 1 ]] || fail "$(listed) are listed"
+	program 0 verify latest
+}
+
 # --- a volume ---------------------------------------------------------------------------------------------------------
 
 @test "where a volume's disk has promised more room than it has, a restore leaves all as it was" {
@@ -169,4 +232,40 @@ move_to_the_end() { # FILE
 	assert_fingerprint "$BATS_TEST_TMPDIR/before"
 	nothing_stands_still
 	assert_no_leftovers
+}
+
+@test "a volume's disk that is pulled out while data is restored: all is as it was, when it is there again" {
+	local data
+	data=$(docker inspect --format '{{range .Mounts}}{{if eq .Destination "/chroma/chroma"}}{{.Source}}{{end}}{{end}}' "$(container chromadb)")
+	[[ -d $data ]] || skip 'the volumes cannot be reached from here'
+	quietly "$WHISPERBACKUP" create --only redis,chromadb
+	stop_services chromadb
+	truncate -s 1G "$room/image"
+	mount_image ext4
+	cp -a "$data/." "$disk/"
+	volume=$data
+	mount --bind "$disk" "$volume"
+	start_services chromadb
+	wait_until is_healthy chromadb
+	chroma_post '' '{"name":"sample_live"}' >/dev/null
+	live_data >"$BATS_TEST_TMPDIR/before"
+	start_program restore latest --yes --no-safety-backup --only redis,chromadb
+	hold_soon_after test -e "$disk/.whisperbackup-restore/old"
+	pull_out
+	let_go
+	ends_with 1
+	assert_contains "$errors" 'then call recover'
+	container_is chromadb exited || stop_services chromadb
+	umount "$volume"
+	plug_in
+	mount --bind "$disk" "$volume"
+	start_services chromadb
+	program 0 recover
+	assert_equal "$(live_data)" "$(cat "$BATS_TEST_TMPDIR/before")"
+	nothing_stands_still
+	assert_no_leftovers
+}
+
+live_data() { # without when services were started
+	live_fingerprint | sed 's/ running .*//'
 }

@@ -9,6 +9,7 @@
 
 #include <linux/fs.h>
 #include <sys/ioctl.h>
+#include <sys/syscall.h>
 
 #define OWN ".whisperbackup-restore"
 
@@ -369,6 +370,34 @@ static void a_second_stage_is_refused(void **state)
 	CLEANUP(cleanup_folder_swap) struct folder_swap *swap = new_swap(*state, NULL);
 	assert_ok(stage(swap, *state, &error), &error);
 	assert_status(STATUS_FAILED, stage(swap, *state, &error), &error);
+}
+
+static int refused; /* errno of the next rmdir of a folder "old" */
+
+int rmdir(const char *path)
+{
+	size_t length = strlen(path);
+	if (refused != 0 && length > 4 && strcmp(path + length - 4, "/old") == 0) {
+		errno = refused;
+		refused = 0;
+		return -1;
+	}
+	return (int)syscall(SYS_rmdir, path);
+}
+
+/* Such as a disk that has been pulled out: that says nothing of what is there. */
+static void old_data_that_cannot_be_looked_at_is_not_called_lost(void **state)
+{
+	struct error error;
+	make_volume(*state, old_data, new_data);
+	CLEANUP(cleanup_folder_swap) struct folder_swap *swap = new_swap(*state, NULL);
+	assert_ok(stage(swap, *state, &error), &error);
+	make_folder(at(*state, "volume/" OWN "/old"));
+	refused = EIO;
+	assert_status(STATUS_FAILED, folder_swap_rollback(swap, &error), &error);
+	assert_non_null(strstr(error.message, "/old: Input/output error"));
+	assert_ok(folder_swap_rollback(swap, &error), &error);
+	assert_volume_is(*state, "old");
 }
 #endif
 
@@ -869,6 +898,7 @@ int main(void)
 		/* The engine makes what is above an archive's entries as it likes, and adds to what is there. */
 		scratch_test(what_is_staged_is_hidden_from_others),
 		scratch_test(a_second_stage_is_refused),
+		scratch_test(old_data_that_cannot_be_looked_at_is_not_called_lost),
 #endif
 		scratch_test(stage_leaves_the_live_data_alone),
 		scratch_test(stage_puts_the_new_data_beside_the_live_data),
