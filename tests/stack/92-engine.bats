@@ -168,6 +168,20 @@ was_stopped() { # STARTED-AT
 	[[ $(docker inspect --format '{{.State.Status}} {{.State.StartedAt}}' "$(container redis)") != "running $1" ]]
 }
 
+@test "the engine is killed while a helper exchanges the data: it is undone or done, and the helper goes" {
+	local run
+	run=$(docker inspect --format '{{.State.StartedAt}}' "$(container redis)")
+	start_program restore latest --yes --no-safety-backup --volume-access api
+	hold_soon_after is_exchanging "$run"
+	kill_engine_and_return
+	assert_sound
+	assert_equal "$(find "$engine_folder"/data/volumes/*/_data -maxdepth 1 -name '.whisperbackup*')" ''
+}
+
+is_exchanging() { # STARTED-AT
+	[[ -n $(docker ps --all --quiet --filter label=whisperengine.backup.helper) ]] && was_stopped "$1"
+}
+
 @test "the engine is killed while a drill runs: the next command removes what the drill has left" {
 	start_program verify latest --drill
 	hold_soon_after a_drill_runs

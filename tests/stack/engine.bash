@@ -46,11 +46,14 @@ engine_enter() {
 	WHISPERBACKUP=$BATS_FILE_TMPDIR/whisperbackup
 }
 
+# Its containerd dies with it, a moment later. An engine that is started before that takes it for alive, and waits in vain.
 engine_kill() {
-	local process
+	local process containerd
 	process=$(engine_process)
+	containerd=$(cat "$engine_folder/run/containerd/containerd.pid")
 	kill -KILL "$process"
 	wait_until has_ended "$process"
+	wait_until has_ended "$containerd"
 }
 
 has_ended() { # PROCESS
