@@ -197,4 +197,16 @@ static inline enum status unless_wrong(enum status status, bool right, struct er
 	return blame(status, !right, "it is wrong", error);
 }
 
+/* A mark or a password that somebody can guess is none. */
+static inline void assert_needs_random_bytes(piece act)
+{
+	struct error error;
+	fault_arm(FAULT_SCARCE, 1, false, NULL);
+	enum status status = act(&error);
+	assert_true(fault_disarm());
+	assert_status(STATUS_FAILED, status, &error);
+	assert_string_equal(error.message, "cannot get random bytes: Resource temporarily unavailable");
+	assert_ok(act(&error), &error);
+}
+
 #endif
