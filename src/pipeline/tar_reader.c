@@ -64,6 +64,7 @@ enum status tar_reader_block(struct tar_reader *reader, struct tar_block *ret_bl
 							 struct error *error)
 {
 	*ret_block = (struct tar_block){0};
+	errno = 0; /* tar_reader_error */
 	int result = archive_read_data_block(reader->archive, &ret_block->bytes, &ret_block->length, &ret_block->offset);
 	*ret_ended = result == ARCHIVE_EOF;
 	if (result != ARCHIVE_OK && result != ARCHIVE_EOF) {
@@ -95,6 +96,7 @@ enum status tar_reader_new(struct source *tar, struct tar_reader **ret_reader, s
 		tar_reader_free(reader);
 		return error_memory(error);
 	}
+	errno = 0; /* tar_reader_error */
 	if (archive_read_open(reader->archive, reader, NULL, read_block, NULL) != ARCHIVE_OK) {
 		enum status status = tar_reader_error(reader, error);
 		tar_reader_free(reader);
@@ -163,11 +165,13 @@ static uint64_t stored_size(struct archive_entry *entry)
 enum status tar_reader_next(struct tar_reader *reader, struct tar_entry *ret_entry, bool *ret_ended,
 							struct error *error)
 {
+	errno = 0; /* tar_reader_error */
 	if (reader->in_entry && archive_read_data_skip(reader->archive) != ARCHIVE_OK) {
 		return tar_reader_error(reader, error);
 	}
 	uint64_t end = (uint64_t)archive_filter_bytes(reader->archive, 0);
 	end = (end + TAR_BLOCK_SIZE - 1) / TAR_BLOCK_SIZE * TAR_BLOCK_SIZE;
+	errno = 0; /* tar_reader_error */
 	int result = archive_read_next_header2(reader->archive, reader->entry);
 	*ret_ended = result == ARCHIVE_EOF;
 	reader->in_entry = true;
@@ -219,6 +223,7 @@ enum status tar_refuse_device(const struct tar_entry *entry, struct error *error
 enum status tar_reader_read(struct tar_reader *reader, void *bytes, size_t capacity, size_t *ret_length,
 							struct error *error)
 {
+	errno = 0; /* tar_reader_error */
 	la_ssize_t length = archive_read_data(reader->archive, bytes, capacity);
 	if (length < 0) {
 		return tar_reader_error(reader, error);

@@ -371,6 +371,9 @@ static enum status docker_was_ended(struct runtime *runtime, const struct contai
 	CLEANUP(cleanup_json) json_t *reply = NULL;
 	enum status status = docker_request((struct docker *)runtime, "GET", NULL, &reply, NULL, error,
 										"/containers/%s/json", container->id);
+	if (status == STATUS_OK) {
+		status = expect_state(reply, error);
+	}
 	if (status != STATUS_OK) {
 		return error_prefix(error, "container %s", container->name);
 	}
@@ -447,13 +450,12 @@ static enum status docker_stop(struct runtime *runtime, const struct container *
 		return status;
 	}
 	/* One that is stopped is asked all the same: a start may be under way. The engine says 304 if there is none. */
-	signal = state != CONTAINER_STOPPED ? signal : NULL;
 	int minor = 0;
 	(void)!sscanf(docker->version, "1.%d", &minor);
 	char parameter[64] = "";
 	if (signal != NULL && minor >= STOP_SIGNAL_MINOR_VERSION) {
 		snprintf(parameter, sizeof parameter, "&signal=%s", signal);
-	} else if (signal != NULL) {
+	} else if (signal != NULL && state != CONTAINER_STOPPED) {
 		status = signal_and_wait(docker, container, signal, seconds, error);
 		seconds = 0;
 	}

@@ -145,24 +145,24 @@ static enum status start(struct volume_store *self, struct progress *progress, s
 	return status;
 }
 
-/* STATUS_CONFLICT: somebody else, or the engine, has started the server while its data was being exchanged. */
-static enum status expect_stopped(struct volume_store *self, struct error *error)
+/* STATUS_CONFLICT: somebody else, or the engine, has started the server while its data was being exchanged. It may have
+ * ended again since, and have written what it had read. */
+static enum status expect_stopped(const struct volume_store *self, struct error *error)
 {
 	const struct store *store = &self->store;
 	enum container_state state = CONTAINER_STOPPED;
 	enum container_health health = HEALTH_NONE;
+	char start[RUNTIME_START_SIZE];
 	enum status status = runtime_inspect(store->runtime, store->container, &state, &health, error);
-	if (status != STATUS_OK) {
+	if (status == STATUS_OK) {
+		status = runtime_last_start(store->runtime, store->container, start, error);
+	}
+	if (status != STATUS_OK || (state == CONTAINER_STOPPED && strcmp(start, self->start) == 0)) {
 		return status;
 	}
-	if (state != CONTAINER_STOPPED) {
-		(void)error_set(error, STATUS_CONFLICT,
-						"container %s was started by somebody else while its data was exchanged",
-						store->container->name);
-		return error_hint(error, "run the restore again when nothing else starts the containers");
-	}
-	self->astray = false;
-	return STATUS_OK;
+	(void)error_set(error, STATUS_CONFLICT, "container %s was started by somebody else while its data was exchanged",
+					store->container->name);
+	return error_hint(error, "run the restore again when nothing else starts the containers");
 }
 
 /* The old data is in place again; who was started while it was not is ended, so that it is read from the beginning. */
@@ -182,9 +182,9 @@ static enum status heal(struct volume_store *self, struct progress *progress, st
 		return status;
 	}
 	progress_warn(progress, "a restore of %s that was killed is undone first", self->store.ops->title);
+	self->astray = true;
 	status = stop(self, progress, error);
 	if (status == STATUS_OK) {
-		self->astray = true;
 		status = folder_swap_heal(self->swap, true, &moved, error);
 	}
 	if (status == STATUS_OK) {
@@ -210,7 +210,10 @@ enum status volume_store_stage(struct volume_store *self, struct source *tar, co
 enum status volume_store_swap(struct store *store, struct progress *progress, struct error *error)
 {
 	struct volume_store *self = (struct volume_store *)store;
-	enum status status = self->before_stop != NULL ? self->before_stop(self, error) : STATUS_OK;
+	enum status status = runtime_last_start(store->runtime, store->container, self->start, error);
+	if (status == STATUS_OK && self->before_stop != NULL) {
+		status = self->before_stop(self, error);
+	}
 	if (status == STATUS_OK) {
 		status = stop(self, progress, error);
 	}
@@ -225,6 +228,7 @@ enum status volume_store_swap(struct store *store, struct progress *progress, st
 		*error = failure; /* says more */
 		status = error->status;
 	}
+	self->astray = self->astray && status != STATUS_OK;
 	return status == STATUS_OK ? start(self, progress, error) : status;
 }
 

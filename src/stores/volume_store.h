@@ -15,11 +15,12 @@ struct volume_store {
 	const char *const *names; /* the entries of the folder that are the store's data; NULL for all */
 	/* Called before the container is stopped, when that must not happen at any moment. May be NULL. */
 	enum status (*before_stop)(struct volume_store *self, struct error *error);
-	struct folder_swap *swap; /* from stage to commit or rollback */
-	bool stopped;             /* by us, and not known to be up again */
-	bool half;                /* resumed where some of the data is in place and some is not */
-	bool stopping;            /* a stop may be under way */
-	bool astray;              /* a server that runs may have read other data than is in place */
+	struct folder_swap *swap;       /* from stage to commit or rollback */
+	bool stopped;                   /* by us, and not known to be up again */
+	bool half;                      /* resumed where some of the data is in place and some is not */
+	bool stopping;                  /* a stop may be under way */
+	bool astray;                    /* a server that runs may have read other data than is in place */
+	char start[RUNTIME_START_SIZE]; /* the last one of the container before it was stopped */
 };
 
 /* `tar` is owned from then on; what stands in it under `path_in_archive` becomes the folder's content. */

@@ -200,6 +200,26 @@ static void a_server_that_crashed_has_ended_by_itself(void **state)
 	assert_ended_from_outside(false, "{\"State\":{\"ExitCode\":139,\"OOMKilled\":false}}");
 }
 
+static void how_it_ended_is_not_made_up(void **state)
+{
+	(void)state;
+	struct error error;
+	bool ended = false;
+	ANSWER({.asked = "/containers/abc/json", .body = "{}"});
+	assert_status(STATUS_FAILED, runtime_was_ended(engine.runtime, &container, &ended, &error), &error);
+}
+
+/* It may be about to be started; then it is this signal that it gets. */
+static void a_stop_of_one_that_does_not_run_names_its_signal(void **state)
+{
+	(void)state;
+	struct error error;
+	ANSWER({.asked = "/containers/abc/json", .body = "{\"State\":{\"Running\":false}}"},
+		   {.asked = "/containers/abc/stop", .code = 304, .body = ""});
+	assert_ok(runtime_stop(engine.runtime, &container, "KILL", 5, &error), &error);
+	assert_true(was_asked("/containers/abc/stop?t=5&signal=KILL"));
+}
+
 static void the_last_start_of_a_container_is_told(void **state)
 {
 	(void)state;
@@ -352,6 +372,8 @@ int main(void)
 		engine_test(a_server_that_ended_well_was_told_to),
 		engine_test(a_server_that_failed_has_ended_by_itself),
 		engine_test(a_server_that_crashed_has_ended_by_itself),
+		engine_test(how_it_ended_is_not_made_up),
+		engine_test(a_stop_of_one_that_does_not_run_names_its_signal),
 		engine_test(the_last_start_of_a_container_is_told),
 		engine_test(a_last_start_that_is_not_said_is_a_failure),
 		engine_test(a_list_that_is_none_is_not_empty),

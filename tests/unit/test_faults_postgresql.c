@@ -1,6 +1,6 @@
 /*
- * What is read of PostgreSQL's dumps and asked of its server, with the Nth allocation failing, and with all from the Nth
- * on: it is said, nothing is left, and nothing half is taken for the whole.
+ * What is read of PostgreSQL's dumps and asked of its server, with the Nth allocation failing, and with all from the
+ * Nth on: it is said, nothing is left, and nothing half is taken for the whole.
  */
 #include "faults_support.h"
 #include "postgresql_support.h"

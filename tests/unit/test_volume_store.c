@@ -19,6 +19,8 @@ static enum status ready_answer; /* of the next look alone ... */
 static bool ready_stays;         /* ... or of all that come */
 static char calls[64];           /* "r" was brought to rest, "-" stopped, "x" killed, "+" started, in this order */
 static bool runs;                /* the container */
+static int starts;               /* so far */
+static bool ends_again;          /* what somebody else has started */
 static int starts_after;         /* so many stops somebody else starts it; 0: never */
 static int fails_after;          /* so many stops one fails; 0: none */
 
@@ -47,7 +49,11 @@ static enum status stop_it(struct runtime *self, const struct container *in, con
 	enum status status = once(&stop_answer, error);
 	stop_answer = fails_after > 0 && --fails_after == 0 ? STATUS_UNAVAILABLE : STATUS_OK;
 	error->on_the_way = status != STATUS_OK && stop_on_the_way;
-	runs = status != STATUS_OK || (starts_after > 0 && --starts_after == 0);
+	runs = status != STATUS_OK;
+	if (starts_after > 0 && --starts_after == 0) {
+		starts++;
+		runs = !ends_again;
+	}
 	return status;
 }
 
@@ -58,6 +64,7 @@ static enum status start_it(struct runtime *self, const struct container *in, st
 	(void)error;
 	note('+');
 	runs = true;
+	starts++;
 	return STATUS_OK;
 }
 
@@ -69,6 +76,16 @@ static enum status look(struct runtime *self, const struct container *in, enum c
 	*ret_state = runs ? CONTAINER_RUNNING : CONTAINER_STOPPED;
 	*ret_health = HEALTH_NONE;
 	return once(&look_answer, error);
+}
+
+static enum status tell_start(struct runtime *self, const struct container *in, char ret_start[RUNTIME_START_SIZE],
+							  struct error *error)
+{
+	(void)self;
+	(void)in;
+	(void)error;
+	snprintf(ret_start, RUNTIME_START_SIZE, "start %d", starts);
+	return STATUS_OK;
 }
 
 static enum status is_ready(struct store *store, struct error *error)
@@ -88,7 +105,8 @@ static enum status rest(struct volume_store *self, struct error *error)
 	return STATUS_OK;
 }
 
-static const struct runtime_ops engine_ops = {.stop = stop_it, .start = start_it, .inspect = look};
+static const struct runtime_ops engine_ops = {
+	.stop = stop_it, .start = start_it, .inspect = look, .last_start = tell_start};
 static const struct store_ops store_ops = {.title = "Store", .ready = is_ready};
 
 /* One whose data is about to be swapped. */
@@ -101,6 +119,7 @@ static struct volume_store store_in_folder(const char *folder)
 	stop_answer = look_answer = ready_answer = STATUS_OK;
 	stop_on_the_way = ready_stays = false;
 	runs = true;
+	ends_again = false;
 	starts_after = fails_after = 0;
 	struct volume_store self = {.store = {.ops = &store_ops, .runtime = &runtime, .container = &container},
 								.before_stop = rest};
@@ -270,6 +289,34 @@ static void one_that_was_started_meanwhile_holds_nothing_of_the_backup(void **st
 	volume_store_close(&self);
 }
 
+/* It may have written what it had read. */
+static void one_that_was_started_meanwhile_and_has_ended_again_has_not_gone_unseen(void **state)
+{
+	struct error error;
+	struct volume_store self = staged(state);
+	starts_after = 1;
+	ends_again = true;
+	assert_status(STATUS_CONFLICT, volume_store_swap(&self.store, NULL, &error), &error);
+	assert_string_equal(error.message, "container  was started by somebody else while its data was exchanged");
+	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
+	assert_old();
+	volume_store_close(&self);
+}
+
+/* What is half moved is no data to be written by who comes up on it. */
+static void one_that_is_started_after_an_exchange_that_failed_gets_no_time_to_write(void **state)
+{
+	struct error error;
+	struct volume_store self = staged(state);
+	shell_ok("rm -r '%s/.whisperbackup-restore/new'", volume);
+	assert_status(STATUS_FAILED, volume_store_swap(&self.store, NULL, &error), &error);
+	runs = true;
+	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
+	assert_string_equal(calls, "-xx+");
+	assert_old();
+	volume_store_close(&self);
+}
+
 /* That is why the data could not be exchanged. */
 static void one_that_was_started_and_is_in_the_way_is_told(void **state)
 {
@@ -356,11 +403,11 @@ static void a_restore_that_was_killed_is_undone_before_the_next_one_is_staged(vo
 	struct volume_store self = half_restored(state);
 	assert_ok(volume_store_stage(&self, newest(*state), "newest", &progress_kept, &error), &error);
 	assert_string_equal(progress_warned, "a restore of Store that was killed is undone first");
-	assert_string_equal(calls, "-x+");
+	assert_string_equal(calls, "xx+");
 	assert_whole(volume);
 	assert_file_is(at(volume, ".whisperbackup-restore/new/a"), "newest");
 	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
-	assert_string_equal(calls, "-x+");
+	assert_string_equal(calls, "xx+");
 	assert_whole(volume);
 	assert_false(exists(at(volume, ".whisperbackup-restore")));
 	volume_store_close(&self);
@@ -373,7 +420,7 @@ static void a_restore_that_was_killed_stays_if_its_server_cannot_be_stopped(void
 	stop_answer = STATUS_UNAVAILABLE;
 	assert_status(STATUS_UNAVAILABLE, volume_store_stage(&self, newest(*state), "newest", &progress_kept, &error),
 				  &error);
-	assert_string_equal(calls, "-");
+	assert_string_equal(calls, "x");
 	assert_file_is(at(volume, ".whisperbackup-restore/old/a"), "moved");
 	assert_file_is(at(volume, ".whisperbackup-restore/new/a"), "new");
 	volume_store_close(&self);
@@ -468,6 +515,8 @@ int main(void)
 		scratch_test(a_server_that_never_answers_on_the_restored_data_is_given_up),
 		scratch_test(nobody_else_starts_it),
 		scratch_test(one_that_was_started_meanwhile_holds_nothing_of_the_backup),
+		scratch_test(one_that_was_started_meanwhile_and_has_ended_again_has_not_gone_unseen),
+		scratch_test(one_that_is_started_after_an_exchange_that_failed_gets_no_time_to_write),
 		scratch_test(one_that_was_started_and_is_in_the_way_is_told),
 		scratch_test(one_that_was_not_started_is_not_blamed),
 		scratch_test(whether_it_was_started_meanwhile_has_to_be_known),
