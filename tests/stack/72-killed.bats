@@ -68,8 +68,9 @@ hold_in_window() { # SERVICE [ARGUMENT..]: the program is stopped while that ser
 		start_program create --volume-access api "${@:2}"
 		hold_when is_paused "$1"
 		! pgrep --parent "$running" >/dev/null || break
-		# Held while it reads through the engine, which says nothing of a container then, until the guardian has thawed and left.
-		let_go
+		# Held while it reads through the engine, which says nothing of a container then, until the guardian has thawed, killed
+		# the program that hangs, and left.
+		kill -CONT "$running" 2>/dev/null || true
 		wait "$running" || true
 		running=''
 	done
