@@ -253,14 +253,18 @@ static struct container *container_of(const json_t *json)
 	return container;
 }
 
+/* What the engine knows of a container, its state for certain; owned by the caller, after a failure as well. */
+static enum status get_details(struct docker *docker, const char *id, json_t **ret_details, struct error *error)
+{
+	enum status status = docker_request(docker, "GET", NULL, ret_details, NULL, error, "/containers/%s/json", id);
+	return status == STATUS_OK ? expect_state(*ret_details, error) : status;
+}
+
 enum status docker_container(struct docker *docker, const char *id, struct container **ret_container,
 							 struct error *error)
 {
 	CLEANUP(cleanup_json) json_t *details = NULL;
-	enum status status = docker_request(docker, "GET", NULL, &details, NULL, error, "/containers/%s/json", id);
-	if (status == STATUS_OK) {
-		status = expect_state(details, error);
-	}
+	enum status status = get_details(docker, id, &details, error);
 	if (status == STATUS_OK) {
 		*ret_container = container_of(details);
 		status = *ret_container != NULL ? STATUS_OK : error_memory(error);
@@ -350,16 +354,12 @@ static enum status docker_inspect(struct runtime *runtime, const struct containe
 								  enum container_state *ret_state, enum container_health *ret_health,
 								  struct error *error)
 {
-	CLEANUP(cleanup_json) json_t *reply = NULL;
-	enum status status = docker_request((struct docker *)runtime, "GET", NULL, &reply, NULL, error,
-										"/containers/%s/json", container->id);
-	if (status == STATUS_OK) {
-		status = expect_state(reply, error);
-	}
+	CLEANUP(cleanup_json) json_t *details = NULL;
+	enum status status = get_details((struct docker *)runtime, container->id, &details, error);
 	if (status != STATUS_OK) {
 		return error_prefix(error, "container %s", container->name);
 	}
-	const json_t *state = json_object_get(reply, "State");
+	const json_t *state = json_object_get(details, "State");
 	*ret_state = state_of(state);
 	*ret_health = health_of(state);
 	return STATUS_OK;
@@ -368,16 +368,12 @@ static enum status docker_inspect(struct runtime *runtime, const struct containe
 static enum status docker_was_ended(struct runtime *runtime, const struct container *container, bool *ret_ended,
 									struct error *error)
 {
-	CLEANUP(cleanup_json) json_t *reply = NULL;
-	enum status status = docker_request((struct docker *)runtime, "GET", NULL, &reply, NULL, error,
-										"/containers/%s/json", container->id);
-	if (status == STATUS_OK) {
-		status = expect_state(reply, error);
-	}
+	CLEANUP(cleanup_json) json_t *details = NULL;
+	enum status status = get_details((struct docker *)runtime, container->id, &details, error);
 	if (status != STATUS_OK) {
 		return error_prefix(error, "container %s", container->name);
 	}
-	const json_t *state = json_object_get(reply, "State");
+	const json_t *state = json_object_get(details, "State");
 	json_int_t code = json_integer_value(json_object_get(state, "ExitCode"));
 	*ret_ended = code == 0 || code == EXIT_SIGNAL + SIGKILL || code == EXIT_SIGNAL + SIGTERM ||
 				 json_is_true(json_object_get(state, "OOMKilled"));
@@ -388,12 +384,9 @@ static enum status docker_was_ended(struct runtime *runtime, const struct contai
 static enum status look_at_run(struct docker *docker, const struct container *container, bool *ret_running,
 							   char ret_since[RUNTIME_START_SIZE], struct error *error)
 {
-	CLEANUP(cleanup_json) json_t *reply = NULL;
-	enum status status = docker_request(docker, "GET", NULL, &reply, NULL, error, "/containers/%s/json", container->id);
-	if (status == STATUS_OK) {
-		status = expect_state(reply, error);
-	}
-	const json_t *state = json_object_get(reply, "State");
+	CLEANUP(cleanup_json) json_t *details = NULL;
+	enum status status = get_details(docker, container->id, &details, error);
+	const json_t *state = json_object_get(details, "State");
 	*ret_running = state_of(state) != CONTAINER_STOPPED;
 	snprintf(ret_since, RUNTIME_START_SIZE, "%s", text_of(state, "StartedAt"));
 	return status;

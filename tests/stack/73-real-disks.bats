@@ -212,20 +212,26 @@ listed() {
 
 # --- a volume ---------------------------------------------------------------------------------------------------------
 
-@test "where a volume's disk has promised more room than it has, a restore leaves all as it was" {
-	local data
+back_up_and_stop_chromadb() { # sets $data: the folder of its volume
 	data=$(docker inspect --format '{{range .Mounts}}{{if eq .Destination "/chroma/chroma"}}{{.Source}}{{end}}{{end}}' "$(container chromadb)")
 	[[ -d $data ]] || skip 'the volumes cannot be reached from here'
 	quietly "$WHISPERBACKUP" create --only redis,chromadb
 	stop_services chromadb
-	mount_thin $(($(du -sm "$data" | cut -f1) + 12)) # room for a few more, but not for the data once more
+}
+
+start_chromadb_on_disk() { # with the data of its volume, and something that the backup does not have
 	cp -a "$data/." "$disk/"
 	sync -f "$disk"
 	volume=$data
 	mount --bind "$disk" "$volume"
 	start_services chromadb
-	wait_until is_healthy chromadb
 	chroma_post '' '{"name":"sample_live"}' >/dev/null
+}
+
+@test "where a volume's disk has promised more room than it has, a restore leaves all as it was" {
+	back_up_and_stop_chromadb
+	mount_thin $(($(du -sm "$data" | cut -f1) + 12)) # room for a few more, but not for the data once more
+	start_chromadb_on_disk
 	live_fingerprint >"$BATS_TEST_TMPDIR/before"
 	program 1 restore latest --yes --no-safety-backup --only redis,chromadb
 	assert_contains "$errors" 'everything is as it was before'
@@ -235,19 +241,10 @@ listed() {
 }
 
 @test "a volume's disk that is pulled out while data is restored: all is as it was, when it is there again" {
-	local data
-	data=$(docker inspect --format '{{range .Mounts}}{{if eq .Destination "/chroma/chroma"}}{{.Source}}{{end}}{{end}}' "$(container chromadb)")
-	[[ -d $data ]] || skip 'the volumes cannot be reached from here'
-	quietly "$WHISPERBACKUP" create --only redis,chromadb
-	stop_services chromadb
+	back_up_and_stop_chromadb
 	truncate -s 1G "$room/image"
 	mount_image ext4
-	cp -a "$data/." "$disk/"
-	volume=$data
-	mount --bind "$disk" "$volume"
-	start_services chromadb
-	wait_until is_healthy chromadb
-	chroma_post '' '{"name":"sample_live"}' >/dev/null
+	start_chromadb_on_disk
 	live_data >"$BATS_TEST_TMPDIR/before"
 	start_program restore latest --yes --no-safety-backup --only redis,chromadb
 	hold_soon_after test -e "$disk/.whisperbackup-restore/old"
