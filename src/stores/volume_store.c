@@ -145,8 +145,8 @@ static enum status start(struct volume_store *self, struct progress *progress, s
 	return status;
 }
 
-/* STATUS_CONFLICT: somebody else, or the engine, has started the server while its data was being exchanged. It may have
- * ended again since, and have written what it had read. */
+/* STATUS_CONFLICT: somebody else, or the engine, has started the server since `start` was noted. It may have ended again
+ * since, and have written what it had read. */
 static enum status expect_stopped(const struct volume_store *self, struct error *error)
 {
 	const struct store *store = &self->store;
@@ -210,12 +210,17 @@ enum status volume_store_stage(struct volume_store *self, struct source *tar, co
 enum status volume_store_swap(struct store *store, struct progress *progress, struct error *error)
 {
 	struct volume_store *self = (struct volume_store *)store;
-	enum status status = runtime_last_start(store->runtime, store->container, self->start, error);
-	if (status == STATUS_OK && self->before_stop != NULL) {
-		status = self->before_stop(self, error);
-	}
+	enum status status = self->before_stop != NULL ? self->before_stop(self, error) : STATUS_OK;
 	if (status == STATUS_OK) {
 		status = stop(self, progress, error);
+	}
+	/* Noted only now: an engine may start again, until it is told to stop, what we have ended by a signal. Who runs then
+	 * has not ended since the start that is noted. */
+	if (status == STATUS_OK) {
+		status = runtime_last_start(store->runtime, store->container, self->start, error);
+	}
+	if (status == STATUS_OK) {
+		status = expect_stopped(self, error);
 	}
 	if (status == STATUS_OK) {
 		progress_step(progress, "swapping", 0);

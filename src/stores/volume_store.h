@@ -20,7 +20,7 @@ struct volume_store {
 	bool half;                      /* resumed where some of the data is in place and some is not */
 	bool stopping;                  /* a stop may be under way */
 	bool astray;                    /* a server that runs may have read other data than is in place */
-	char start[RUNTIME_START_SIZE]; /* the last one of the container before it was stopped */
+	char start[RUNTIME_START_SIZE]; /* the last one of the container before its data is exchanged */
 };
 
 /* `tar` is owned from then on; what stands in it under `path_in_archive` becomes the folder's content. */

@@ -14,14 +14,16 @@
 
 static enum status stop_answer;  /* of the next stop alone */
 static bool stop_on_the_way;     /* nothing was heard of it */
-static enum status look_answer;  /* of the next look at the container alone */
+static enum status look_answer;  /* of one look at the container ... */
+static int look_after;           /* ... after so many */
 static enum status ready_answer; /* of the next look alone ... */
 static bool ready_stays;         /* ... or of all that come */
 static char calls[64];           /* "r" was brought to rest, "-" stopped, "x" killed, "+" started, in this order */
 static bool runs;                /* the container */
 static int starts;               /* so far */
 static bool ends_again;          /* what somebody else has started */
-static int starts_after;         /* so many stops somebody else starts it; 0: never */
+static int starts_after;         /* so many stops somebody else starts it; 0: never ... */
+static int starts_once_told;     /* ... or so many times when it was started */
 static int fails_after;          /* so many stops one fails; 0: none */
 
 static void note(char what)
@@ -39,6 +41,14 @@ static enum status once(enum status *answer, struct error *error)
 	return status == STATUS_OK ? STATUS_OK : error_set(error, status, "no");
 }
 
+static void start_astray(int *countdown)
+{
+	if (*countdown > 0 && --*countdown == 0) {
+		starts++;
+		runs = !ends_again;
+	}
+}
+
 static enum status stop_it(struct runtime *self, const struct container *in, const char *signal, unsigned seconds,
 						   struct error *error)
 {
@@ -50,10 +60,7 @@ static enum status stop_it(struct runtime *self, const struct container *in, con
 	stop_answer = fails_after > 0 && --fails_after == 0 ? STATUS_UNAVAILABLE : STATUS_OK;
 	error->on_the_way = status != STATUS_OK && stop_on_the_way;
 	runs = status != STATUS_OK;
-	if (starts_after > 0 && --starts_after == 0) {
-		starts++;
-		runs = !ends_again;
-	}
+	start_astray(&starts_after);
 	return status;
 }
 
@@ -75,7 +82,7 @@ static enum status look(struct runtime *self, const struct container *in, enum c
 	(void)in;
 	*ret_state = runs ? CONTAINER_RUNNING : CONTAINER_STOPPED;
 	*ret_health = HEALTH_NONE;
-	return once(&look_answer, error);
+	return look_after-- > 0 ? STATUS_OK : once(&look_answer, error);
 }
 
 static enum status tell_start(struct runtime *self, const struct container *in, char ret_start[RUNTIME_START_SIZE],
@@ -85,6 +92,7 @@ static enum status tell_start(struct runtime *self, const struct container *in, 
 	(void)in;
 	(void)error;
 	snprintf(ret_start, RUNTIME_START_SIZE, "start %d", starts);
+	start_astray(&starts_once_told);
 	return STATUS_OK;
 }
 
@@ -116,11 +124,12 @@ static struct volume_store store_in_folder(const char *folder)
 	runtime.ops = &engine_ops;
 	snprintf(volume, sizeof volume, "%s", folder);
 	calls[0] = '\0';
+	look_after = 0;
 	stop_answer = look_answer = ready_answer = STATUS_OK;
 	stop_on_the_way = ready_stays = false;
 	runs = true;
 	ends_again = false;
-	starts_after = fails_after = 0;
+	starts_after = starts_once_told = fails_after = 0;
 	struct volume_store self = {.store = {.ops = &store_ops, .runtime = &runtime, .container = &container},
 								.before_stop = rest};
 	strcpy(self.store.data_folder, destination);
@@ -238,6 +247,10 @@ static struct volume_store half_restored(void **state)
 /* --- who is started by somebody else while the data is exchanged ---------------------------------------------------
  */
 
+enum {
+	TOLD_BEFORE = 2, /* when the container was started, until the exchange begins */
+};
+
 /* With "old" in its folder and "newest" staged. */
 static struct volume_store staged(void **state)
 {
@@ -273,12 +286,41 @@ static void nobody_else_starts_it(void **state)
 	volume_store_close(&self);
 }
 
+/* An engine starts again what it has not stopped itself, until it is told to. */
+static void one_that_is_started_again_on_its_way_down_is_no_conflict(void **state)
+{
+	struct error error;
+	struct volume_store self = staged(state);
+	starts_after = 1;
+	ends_again = true;
+	assert_ok(volume_store_swap(&self.store, NULL, &error), &error);
+	assert_string_equal(calls, "-+");
+	assert_file_is(at(volume, "a"), "newest");
+	volume_store_close(&self);
+}
+
+/* Nothing is taken from under one that runs. */
+static void one_that_runs_again_keeps_its_data(void **state)
+{
+	struct error error;
+	struct volume_store self = staged(state);
+	starts_after = 1;
+	assert_status(STATUS_CONFLICT, volume_store_swap(&self.store, NULL, &error), &error);
+	assert_string_equal(error.message, "container  was started by somebody else while its data was exchanged");
+	assert_string_equal(error.hint, "run the restore again when nothing else starts the containers");
+	assert_file_is(at(volume, "a"), "old");
+	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
+	assert_string_equal(calls, "--+");
+	assert_old();
+	volume_store_close(&self);
+}
+
 /* It may have read what was there before, and would go on with that. */
 static void one_that_was_started_meanwhile_holds_nothing_of_the_backup(void **state)
 {
 	struct error error;
 	struct volume_store self = staged(state);
-	starts_after = 1;
+	starts_once_told = TOLD_BEFORE;
 	assert_status(STATUS_CONFLICT, volume_store_swap(&self.store, NULL, &error), &error);
 	assert_string_equal(error.message, "container  was started by somebody else while its data was exchanged");
 	assert_string_equal(error.hint, "run the restore again when nothing else starts the containers");
@@ -294,7 +336,7 @@ static void one_that_was_started_meanwhile_and_has_ended_again_has_not_gone_unse
 {
 	struct error error;
 	struct volume_store self = staged(state);
-	starts_after = 1;
+	starts_once_told = TOLD_BEFORE;
 	ends_again = true;
 	assert_status(STATUS_CONFLICT, volume_store_swap(&self.store, NULL, &error), &error);
 	assert_string_equal(error.message, "container  was started by somebody else while its data was exchanged");
@@ -323,7 +365,7 @@ static void one_that_was_started_and_is_in_the_way_is_told(void **state)
 	struct error error;
 	struct volume_store self = staged(state);
 	shell_ok("rm -r '%s/.whisperbackup-restore/new'", volume);
-	starts_after = 1;
+	starts_once_told = TOLD_BEFORE;
 	assert_status(STATUS_CONFLICT, volume_store_swap(&self.store, NULL, &error), &error);
 	assert_string_equal(error.message, "container  was started by somebody else while its data was exchanged");
 	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
@@ -343,11 +385,25 @@ static void one_that_was_not_started_is_not_blamed(void **state)
 	volume_store_close(&self);
 }
 
+static void whether_it_runs_again_has_to_be_known(void **state)
+{
+	struct error error;
+	struct volume_store self = staged(state);
+	look_answer = STATUS_UNAVAILABLE;
+	assert_status(STATUS_UNAVAILABLE, volume_store_swap(&self.store, NULL, &error), &error);
+	assert_file_is(at(volume, "a"), "old");
+	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
+	assert_string_equal(calls, "--+");
+	assert_old();
+	volume_store_close(&self);
+}
+
 static void whether_it_was_started_meanwhile_has_to_be_known(void **state)
 {
 	struct error error;
 	struct volume_store self = staged(state);
 	look_answer = STATUS_UNAVAILABLE;
+	look_after = 1;
 	assert_status(STATUS_UNAVAILABLE, volume_store_swap(&self.store, NULL, &error), &error);
 	assert_string_equal(calls, "-");
 	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
@@ -514,11 +570,14 @@ int main(void)
 		scratch_test(a_rollback_that_has_been_done_touches_nothing),
 		scratch_test(a_server_that_never_answers_on_the_restored_data_is_given_up),
 		scratch_test(nobody_else_starts_it),
+		scratch_test(one_that_is_started_again_on_its_way_down_is_no_conflict),
+		scratch_test(one_that_runs_again_keeps_its_data),
 		scratch_test(one_that_was_started_meanwhile_holds_nothing_of_the_backup),
 		scratch_test(one_that_was_started_meanwhile_and_has_ended_again_has_not_gone_unseen),
 		scratch_test(one_that_is_started_after_an_exchange_that_failed_gets_no_time_to_write),
 		scratch_test(one_that_was_started_and_is_in_the_way_is_told),
 		scratch_test(one_that_was_not_started_is_not_blamed),
+		scratch_test(whether_it_runs_again_has_to_be_known),
 		scratch_test(whether_it_was_started_meanwhile_has_to_be_known),
 		scratch_test(one_that_was_started_while_it_was_rolled_back_gets_no_time_to_write),
 		scratch_test(one_that_was_started_while_it_was_rolled_back_is_ended_again_if_that_fails),
