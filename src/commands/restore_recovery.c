@@ -100,27 +100,32 @@ static enum status open_running(struct runtime *runtime, struct container *conta
 	return status;
 }
 
+struct recovered {
+	struct container *container;
+	struct store *store;
+	enum status status;
+	struct error error;
+};
+
+/* Until the server answers. */
 static enum status recover_store(struct recovery *recovery, const struct restore_journal_store *noted,
-								 struct error *error)
+								 struct recovered *recovered, struct error *error)
 {
 	const struct store_ops *ops = store_by_name(noted->name);
-	struct container *container = NULL;
-	CLEANUP(cleanup_store) struct store *store = NULL;
 	struct progress *progress = &recovery->display.progress;
 	if (ops == NULL) {
 		return error_set(error, STATUS_FAILED, "this version knows no such store");
 	}
-	enum status status = find_container(recovery, noted, ops, &container, error);
+	enum status status = find_container(recovery, noted, ops, &recovered->container, error);
 	if (status == STATUS_OK) {
-		status = ops->resume != NULL
-					 ? ops->resume(recovery->runtime, container, noted->memory, noted->swapping, &store, error)
-					 : open_running(recovery->runtime, container, ops, &store, error);
+		status = ops->resume != NULL ? ops->resume(recovery->runtime, recovered->container, noted->memory,
+												   noted->swapping, &recovered->store, error)
+									 : open_running(recovery->runtime, recovered->container, ops, &recovered->store,
+													error);
 	}
-	if (status == STATUS_OK) {
-		status =
-			recovery->journal->committing ? ops->commit(store, progress, error) : ops->rollback(store, progress, error);
-	}
-	return status == STATUS_OK ? make_run(recovery->runtime, container, error) : status;
+	return status == STATUS_OK ? (recovery->journal->committing ? ops->commit : ops->rollback)(recovered->store,
+																								progress, error)
+							   : status;
 }
 
 /* --- the writers -------------------------------------------------------------------------------------------------- */
@@ -159,25 +164,42 @@ static void let_writers_go(struct recovery *recovery)
 static enum status recover_all(struct recovery *recovery, struct error *error)
 {
 	const struct restore_journal *journal = recovery->journal;
-	enum status result = STATUS_OK;
+	struct progress *progress = &recovery->display.progress;
+	CLEANUP(cleanup_free) struct recovered *stores = calloc(journal->count, sizeof *stores);
+	if (stores == NULL && journal->count > 0) {
+		return error_memory(error);
+	}
 	display_line(&recovery->display, MARK_WARNING, "a restore of %s was killed; %s", journal->timestamp,
 				 journal->committing ? "all was in place, so it is finished now"
 									 : "what the stores held before is brought back now");
 	for (size_t i = journal->count; i > 0; i--) {
-		const struct restore_journal_store *noted = &journal->stores[i - 1];
-		struct error failure;
-		display_begin(&recovery->display, noted->name);
-		progress_step(&recovery->display.progress, "recovering", 0);
-		if (recover_store(recovery, noted, &failure) == STATUS_OK) {
+		struct recovered *each = &stores[i - 1];
+		display_begin(&recovery->display, journal->stores[i - 1].name);
+		progress_step(progress, "recovering", 0);
+		each->status = recover_store(recovery, &journal->stores[i - 1], each, &each->error);
+	}
+	enum status result = STATUS_OK;
+	for (size_t i = journal->count; i > 0; i--) {
+		struct recovered *each = &stores[i - 1];
+		const char *name = journal->stores[i - 1].name;
+		display_resume(&recovery->display, name);
+		if (each->status == STATUS_OK) {
+			each->status = store_settle(each->store, progress, &each->error);
+		}
+		if (each->status == STATUS_OK) {
+			each->status = make_run(recovery->runtime, each->container, &each->error);
+		}
+		store_free(MOVE(each->store));
+		if (each->status == STATUS_OK) {
 			display_end(&recovery->display, MARK_DONE,
 						journal->committing ? "holds what the backup holds" : "as it was before");
 			continue;
 		}
-		display_end(&recovery->display, MARK_FAILED, "could not be recovered: %s", failure.message);
+		display_end(&recovery->display, MARK_FAILED, "could not be recovered: %s", each->error.message);
 		if (result == STATUS_OK) {
-			*error = failure;
+			*error = each->error;
 			result = error_prefix(error, "a restore of %s was killed, and %s could not be recovered",
-								  journal->timestamp, noted->name);
+								  journal->timestamp, name);
 		}
 	}
 	return result;

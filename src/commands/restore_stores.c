@@ -124,75 +124,105 @@ static enum status check_contents(struct restore_work *work, size_t index, bool 
 	return status;
 }
 
-enum status restore_stores_swap(struct restore_work *work, struct error *error)
+static enum status swap_one(struct restore_work *work, size_t index, struct error *error)
 {
-	for (size_t i = 0; i < STORE_COUNT; i++) {
-		struct restore_target *target = &work->targets[i];
-		if (target->plan != RESTORE_TO_DO) {
-			continue;
-		}
-		display_begin(&work->display, store_table[i]->name);
-		double began = clock_seconds();
-		enum status status = interrupt_check(error);
-		if (status == STATUS_OK) {
-			status = restore_journal_note(work->journal, RESTORE_JOURNAL_SWAPPING, store_table[i]->name, error);
-		}
-		if (status == STATUS_OK) {
-			status = store_table[i]->swap(target->store, &work->display.progress, error);
-		}
-		target->down_seconds = clock_seconds() - began;
-		bool compared = false;
-		if (status == STATUS_OK) {
-			progress_step(&work->display.progress, "counting what it holds", 0);
-			status = check_contents(work, i, &compared, error);
-		}
-		if (status != STATUS_OK) {
-			return error_prefix(error, "%s failed to be restored", store_table[i]->title);
-		}
-		char seconds[UNITS_SIZE];
+	struct restore_target *target = &work->targets[index];
+	display_begin(&work->display, store_table[index]->name);
+	double began = clock_seconds();
+	enum status status = interrupt_check(error);
+	if (status == STATUS_OK) {
+		status = restore_journal_note(work->journal, RESTORE_JOURNAL_SWAPPING, store_table[index]->name, error);
+	}
+	if (status == STATUS_OK) {
+		status = store_table[index]->swap(target->store, &work->display.progress, error);
+	}
+	target->down_seconds = clock_seconds() - began;
+	return status;
+}
+
+static enum status settle_one(struct restore_work *work, size_t index, struct error *error)
+{
+	const struct restore_target *target = &work->targets[index];
+	bool compared = false;
+	char seconds[UNITS_SIZE];
+	display_resume(&work->display, store_table[index]->name);
+	enum status status = store_settle(target->store, &work->display.progress, error);
+	if (status == STATUS_OK) {
+		progress_step(&work->display.progress, "counting what it holds", 0);
+		status = check_contents(work, index, &compared, error);
+	}
+	if (status == STATUS_OK) {
 		display_end(&work->display, MARK_DONE, "in place and answering (%s)%s",
 					units_seconds(target->down_seconds, seconds),
 					compared ? ", and it holds what the backup holds" : "");
+	}
+	return status;
+}
+
+enum status restore_stores_swap(struct restore_work *work, struct error *error)
+{
+	enum status (*const steps[])(struct restore_work *, size_t, struct error *) = {swap_one, settle_one};
+	for (size_t step = 0; step < 2; step++) {
+		for (size_t i = 0; i < STORE_COUNT; i++) {
+			if (work->targets[i].plan == RESTORE_TO_DO && steps[step](work, i, error) != STATUS_OK) {
+				return error_prefix(error, "%s failed to be restored", store_table[i]->title);
+			}
+		}
 	}
 	return STATUS_OK;
 }
 
 /* A second time if the engine failed: a rollback goes on where it was. */
-static enum status roll_back_one(struct restore_work *work, size_t index, struct error *error)
+static enum status twice(enum status (*step)(struct store *, struct progress *, struct error *), struct store *store,
+						 struct progress *progress, struct error *error)
 {
-	struct store *store = work->targets[index].store;
+	enum status status = step(store, progress, error);
+	return status != STATUS_OK && error->on_the_way ? step(store, progress, error) : status;
+}
+
+/* How many could not be brought back. */
+static size_t roll_back_all(struct restore_work *work)
+{
 	struct progress *progress = &work->display.progress;
-	progress_step(progress, "rolling back", 0);
-	enum status status = store_table[index]->rollback(store, progress, error);
-	if (status != STATUS_OK && error->on_the_way) {
-		status = store_table[index]->rollback(store, progress, error);
+	struct error failures[STORE_COUNT];
+	enum status status[STORE_COUNT];
+	size_t count = 0;
+	for (size_t i = STORE_COUNT; i > 0; i--) {
+		struct store *store = work->targets[i - 1].store;
+		if (store != NULL) {
+			display_begin(&work->display, store->ops->name);
+			progress_step(progress, "rolling back", 0);
+			status[i - 1] = twice(store->ops->rollback, store, progress, &failures[i - 1]);
+		}
 	}
-	return status;
+	for (size_t i = STORE_COUNT; i > 0; i--) {
+		struct store *store = work->targets[i - 1].store;
+		if (store == NULL) {
+			continue;
+		}
+		display_resume(&work->display, store->ops->name);
+		if (status[i - 1] == STATUS_OK) {
+			status[i - 1] = twice(store_settle, store, progress, &failures[i - 1]);
+		}
+		if (status[i - 1] == STATUS_OK) {
+			display_end(&work->display, MARK_WARNING, "as it was before");
+			continue;
+		}
+		const struct error *failure = &failures[i - 1];
+		count++;
+		display_end(&work->display, MARK_FAILED, "could not be rolled back: %s", failure->message);
+		display_hint(&work->display, "%s",
+					 failure->hint[0] != '\0' ? failure->hint : "run the restore again once the cause is mended");
+	}
+	return count;
 }
 
 enum status restore_stores_roll_back(struct restore_work *work, struct error *error)
 {
-	size_t failures = 0;
 	struct error unnoted;
 	interrupt_hold();
 	(void)!restore_journal_note(work->journal, RESTORE_JOURNAL_ROLLING_BACK, NULL, &unnoted); /* as it is anyway */
-	for (size_t i = STORE_COUNT; i > 0; i--) {
-		struct restore_target *target = &work->targets[i - 1];
-		if (target->store == NULL) {
-			continue;
-		}
-		struct error failure;
-		display_begin(&work->display, store_table[i - 1]->name);
-		enum status status = roll_back_one(work, i - 1, &failure);
-		if (status == STATUS_OK) {
-			display_end(&work->display, MARK_WARNING, "as it was before");
-		} else {
-			failures++;
-			display_end(&work->display, MARK_FAILED, "could not be rolled back: %s", failure.message);
-			display_hint(&work->display, "%s",
-						 failure.hint[0] != '\0' ? failure.hint : "run the restore again once the cause is mended");
-		}
-	}
+	const size_t failures = roll_back_all(work);
 	if (failures == 0) {
 		(void)!restore_journal_end(work->journal, &unnoted); /* else the next command finds nothing to be undone */
 	}
@@ -205,10 +235,8 @@ enum status restore_stores_roll_back(struct restore_work *work, struct error *er
 			error, "the old data is kept (where: docs/RESTORE.md); mend the cause, then call recover, which tries "
 				   "again");
 	}
-	if (failures == 0) {
-		size_t length = strlen(error->message);
-		snprintf(error->message + length, sizeof error->message - length, "; everything is as it was before");
-	}
+	size_t length = strlen(error->message);
+	snprintf(error->message + length, sizeof error->message - length, "; everything is as it was before");
 	return error->status;
 }
 

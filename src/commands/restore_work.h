@@ -21,7 +21,7 @@ struct restore_target {
 	struct store *store;          /* opened by restore_plan_open */
 	struct fingerprint in_backup; /* as the manifest has it; unknown in a backup made by hand */
 	struct fingerprint now;       /* before the restore; unknown if the server does not let itself be counted */
-	double down_seconds;          /* how long its swap took */
+	double down_seconds;          /* from its swap until it answered */
 };
 
 struct restore_work {
@@ -82,7 +82,7 @@ enum status restore_stores_stage(struct restore_work *work, struct error *error)
 enum status restore_window_open(struct restore_work *work, struct error *error) MUST_CHECK;
 void restore_window_close(struct restore_work *work);
 
-/* One store after the other is put in place; each has to be healthy and to hold what the backup holds. */
+/* One store after the other is put in place; then each has to be healthy and to hold what the backup holds. */
 enum status restore_stores_swap(struct restore_work *work, struct error *error) MUST_CHECK;
 
 /* Brings everything back; what cannot be brought back is said, and becomes part of the failure that is in `error`. */

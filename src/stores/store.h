@@ -138,14 +138,19 @@ struct store_ops {
 							   struct fingerprint *ret_holds, struct error *error);
 
 	/*
-	 * The four steps of a restore. `stage` brings the data next to the live data, which is not touched, while the
-	 * server runs. `swap` puts it in place; if it fails, or if the server is not well afterwards, the caller rolls
-	 * back. `commit` drops the old data and `rollback` brings it back; both may be called again after a failure, and
-	 * rollback at any time after open (nothing staged: nothing to do).
+	 * The steps of a restore. `stage` brings the data next to the live data, which is not touched, while the server
+	 * runs. `swap` puts it in place and returns when the server answers; if it fails, or if the server is not well
+	 * afterwards, the caller rolls back. `commit` drops the old data and `rollback` brings it back; both may be called
+	 * again after a failure, and rollback at any time after open (nothing staged: nothing to do).
+	 *
+	 * `settle`, after swap and after rollback, waits until the container's health check agrees as well. A check may
+	 * have half a minute between two looks, so the stores are waited for together, not one after the other. NULL:
+	 * nothing to wait for.
 	 */
 	enum status (*stage)(struct store *store, const char *path, const struct artefact *artefact,
 						 struct progress *progress, struct error *error);
 	enum status (*swap)(struct store *store, struct progress *progress, struct error *error);
+	enum status (*settle)(struct store *store, struct progress *progress, struct error *error);
 	enum status (*commit)(struct store *store, struct progress *progress, struct error *error);
 	enum status (*rollback)(struct store *store, struct progress *progress, struct error *error);
 
@@ -170,6 +175,9 @@ struct store {
 	char version[STORE_VERSION_SIZE];  /* of the running server */
 	char data_folder[256];             /* absolute path in the container */
 };
+
+/* store_ops.settle, if there is one. */
+enum status store_settle(struct store *store, struct progress *progress, struct error *error) MUST_CHECK;
 
 /* Frees whatever the store holds; NULL is fine. */
 void store_free(struct store *store);

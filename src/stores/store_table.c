@@ -5,6 +5,11 @@
 const struct store_ops *const store_table[STORE_COUNT] = {&store_postgresql, &store_redis, &store_chromadb,
 														  &store_neo4j};
 
+enum status store_settle(struct store *store, struct progress *progress, struct error *error)
+{
+	return store->ops->settle != NULL ? store->ops->settle(store, progress, error) : STATUS_OK;
+}
+
 void store_free(struct store *store)
 {
 	if (store != NULL) {

@@ -92,7 +92,7 @@ static enum status expect_running(struct store *store, struct error *error)
 	return error_hint(error, START_HINT, store->container->service);
 }
 
-/* Until the server really answers and its health check, if it has one, agrees. */
+/* Until the server really answers. */
 static enum status wait_until_up(struct store *store, struct error *error)
 {
 	enum status status = STATUS_OK;
@@ -118,16 +118,10 @@ static enum status wait_until_up(struct store *store, struct error *error)
 		}
 		status = status == STATUS_OK ? interrupt_check(error) : status;
 	}
-	if (status == STATUS_OK) {
-		status = runtime_wait_healthy(store->runtime, store->container, READY_SECONDS, error);
-	}
-	if (status == STATUS_UNAVAILABLE && expect_running(store, &failure) != STATUS_OK) {
-		*error = failure; /* says more */
-		status = error->status;
-	}
 	return status;
 }
 
+/* Its health check is left to volume_store_settle. */
 static enum status start(struct volume_store *self, struct progress *progress, struct error *error)
 {
 	struct store *store = &self->store;
@@ -137,11 +131,29 @@ static enum status start(struct volume_store *self, struct progress *progress, s
 		status = runtime_start(store->runtime, store->container, error);
 	}
 	if (status == STATUS_OK) {
-		progress_step(progress, "waiting until it is healthy", 0);
+		progress_step(progress, "waiting until it answers", 0);
 		status = wait_until_up(store, error);
 	}
+	self->unsettled = status == STATUS_OK;
 	self->stopped =
 		status != STATUS_OK; /* one that is not known to be up is started again by a rollback that goes on */
+	return status;
+}
+
+enum status volume_store_settle(struct store *store, struct progress *progress, struct error *error)
+{
+	struct volume_store *self = (struct volume_store *)store;
+	if (!self->unsettled) {
+		return STATUS_OK;
+	}
+	progress_step(progress, "waiting until it is healthy", 0);
+	enum status status = runtime_wait_healthy(store->runtime, store->container, READY_SECONDS, error);
+	struct error failure;
+	if (status == STATUS_UNAVAILABLE && expect_running(store, &failure) != STATUS_OK) {
+		*error = failure; /* says more */
+		status = error->status;
+	}
+	self->unsettled = status != STATUS_OK;
 	return status;
 }
 
@@ -190,7 +202,10 @@ static enum status heal(struct volume_store *self, struct progress *progress, st
 	if (status == STATUS_OK) {
 		status = end_astray(self, error);
 	}
-	return status == STATUS_OK ? start(self, progress, error) : status;
+	if (status == STATUS_OK) {
+		status = start(self, progress, error);
+	}
+	return status == STATUS_OK ? volume_store_settle(&self->store, progress, error) : status;
 }
 
 enum status volume_store_stage(struct volume_store *self, struct source *tar, const char *path_in_archive,
@@ -255,7 +270,10 @@ enum status volume_store_commit(struct store *store, struct progress *progress, 
 	if (status == STATUS_OK) {
 		folder_swap_free(MOVE(self->swap));
 	}
-	return status == STATUS_OK && self->stopped ? start(self, progress, error) : status;
+	if (status == STATUS_OK && self->stopped) {
+		status = start(self, progress, error);
+	}
+	return status == STATUS_OK ? volume_store_settle(store, progress, error) : status;
 }
 
 enum status volume_store_rollback(struct store *store, struct progress *progress, struct error *error)

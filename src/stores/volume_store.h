@@ -19,6 +19,7 @@ struct volume_store {
 	bool stopped;                   /* by us, and not known to be up again */
 	bool half;                      /* resumed where some of the data is in place and some is not */
 	bool stopping;                  /* a stop may be under way */
+	bool unsettled;                 /* answers since we have started it; its health check has not been waited for */
 	bool astray;                    /* a server that runs may have read other data than is in place */
 	char start[RUNTIME_START_SIZE]; /* the last one of the container before its data is exchanged */
 };
@@ -34,6 +35,7 @@ enum status volume_store_stage_archive(struct volume_store *self, const char *pa
 /* The store_ops of the same names. */
 enum status volume_store_size(struct store *store, uint64_t *ret_bytes, struct error *error) MUST_CHECK;
 enum status volume_store_swap(struct store *store, struct progress *progress, struct error *error) MUST_CHECK;
+enum status volume_store_settle(struct store *store, struct progress *progress, struct error *error) MUST_CHECK;
 enum status volume_store_commit(struct store *store, struct progress *progress, struct error *error) MUST_CHECK;
 enum status volume_store_rollback(struct store *store, struct progress *progress, struct error *error) MUST_CHECK;
 

@@ -187,6 +187,13 @@ NAMES
 	assert_contains "$(kept restore.err)" "restored 4 stores from $timestamp"
 }
 
+@test "all stores are put in place before the health check of one is waited for" {
+	local order
+	order=$(grep -n -e '^   neo4j ' -e 'in place and answering' "$BATS_FILE_TMPDIR/restore.err" | grep -A4 '   neo4j ' | cut -d: -f2 | awk '{print $1, $2}')
+	assert_contains "$order" 'neo4j ...
+✅ postgresql'
+}
+
 @test "restore --json names the stores" {
 	assert_json "$(kept restore.out)" 'del(.stores[].swap_seconds)' "{\"timestamp\":\"$timestamp\",\"stores\":[{\"name\":\"postgresql\",\"status\":\"restored\"},{\"name\":\"redis\",\"status\":\"restored\"},{\"name\":\"chromadb\",\"status\":\"restored\"},{\"name\":\"neo4j\",\"status\":\"restored\"}]}"
 }

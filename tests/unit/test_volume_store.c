@@ -19,7 +19,9 @@ static int look_after;           /* ... after so many */
 static enum status ready_answer; /* of the next look alone ... */
 static bool ready_stays;         /* ... or of all that come */
 static char calls[64];           /* "r" was brought to rest, "-" stopped, "x" killed, "+" started, in this order */
-static bool runs;                /* the container */
+static bool runs;                /* the container ... */
+static enum container_health health;
+static int healthy_after; /* ... is, after so many more looks */
 static int starts;               /* so far */
 static bool ends_again;          /* what somebody else has started */
 static int starts_after;         /* so many stops somebody else starts it; 0: never ... */
@@ -81,7 +83,7 @@ static enum status look(struct runtime *self, const struct container *in, enum c
 	(void)self;
 	(void)in;
 	*ret_state = runs ? CONTAINER_RUNNING : CONTAINER_STOPPED;
-	*ret_health = HEALTH_NONE;
+	*ret_health = healthy_after > 0 && --healthy_after == 0 ? HEALTH_HEALTHY : health;
 	return look_after-- > 0 ? STATUS_OK : once(&look_answer, error);
 }
 
@@ -128,6 +130,8 @@ static struct volume_store store_in_folder(const char *folder)
 	stop_answer = look_answer = ready_answer = STATUS_OK;
 	stop_on_the_way = ready_stays = false;
 	runs = true;
+	health = HEALTH_NONE;
+	healthy_after = 0;
 	ends_again = false;
 	starts_after = starts_once_told = fails_after = 0;
 	struct volume_store self = {.store = {.ops = &store_ops, .runtime = &runtime, .container = &container},
@@ -221,6 +225,46 @@ static void a_server_that_never_answers_on_the_restored_data_is_given_up(void **
 	assert_string_equal(error.hint, "./bot.sh logs  tells why; if it does not run, ./bot.sh restart starts it again");
 	ready_stays = false;
 	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
+	volume_store_close(&self);
+}
+
+/* Other stores are seen to meanwhile. */
+static void a_health_check_is_waited_for_only_when_the_store_is_to_settle(void **state)
+{
+	struct error error;
+	struct volume_store self = store_in(state);
+	self.stopped = true;
+	health = HEALTH_STARTING;
+	healthy_after = 3;
+	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
+	assert_int_equal(healthy_after, 3);
+	assert_ok(volume_store_settle(&self.store, NULL, &error), &error);
+	assert_int_equal(healthy_after, 0);
+	volume_store_close(&self);
+}
+
+static void one_that_was_not_started_has_nothing_to_settle(void **state)
+{
+	struct error error;
+	struct volume_store self = store_in(state);
+	look_answer = STATUS_UNAVAILABLE;
+	assert_ok(volume_store_settle(&self.store, NULL, &error), &error);
+	volume_store_close(&self);
+}
+
+static void one_that_answered_and_ended_before_it_was_healthy_is_told(void **state)
+{
+	struct error error;
+	struct volume_store self = store_in(state);
+	self.stopped = true;
+	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
+	runs = false;
+	assert_status(STATUS_UNAVAILABLE, volume_store_settle(&self.store, NULL, &error), &error);
+	assert_string_equal(error.message, "Store failed to start after the restore: container  ends at once");
+	runs = true;
+	look_answer = STATUS_UNAVAILABLE;
+	assert_status(STATUS_UNAVAILABLE, volume_store_settle(&self.store, NULL, &error), &error);
+	assert_ok(volume_store_settle(&self.store, NULL, &error), &error);
 	volume_store_close(&self);
 }
 
@@ -569,6 +613,9 @@ int main(void)
 		scratch_test(a_rollback_that_goes_on_starts_again_what_is_not_known_to_be_up),
 		scratch_test(a_rollback_that_has_been_done_touches_nothing),
 		scratch_test(a_server_that_never_answers_on_the_restored_data_is_given_up),
+		scratch_test(a_health_check_is_waited_for_only_when_the_store_is_to_settle),
+		scratch_test(one_that_was_not_started_has_nothing_to_settle),
+		scratch_test(one_that_answered_and_ended_before_it_was_healthy_is_told),
 		scratch_test(nobody_else_starts_it),
 		scratch_test(one_that_is_started_again_on_its_way_down_is_no_conflict),
 		scratch_test(one_that_runs_again_keeps_its_data),

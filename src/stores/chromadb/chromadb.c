@@ -444,6 +444,7 @@ const struct store_ops store_chromadb = {
 	.look_inside = chromadb_look_inside,
 	.stage = chromadb_stage,
 	.swap = volume_store_swap,
+	.settle = volume_store_settle,
 	.commit = volume_store_commit,
 	.rollback = volume_store_rollback,
 	.remember = volume_store_remember,

@@ -478,6 +478,7 @@ const struct store_ops store_neo4j = {
 	.check = neo4j_check,
 	.stage = neo4j_stage,
 	.swap = volume_store_swap,
+	.settle = volume_store_settle,
 	.commit = volume_store_commit,
 	.rollback = volume_store_rollback,
 	.remember = volume_store_remember,

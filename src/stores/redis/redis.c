@@ -174,6 +174,7 @@ const struct store_ops store_redis = {
 	.check = rdb_check,
 	.stage = redis_stage,
 	.swap = volume_store_swap,
+	.settle = volume_store_settle,
 	.commit = volume_store_commit,
 	.rollback = volume_store_rollback,
 	.remember = volume_store_remember,
