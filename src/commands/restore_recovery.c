@@ -118,14 +118,14 @@ static enum status recover_store(struct recovery *recovery, const struct restore
 	}
 	enum status status = find_container(recovery, noted, ops, &recovered->container, error);
 	if (status == STATUS_OK) {
-		status = ops->resume != NULL ? ops->resume(recovery->runtime, recovered->container, noted->memory,
-												   noted->swapping, &recovered->store, error)
-									 : open_running(recovery->runtime, recovered->container, ops, &recovered->store,
-													error);
+		status = ops->resume != NULL
+					 ? ops->resume(recovery->runtime, recovered->container, noted->memory, noted->swapping,
+								   &recovered->store, error)
+					 : open_running(recovery->runtime, recovered->container, ops, &recovered->store, error);
 	}
-	return status == STATUS_OK ? (recovery->journal->committing ? ops->commit : ops->rollback)(recovered->store,
-																								progress, error)
-							   : status;
+	return status == STATUS_OK
+			   ? (recovery->journal->committing ? ops->commit : ops->rollback)(recovered->store, progress, error)
+			   : status;
 }
 
 /* --- the writers -------------------------------------------------------------------------------------------------- */

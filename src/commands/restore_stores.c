@@ -137,24 +137,23 @@ static enum status swap_one(struct restore_work *work, size_t index, struct erro
 		status = store_table[index]->swap(target->store, &work->display.progress, error);
 	}
 	target->down_seconds = clock_seconds() - began;
+	if (status == STATUS_OK) {
+		progress_step(&work->display.progress, "counting what it holds", 0);
+		status = check_contents(work, index, &target->compared, error);
+	}
 	return status;
 }
 
 static enum status settle_one(struct restore_work *work, size_t index, struct error *error)
 {
 	const struct restore_target *target = &work->targets[index];
-	bool compared = false;
 	char seconds[UNITS_SIZE];
 	display_resume(&work->display, store_table[index]->name);
 	enum status status = store_settle(target->store, &work->display.progress, error);
 	if (status == STATUS_OK) {
-		progress_step(&work->display.progress, "counting what it holds", 0);
-		status = check_contents(work, index, &compared, error);
-	}
-	if (status == STATUS_OK) {
 		display_end(&work->display, MARK_DONE, "in place and answering (%s)%s",
 					units_seconds(target->down_seconds, seconds),
-					compared ? ", and it holds what the backup holds" : "");
+					target->compared ? ", and it holds what the backup holds" : "");
 	}
 	return status;
 }
@@ -180,41 +179,46 @@ static enum status twice(enum status (*step)(struct store *, struct progress *, 
 	return status != STATUS_OK && error->on_the_way ? step(store, progress, error) : status;
 }
 
-/* How many could not be brought back. */
-static size_t roll_back_all(struct restore_work *work)
+/* What could not be brought back, in a rollback of all stores. */
+struct left {
+	size_t data;     /* of so many stores */
+	size_t services; /* whose data is back, but that are not well */
+};
+
+static struct left roll_back_all(struct restore_work *work)
 {
 	struct progress *progress = &work->display.progress;
 	struct error failures[STORE_COUNT];
 	enum status status[STORE_COUNT];
-	size_t count = 0;
+	struct left left = {0};
 	for (size_t i = STORE_COUNT; i > 0; i--) {
 		struct store *store = work->targets[i - 1].store;
 		if (store != NULL) {
 			display_begin(&work->display, store->ops->name);
 			progress_step(progress, "rolling back", 0);
 			status[i - 1] = twice(store->ops->rollback, store, progress, &failures[i - 1]);
+			left.data += status[i - 1] != STATUS_OK;
 		}
 	}
 	for (size_t i = STORE_COUNT; i > 0; i--) {
 		struct store *store = work->targets[i - 1].store;
+		struct error *failure = &failures[i - 1];
 		if (store == NULL) {
 			continue;
 		}
 		display_resume(&work->display, store->ops->name);
-		if (status[i - 1] == STATUS_OK) {
-			status[i - 1] = twice(store_settle, store, progress, &failures[i - 1]);
-		}
-		if (status[i - 1] == STATUS_OK) {
+		bool back = status[i - 1] == STATUS_OK;
+		if (back && twice(store_settle, store, progress, failure) == STATUS_OK) {
 			display_end(&work->display, MARK_WARNING, "as it was before");
 			continue;
 		}
-		const struct error *failure = &failures[i - 1];
-		count++;
-		display_end(&work->display, MARK_FAILED, "could not be rolled back: %s", failure->message);
+		left.services += back;
+		display_end(&work->display, MARK_FAILED, "%s: %s", back ? "has the data of before" : "could not be rolled back",
+					failure->message);
 		display_hint(&work->display, "%s",
 					 failure->hint[0] != '\0' ? failure->hint : "run the restore again once the cause is mended");
 	}
-	return count;
+	return left;
 }
 
 enum status restore_stores_roll_back(struct restore_work *work, struct error *error)
@@ -222,18 +226,20 @@ enum status restore_stores_roll_back(struct restore_work *work, struct error *er
 	struct error unnoted;
 	interrupt_hold();
 	(void)!restore_journal_note(work->journal, RESTORE_JOURNAL_ROLLING_BACK, NULL, &unnoted); /* as it is anyway */
-	const size_t failures = roll_back_all(work);
-	if (failures == 0) {
+	const struct left left = roll_back_all(work);
+	if (left.data + left.services == 0) {
 		(void)!restore_journal_end(work->journal, &unnoted); /* else the next command finds nothing to be undone */
 	}
 	interrupt_release();
-	if (failures > 0) {
+	if (left.data + left.services > 0) {
 		error->status = STATUS_FAILED; /* whatever it was: this is not "nothing half done by a Ctrl-C" */
-		(void)error_prefix(error, "%zu store%s could not be brought back (see above). The cause", failures,
-						   failures == 1 ? "" : "s");
-		return error_hint(
-			error, "the old data is kept (where: docs/RESTORE.md); mend the cause, then call recover, which tries "
-				   "again");
+		(void)error_prefix(error, "%zu store%s could not be brought back (see above). The cause",
+						   left.data + left.services, left.data + left.services == 1 ? "" : "s");
+		return error_hint(error, left.data > 0
+									 ? "the old data is kept (where: docs/RESTORE.md); mend the cause, then call "
+									   "recover, which tries again"
+									 : "all data is that of before; mend what keeps the service from running, then "
+									   "call recover, which looks again");
 	}
 	size_t length = strlen(error->message);
 	snprintf(error->message + length, sizeof error->message - length, "; everything is as it was before");

@@ -21,6 +21,7 @@ struct restore_target {
 	struct store *store;          /* opened by restore_plan_open */
 	struct fingerprint in_backup; /* as the manifest has it; unknown in a backup made by hand */
 	struct fingerprint now;       /* before the restore; unknown if the server does not let itself be counted */
+	bool compared;                /* it was counted after its swap, and holds what the backup holds */
 	double down_seconds;          /* from its swap until it answered */
 };
 

@@ -404,9 +404,10 @@ static enum status docker_last_start(struct runtime *runtime, const struct conta
 }
 
 /*
- * Sends the signal and waits until the container has stopped, at most `seconds`. A kill cancels the restart policy as a
- * stop does, unless the container has a stop signal of its own and this is another one (moby, daemon/kill.go): then the
- * engine starts it again, and the fresh server, which nobody has talked to yet, is left to the stop that follows.
+ * Sends the signal and waits until the container has stopped, at most `seconds`. A kill, and a stop with a signal too,
+ * cancels the restart policy, unless the container has a stop signal of its own and this is another one (moby,
+ * daemon/kill.go): then the engine starts it again, and the fresh server, which nobody has talked to yet, is left to
+ * the stop without a signal that follows.
  */
 static enum status signal_and_wait(struct docker *docker, const struct container *container, const char *signal,
 								   unsigned seconds, struct error *error)
@@ -432,6 +433,17 @@ static enum status signal_and_wait(struct docker *docker, const struct container
 	return status;
 }
 
+static enum status ask_stop(struct docker *docker, const struct container *container, const char *signal,
+							unsigned seconds, struct error *error)
+{
+	docker->timeout_seconds = seconds + DOCKER_REQUEST_TIMEOUT_SECONDS;
+	enum status status =
+		docker_request(docker, "POST", NULL, NULL, NULL, error, "/containers/%s/stop?t=%u%s%s", container->id, seconds,
+					   signal != NULL ? "&signal=" : "", signal != NULL ? signal : "");
+	docker->timeout_seconds = DOCKER_REQUEST_TIMEOUT_SECONDS;
+	return status;
+}
+
 static enum status docker_stop(struct runtime *runtime, const struct container *container, const char *signal,
 							   unsigned seconds, struct error *error)
 {
@@ -445,18 +457,23 @@ static enum status docker_stop(struct runtime *runtime, const struct container *
 	/* One that is stopped is asked all the same: a start may be under way. The engine says 304 if there is none. */
 	int minor = 0;
 	(void)!sscanf(docker->version, "1.%d", &minor);
-	char parameter[64] = "";
-	if (signal != NULL && minor >= STOP_SIGNAL_MINOR_VERSION) {
-		snprintf(parameter, sizeof parameter, "&signal=%s", signal);
-	} else if (signal != NULL && state != CONTAINER_STOPPED) {
-		status = signal_and_wait(docker, container, signal, seconds, error);
-		seconds = 0;
-	}
-	if (status == STATUS_OK) {
-		docker->timeout_seconds = seconds + DOCKER_REQUEST_TIMEOUT_SECONDS;
-		status = docker_request(docker, "POST", NULL, NULL, NULL, error, "/containers/%s/stop?t=%u%s", container->id,
-								seconds, parameter);
-		docker->timeout_seconds = DOCKER_REQUEST_TIMEOUT_SECONDS;
+	if (signal == NULL) {
+		status = ask_stop(docker, container, NULL, seconds, error);
+	} else if (minor >= STOP_SIGNAL_MINOR_VERSION) {
+		status = ask_stop(docker, container, signal, seconds, error);
+		if (status == STATUS_OK) {
+			status = docker_inspect(runtime, container, &state, &health, error);
+		}
+		if (status == STATUS_OK && state != CONTAINER_STOPPED) {
+			status = ask_stop(docker, container, NULL, 0, error);
+		}
+	} else {
+		if (state != CONTAINER_STOPPED) {
+			status = signal_and_wait(docker, container, signal, seconds, error);
+		}
+		if (status == STATUS_OK) {
+			status = ask_stop(docker, container, NULL, 0, error);
+		}
 	}
 	return status == STATUS_OK ? STATUS_OK : error_prefix(error, "cannot stop %s", container->name);
 }

@@ -145,7 +145,7 @@ struct store_ops {
 	 *
 	 * `settle`, after swap and after rollback, waits until the container's health check agrees as well. A check may
 	 * have half a minute between two looks, so the stores are waited for together, not one after the other. NULL:
-	 * nothing to wait for.
+	 * nothing to wait for. Where stage or commit have to start a server, they wait for all by themselves.
 	 */
 	enum status (*stage)(struct store *store, const char *path, const struct artefact *artefact,
 						 struct progress *progress, struct error *error);

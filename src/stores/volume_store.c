@@ -147,18 +147,28 @@ enum status volume_store_settle(struct store *store, struct progress *progress, 
 		return STATUS_OK;
 	}
 	progress_step(progress, "waiting until it is healthy", 0);
-	enum status status = runtime_wait_healthy(store->runtime, store->container, READY_SECONDS, error);
-	struct error failure;
-	if (status == STATUS_UNAVAILABLE && expect_running(store, &failure) != STATUS_OK) {
-		*error = failure; /* says more */
-		status = error->status;
+	enum status status = STATUS_OK;
+	if (self->unhealthy) {
+		progress_warn(progress, "%s's health check failed before the restore too: it is not waited for",
+					  store->ops->title);
+	} else {
+		status = runtime_wait_healthy(store->runtime, store->container, READY_SECONDS, error);
 	}
-	self->unsettled = status != STATUS_OK;
-	return status;
+	struct error failure;
+	if (status == STATUS_OK &&
+		store->ops->ready(store, &failure) != STATUS_OK) { /* it has ended since, or it is busy */
+		status = wait_until_up(store, error);
+	}
+	self->unsettled = self->stopped = status != STATUS_OK;
+	if (status != STATUS_UNAVAILABLE) {
+		return status;
+	}
+	(void)error_prefix(error, "%s answered after the restore, but it is not well", store->ops->title);
+	return error_hint(error, START_HINT, store->container->service);
 }
 
-/* STATUS_CONFLICT: somebody else, or the engine, has started the server since `start` was noted. It may have ended again
- * since, and have written what it had read. */
+/* STATUS_CONFLICT: somebody else, or the engine, has started the server since `start` was noted. It may have ended
+ * again since, and have written what it had read. */
 static enum status expect_stopped(const struct volume_store *self, struct error *error)
 {
 	const struct store *store = &self->store;
@@ -172,7 +182,7 @@ static enum status expect_stopped(const struct volume_store *self, struct error 
 	if (status != STATUS_OK || (state == CONTAINER_STOPPED && strcmp(start, self->start) == 0)) {
 		return status;
 	}
-	(void)error_set(error, STATUS_CONFLICT, "container %s was started by somebody else while its data was exchanged",
+	(void)error_set(error, STATUS_CONFLICT, "container %s was started by somebody else while it was to stand still",
 					store->container->name);
 	return error_hint(error, "run the restore again when nothing else starts the containers");
 }
@@ -229,14 +239,15 @@ enum status volume_store_swap(struct store *store, struct progress *progress, st
 	if (status == STATUS_OK) {
 		status = stop(self, progress, error);
 	}
-	/* Noted only now: an engine may start again, until it is told to stop, what we have ended by a signal. Who runs then
-	 * has not ended since the start that is noted. */
+	/* Noted only now: an engine may start again, until it is told to stop, what we have ended by a signal. Who runs
+	 * then has not ended since the start that is noted. */
 	if (status == STATUS_OK) {
 		status = runtime_last_start(store->runtime, store->container, self->start, error);
 	}
 	if (status == STATUS_OK) {
 		status = expect_stopped(self, error);
 	}
+	self->stopping = status != STATUS_OK; /* who may run again is to be at rest when a rollback stops it */
 	if (status == STATUS_OK) {
 		progress_step(progress, "swapping", 0);
 		self->astray = true;
@@ -306,14 +317,21 @@ enum status volume_store_rollback(struct store *store, struct progress *progress
 
 enum status volume_store_remember(struct store *store, struct buffer *memory, struct error *error)
 {
-	const struct volume_store *self = (const struct volume_store *)store;
+	struct volume_store *self = (struct volume_store *)store;
+	enum container_state state = CONTAINER_RUNNING;
+	enum container_health health = HEALTH_NONE;
+	enum status status = runtime_inspect(store->runtime, store->container, &state, &health, error);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	self->unhealthy = health == HEALTH_UNHEALTHY;
 	json_t *names = json_array();
 	for (size_t i = 0; self->names != NULL && self->names[i] != NULL; i++) {
 		(void)json_array_append_new(names, json_string(self->names[i]));
 	}
 	const struct mount *mount = container_mount_of(store->container, store->data_folder);
-	json_t *document = json_pack("{s:s, s:s, s:o}", "folder", store->data_folder, "source",
-								 mount != NULL ? mount->source : "", "names", names);
+	json_t *document = json_pack("{s:s, s:s, s:o, s:b}", "folder", store->data_folder, "source",
+								 mount != NULL ? mount->source : "", "names", names, "unhealthy", self->unhealthy);
 	CLEANUP(cleanup_free) char *text = json_text_write(document, JSON_COMPACT);
 	json_decref(document);
 	return text == NULL ? error_memory(error) : buffer_append_text(memory, text, error);
@@ -346,6 +364,7 @@ static enum status read_memory(struct volume_store *self, const json_t *document
 						 self->store.ops->title);
 	}
 	strcpy(self->store.data_folder, folder);
+	self->unhealthy = json_is_true(json_object_get(document, "unhealthy")); /* not there: of an earlier version */
 	return STATUS_OK;
 }
 

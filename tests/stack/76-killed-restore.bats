@@ -208,7 +208,7 @@ try_restore() { # STORES VARIABLE=NUMBER..: sets $result and $errors
 		running=''
 		errors=$(cat "$BATS_TEST_TMPDIR/err")
 		if [[ $result -eq 1 ]]; then
-			assert_contains "$errors" 'was started by somebody else while its data was exchanged'
+			assert_contains "$errors" 'was started by somebody else while it was to stand still'
 			assert_contains "$errors" 'everything is as it was before'
 		else
 			[[ $result -eq 0 ]] || fail "step $step: exit status $result" "$errors"

@@ -324,6 +324,61 @@ is_empty() { # COMMAND
 	[[ -z $("$@") ]]
 }
 
+@test "a server whose health check has never been content is restored all the same" {
+	run_service redis redis --health-cmd 'no-such-program' --health-interval 1s --health-retries 1
+	wait_until redis_answers
+	in_redis SET key 1 >/dev/null
+	program 0 create
+	in_redis SET key 2 >/dev/null
+	wait_until has_health unhealthy
+	program 0 restore latest --yes --no-safety-backup
+	assert_contains "$errors" "Redis's health check failed before the restore too: it is not waited for"
+	assert_equal "$(in_redis GET key)" 1
+	WHISPERBACKUP_TEST_KILL_AT=6 run -137 "$WHISPERBACKUP" restore latest --yes --no-safety-backup
+	program 0 recover
+	assert_equal "$(in_redis GET key)" 1
+}
+
+has_health() { # STATUS
+	[[ $(docker inspect --format '{{.State.Health.Status}}' "$id") == "$1" ]]
+}
+
+# In the first of its runs it stays; in the next ones for as long as is written there.
+run_redis_that_ends() { # SECONDS-OF-ITS-NEXT-RUNS..
+	# shellcheck disable=SC2016 # for the shell in the container
+	run_service redis redis --health-cmd 'redis-cli PING' --health-interval 6s -- sh -c '
+		read -r seconds rest </runs 2>/dev/null && echo "$rest" >/runs
+		[ -n "$seconds" ] || exec redis-server
+		redis-server & sleep "$seconds"; kill $!; wait'
+	wait_until redis_answers
+	in_redis SET key 1 >/dev/null
+	program 0 create
+	in_redis SET key 2 >/dev/null
+	docker exec "$id" sh -c 'echo "$1" >/runs' sh "$*"
+}
+
+@test "a server that answers, and ends before its health check is content, is rolled back" {
+	run_redis_that_ends 3
+	program 1 restore latest --yes --no-safety-backup
+	assert_contains "$errors" 'Redis failed to be restored: Redis answered after the restore, but it is not well: container'
+	assert_contains "$errors" 'everything is as it was before'
+	assert_contains "$errors" './bot.sh logs redis tells why'
+	wait_until redis_answers
+	assert_equal "$(in_redis GET key)" 2
+	[[ ! -e $BACKUP_DIR/.restore.json ]] || fail 'it is left to the next command'
+}
+
+@test "one that does so again on the data of before has that, and the next command looks again" {
+	run_redis_that_ends 3 3
+	program 1 restore latest --yes --no-safety-backup
+	assert_contains "$errors" 'has the data of before: Redis answered after the restore, but it is not well: container'
+	assert_contains "$errors" 'all data is that of before; mend what keeps the service from running, then call recover'
+	program 0 recover
+	wait_until redis_answers
+	assert_equal "$(in_redis GET key)" 2
+	[[ ! -e $BACKUP_DIR/.restore.json ]] || fail 'it is left to the next command'
+}
+
 # --- ChromaDB ---------------------------------------------------------------------------------------------------------
 
 in_chroma() { # what the folder holds, but pipes and sockets

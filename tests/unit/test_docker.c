@@ -218,6 +218,19 @@ static void a_stop_of_one_that_does_not_run_names_its_signal(void **state)
 		   {.asked = "/containers/abc/stop", .code = 304, .body = ""});
 	assert_ok(runtime_stop(engine.runtime, &container, "KILL", 5, &error), &error);
 	assert_true(was_asked("/containers/abc/stop?t=5&signal=KILL"));
+	assert_false(was_asked("/containers/abc/stop?t=0"));
+}
+
+/* Its restart policy is cancelled only by a stop with its own signal. */
+static void one_that_is_started_again_after_a_stop_with_a_signal_is_stopped_for_good(void **state)
+{
+	(void)state;
+	struct error error;
+	ANSWER({.asked = "/containers/abc/json", .body = "{\"State\":{\"Running\":true,\"Restarting\":true}}"},
+		   {.asked = "/containers/abc/stop", .code = 204, .body = ""});
+	assert_ok(runtime_stop(engine.runtime, &container, "INT", 5, &error), &error);
+	assert_true(was_asked("/containers/abc/stop?t=5&signal=INT"));
+	assert_true(was_asked("/containers/abc/stop?t=0"));
 }
 
 static void the_last_start_of_a_container_is_told(void **state)
@@ -374,6 +387,7 @@ int main(void)
 		engine_test(a_server_that_crashed_has_ended_by_itself),
 		engine_test(how_it_ended_is_not_made_up),
 		engine_test(a_stop_of_one_that_does_not_run_names_its_signal),
+		engine_test(one_that_is_started_again_after_a_stop_with_a_signal_is_stopped_for_good),
 		engine_test(the_last_start_of_a_container_is_told),
 		engine_test(a_last_start_that_is_not_said_is_a_failure),
 		engine_test(a_list_that_is_none_is_not_empty),

@@ -21,12 +21,12 @@ static bool ready_stays;         /* ... or of all that come */
 static char calls[64];           /* "r" was brought to rest, "-" stopped, "x" killed, "+" started, in this order */
 static bool runs;                /* the container ... */
 static enum container_health health;
-static int healthy_after; /* ... is, after so many more looks */
-static int starts;               /* so far */
-static bool ends_again;          /* what somebody else has started */
-static int starts_after;         /* so many stops somebody else starts it; 0: never ... */
-static int starts_once_told;     /* ... or so many times when it was started */
-static int fails_after;          /* so many stops one fails; 0: none */
+static int healthy_after;    /* ... is, after so many more looks */
+static int starts;           /* so far */
+static bool ends_again;      /* what somebody else has started */
+static int starts_after;     /* so many stops somebody else starts it; 0: never ... */
+static int starts_once_told; /* ... or so many times when it was started */
+static int fails_after;      /* so many stops one fails; 0: none */
 
 static void note(char what)
 {
@@ -252,7 +252,7 @@ static void one_that_was_not_started_has_nothing_to_settle(void **state)
 	volume_store_close(&self);
 }
 
-static void one_that_answered_and_ended_before_it_was_healthy_is_told(void **state)
+static void one_that_answered_and_ended_before_it_was_healthy_is_told_and_started_again(void **state)
 {
 	struct error error;
 	struct volume_store self = store_in(state);
@@ -260,12 +260,61 @@ static void one_that_answered_and_ended_before_it_was_healthy_is_told(void **sta
 	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
 	runs = false;
 	assert_status(STATUS_UNAVAILABLE, volume_store_settle(&self.store, NULL, &error), &error);
-	assert_string_equal(error.message, "Store failed to start after the restore: container  ends at once");
-	runs = true;
-	look_answer = STATUS_UNAVAILABLE;
-	assert_status(STATUS_UNAVAILABLE, volume_store_settle(&self.store, NULL, &error), &error);
+	assert_string_equal(error.message, "Store answered after the restore, but it is not well: container  has ended");
+	assert_string_equal(error.hint, "./bot.sh logs  tells why; if it does not run, ./bot.sh restart starts it again");
+	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
+	assert_ok(volume_store_settle(&self.store, NULL, &error), &error);
+	assert_string_equal(calls, "-++");
+	volume_store_close(&self);
+}
+
+/* In a container without a health check that is started again and again, for one. */
+static void one_that_answers_no_more_when_it_is_to_settle_is_waited_for(void **state)
+{
+	struct error error;
+	struct volume_store self = store_in(state);
+	self.stopped = true;
+	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
+	ready_answer = STATUS_UNAVAILABLE;
+	assert_ok(volume_store_settle(&self.store, NULL, &error), &error);
+	assert_int_equal(ready_answer, STATUS_OK);
+	volume_store_close(&self);
+}
+
+static void a_look_that_failed_is_no_reason_not_to_settle_later(void **state)
+{
+	struct error error;
+	struct volume_store self = store_in(state);
+	self.stopped = true;
+	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
+	look_answer = STATUS_FAILED;
+	assert_status(STATUS_FAILED, volume_store_settle(&self.store, NULL, &error), &error);
+	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
 	assert_ok(volume_store_settle(&self.store, NULL, &error), &error);
 	volume_store_close(&self);
+}
+
+/* The command of a health check may not even be in the image. */
+static void a_health_check_that_had_failed_before_tells_nothing(void **state)
+{
+	struct error error;
+	struct buffer memory = BUFFER_INIT(1000);
+	struct volume_store self = store_in(state);
+	health = HEALTH_UNHEALTHY;
+	assert_ok(volume_store_remember(&self.store, &memory, &error), &error);
+	self.stopped = true;
+	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
+	assert_ok(volume_store_settle(&self.store, NULL, &error), &error);
+	volume_store_close(&self);
+
+	struct volume_store later = store_in(state);
+	health = HEALTH_UNHEALTHY;
+	assert_ok(volume_store_recall(&later, buffer_text(&memory), NULL, &error), &error);
+	later.stopped = true;
+	assert_ok(volume_store_rollback(&later.store, NULL, &error), &error);
+	assert_ok(volume_store_settle(&later.store, NULL, &error), &error);
+	buffer_free(&memory);
+	volume_store_close(&later);
 }
 
 /* The folder "newest" with a file "a" that says "newest". */
@@ -348,13 +397,14 @@ static void one_that_runs_again_keeps_its_data(void **state)
 {
 	struct error error;
 	struct volume_store self = staged(state);
+	self.before_stop = rest;
 	starts_after = 1;
 	assert_status(STATUS_CONFLICT, volume_store_swap(&self.store, NULL, &error), &error);
-	assert_string_equal(error.message, "container  was started by somebody else while its data was exchanged");
+	assert_string_equal(error.message, "container  was started by somebody else while it was to stand still");
 	assert_string_equal(error.hint, "run the restore again when nothing else starts the containers");
 	assert_file_is(at(volume, "a"), "old");
 	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
-	assert_string_equal(calls, "--+");
+	assert_string_equal(calls, "r-r-+");
 	assert_old();
 	volume_store_close(&self);
 }
@@ -366,7 +416,7 @@ static void one_that_was_started_meanwhile_holds_nothing_of_the_backup(void **st
 	struct volume_store self = staged(state);
 	starts_once_told = TOLD_BEFORE;
 	assert_status(STATUS_CONFLICT, volume_store_swap(&self.store, NULL, &error), &error);
-	assert_string_equal(error.message, "container  was started by somebody else while its data was exchanged");
+	assert_string_equal(error.message, "container  was started by somebody else while it was to stand still");
 	assert_string_equal(error.hint, "run the restore again when nothing else starts the containers");
 	assert_string_equal(calls, "-");
 	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
@@ -383,7 +433,7 @@ static void one_that_was_started_meanwhile_and_has_ended_again_has_not_gone_unse
 	starts_once_told = TOLD_BEFORE;
 	ends_again = true;
 	assert_status(STATUS_CONFLICT, volume_store_swap(&self.store, NULL, &error), &error);
-	assert_string_equal(error.message, "container  was started by somebody else while its data was exchanged");
+	assert_string_equal(error.message, "container  was started by somebody else while it was to stand still");
 	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
 	assert_old();
 	volume_store_close(&self);
@@ -411,7 +461,7 @@ static void one_that_was_started_and_is_in_the_way_is_told(void **state)
 	shell_ok("rm -r '%s/.whisperbackup-restore/new'", volume);
 	starts_once_told = TOLD_BEFORE;
 	assert_status(STATUS_CONFLICT, volume_store_swap(&self.store, NULL, &error), &error);
-	assert_string_equal(error.message, "container  was started by somebody else while its data was exchanged");
+	assert_string_equal(error.message, "container  was started by somebody else while it was to stand still");
 	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
 	assert_old();
 	volume_store_close(&self);
@@ -615,7 +665,10 @@ int main(void)
 		scratch_test(a_server_that_never_answers_on_the_restored_data_is_given_up),
 		scratch_test(a_health_check_is_waited_for_only_when_the_store_is_to_settle),
 		scratch_test(one_that_was_not_started_has_nothing_to_settle),
-		scratch_test(one_that_answered_and_ended_before_it_was_healthy_is_told),
+		scratch_test(one_that_answered_and_ended_before_it_was_healthy_is_told_and_started_again),
+		scratch_test(one_that_answers_no_more_when_it_is_to_settle_is_waited_for),
+		scratch_test(a_look_that_failed_is_no_reason_not_to_settle_later),
+		scratch_test(a_health_check_that_had_failed_before_tells_nothing),
 		scratch_test(nobody_else_starts_it),
 		scratch_test(one_that_is_started_again_on_its_way_down_is_no_conflict),
 		scratch_test(one_that_runs_again_keeps_its_data),
