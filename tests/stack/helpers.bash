@@ -80,24 +80,35 @@ start_services() { # SERVICE..
 	done
 }
 
+services() { # OPTION.. of docker ps: a line for each of the project
+	docker ps --all --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME" \
+		--filter label=com.docker.compose.oneoff=False "$@"
+}
+
+all_healthy() {
+	local healthy service
+	healthy=$(services --filter status=running --filter health=healthy --format '{{.Label "com.docker.compose.service"}}')
+	for service in "${all_services[@]}"; do
+		[[ $'\n'$healthy$'\n' == *$'\n'$service$'\n'* ]] || return 1
+	done
+}
+
 # Containers and volumes of the project are there and healthy, whatever the tests before have done to them.
 stack_up() {
-	local service id healthy=yes
+	local id
 	[[ $COMPOSE_PROJECT_NAME == *-test ]] || fail "these tests are not for the project $COMPOSE_PROJECT_NAME" || return 1
 	for id in $(docker ps --quiet --filter status=paused --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME"); do
 		docker unpause "$id" >/dev/null
 	done
-	for service in "${all_services[@]}"; do
-		is_healthy "$service" 2>/dev/null || healthy=no
-	done
-	[[ $healthy == yes ]] || STACK_WAIT_SECONDS=$patience scripts/stack.sh up >"$BATS_FILE_TMPDIR/stack-up" 2>&1 ||
+	all_healthy || STACK_WAIT_SECONDS=$patience scripts/stack.sh up >"$BATS_FILE_TMPDIR/stack-up" 2>&1 ||
 		fail "the stack does not come up:" "$(cat "$BATS_FILE_TMPDIR/stack-up")"
 }
 
 assert_all_running() {
-	local service
+	local service states
+	states=$(services --format '{{.Label "com.docker.compose.service"}} {{.State}}')
 	for service in "${all_services[@]}"; do
-		container_is "$service" running || fail "$service is $(docker inspect --format '{{.State.Status}}' "$(container "$service")")"
+		grep -qx "$service running" <<<"$states" || fail "$service does not run:" "$states" || return 1
 	done
 }
 
