@@ -158,17 +158,21 @@ static enum status settle_one(struct restore_work *work, size_t index, struct er
 	return status;
 }
 
-enum status restore_stores_swap(struct restore_work *work, struct error *error)
+static enum status each(struct restore_work *work, enum status (*step)(struct restore_work *, size_t, struct error *),
+						struct error *error)
 {
-	enum status (*const steps[])(struct restore_work *, size_t, struct error *) = {swap_one, settle_one};
-	for (size_t step = 0; step < 2; step++) {
-		for (size_t i = 0; i < STORE_COUNT; i++) {
-			if (work->targets[i].plan == RESTORE_TO_DO && steps[step](work, i, error) != STATUS_OK) {
-				return error_prefix(error, "%s failed to be restored", store_table[i]->title);
-			}
+	for (size_t i = 0; i < STORE_COUNT; i++) {
+		if (work->targets[i].plan == RESTORE_TO_DO && step(work, i, error) != STATUS_OK) {
+			return error_prefix(error, "%s failed to be restored", store_table[i]->title);
 		}
 	}
 	return STATUS_OK;
+}
+
+enum status restore_stores_swap(struct restore_work *work, struct error *error)
+{
+	enum status status = each(work, swap_one, error);
+	return status == STATUS_OK ? each(work, settle_one, error) : status;
 }
 
 /* A second time if the engine failed: a rollback goes on where it was. */
