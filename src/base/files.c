@@ -167,6 +167,31 @@ enum status files_read_text(const char *path, char **ret_text, struct error *err
 	return STATUS_OK;
 }
 
+ssize_t files_read_at(int fd, void *bytes, size_t length, uint64_t offset)
+{
+	size_t done = 0;
+	for (ssize_t got = 1; got != 0 && done < length;) {
+		got = pread(fd, (char *)bytes + done, length - done, (off_t)(offset + done));
+		if (got < 0 && errno != EINTR) {
+			return -1;
+		}
+		done += got > 0 ? (size_t)got : 0;
+	}
+	return (ssize_t)done;
+}
+
+bool files_write_at(int fd, const void *bytes, size_t length, uint64_t offset)
+{
+	for (size_t done = 0; done < length;) {
+		ssize_t written = pwrite(fd, (const char *)bytes + done, length - done, (off_t)(offset + done));
+		if (written < 0 && errno != EINTR) {
+			return false;
+		}
+		done += written > 0 ? (size_t)written : 0;
+	}
+	return true;
+}
+
 enum status files_make_folder(const char *path, unsigned mode, struct error *error)
 {
 	CLEANUP(cleanup_free) char *copy = strdup(path);

@@ -8,6 +8,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 enum { FILES_TEXT_LIMIT = 16 << 20 }; /* bytes of a small file that is read whole */
 
@@ -29,6 +30,13 @@ enum status files_exists(const char *path, bool *ret_exists, struct error *error
 
 /* Is `path` still a name of the file that is open as `fd`? It may have been removed, or replaced. */
 enum status files_is_name_of(const char *path, int fd, bool *ret_is, struct error *error) MUST_CHECK;
+
+/*
+ * As pread(2) and pwrite(2), but a signal does not end them (an interrupt is acted on between blocks), and less than
+ * all is read only where the file ends. How much that is; -1 or false after a failure, with its errno.
+ */
+ssize_t files_read_at(int fd, void *bytes, size_t length, uint64_t offset);
+bool files_write_at(int fd, const void *bytes, size_t length, uint64_t offset);
 
 /* Makes a folder and its missing parents; one that exists is STATUS_OK. New ones get `mode`. */
 enum status files_make_folder(const char *path, unsigned mode, struct error *error) MUST_CHECK;

@@ -1,5 +1,7 @@
 #include "pipeline/tar_plain.h"
 
+#include "base/files.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -38,19 +40,9 @@ static bool is_plain(struct archive_entry *entry)
 static enum status write_at(int fd, const char *bytes, size_t length, la_int64_t offset, const char *path,
 							struct error *error)
 {
-	while (length > 0) {
-		ssize_t written = pwrite(fd, bytes, length, offset);
-		if (written < 0 && errno == EINTR) {
-			continue;
-		}
-		if (written < 0) {
-			return error_set_errno(error, "cannot unpack: cannot write %s", path);
-		}
-		bytes += written;
-		offset += written;
-		length -= (size_t)written;
-	}
-	return STATUS_OK;
+	return files_write_at(fd, bytes, length, (uint64_t)offset)
+			   ? STATUS_OK
+			   : error_set_errno(error, "cannot unpack: cannot write %s", path);
 }
 
 /* So that the disk works while more is inflated, instead of only when everything is flushed at the end. */

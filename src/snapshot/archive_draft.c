@@ -1,5 +1,6 @@
 #include "snapshot/archive_draft.h"
 
+#include "base/files.h"
 #include "base/interrupt.h"
 
 #include <errno.h>
@@ -30,36 +31,17 @@ struct archive_draft {
 static enum status write_at(struct archive_draft *draft, const char *bytes, size_t length, uint64_t offset,
 							struct error *error)
 {
-	while (length > 0) {
-		ssize_t written = pwrite(draft->fd, bytes, length, (off_t)offset);
-		if (written < 0 && errno == EINTR) {
-			continue; /* an interrupt is acted on between blocks */
-		}
-		if (written < 0) {
-			return error_set_errno(error, "cannot write %s", draft->path);
-		}
-		bytes += written;
-		length -= (size_t)written;
-		offset += (uint64_t)written;
-	}
-	return STATUS_OK;
+	return files_write_at(draft->fd, bytes, length, offset) ? STATUS_OK
+															: error_set_errno(error, "cannot write %s", draft->path);
 }
 
 static enum status read_at(const struct archive_draft *draft, uint64_t offset, char *bytes, size_t length,
 						   struct error *error)
 {
-	while (length > 0) {
-		ssize_t got = pread(draft->fd, bytes, length, (off_t)offset);
-		if (got < 0 && errno == EINTR) {
-			continue;
-		}
-		if (got <= 0) {
-			errno = got < 0 ? errno : EIO;
-			return error_set_errno(error, "cannot read %s", draft->path);
-		}
-		bytes += got;
-		length -= (size_t)got;
-		offset += (uint64_t)got;
+	ssize_t got = files_read_at(draft->fd, bytes, length, offset);
+	if (got != (ssize_t)length) {
+		errno = got < 0 ? errno : EIO;
+		return error_set_errno(error, "cannot read %s", draft->path);
 	}
 	return STATUS_OK;
 }

@@ -1,5 +1,6 @@
 #include "snapshot/block_compare.h"
 
+#include "base/files.h"
 #include "base/interrupt.h"
 
 #include <errno.h>
@@ -50,22 +51,14 @@ enum status block_read(int fd, const char *name, uint64_t size, size_t index, vo
 	size_t length = size - start < TREE_BLOCK_SIZE ? (size_t)(size - start) : (size_t)TREE_BLOCK_SIZE;
 	*ret_length = length;
 	*ret_hole = is_hole(fd, (off_t)start, (off_t)(start + length));
-	char *at = bytes;
-	for (size_t left = *ret_hole ? 0 : length; left > 0;) {
-		ssize_t got = pread(fd, at, left, (off_t)(start + length - left));
-		if (got < 0 && errno == EINTR) {
-			continue;
-		}
-		if (got < 0) {
-			return error_set_errno(error, "cannot read %s", name);
-		}
-		if (got == 0) {
-			memset(at, 0, left); /* it has become shorter; its stat will tell */
-			break;
-		}
-		at += got;
-		left -= (size_t)got;
+	if (*ret_hole) {
+		return STATUS_OK;
 	}
+	ssize_t got = files_read_at(fd, bytes, length, start);
+	if (got < 0) {
+		return error_set_errno(error, "cannot read %s", name);
+	}
+	memset((char *)bytes + got, 0, length - (size_t)got); /* it has become shorter; its stat will tell */
 	return STATUS_OK;
 }
 
@@ -114,19 +107,9 @@ static enum status put_aside(struct comparison *comparison, const char *bytes, s
 	struct kept *kept = comparison->kept;
 	uint64_t offset = __atomic_fetch_add(&kept->bytes, length, __ATOMIC_RELAXED);
 	*ret_offset = offset;
-	while (length > 0) {
-		ssize_t written = pwrite(kept->aside, bytes, length, (off_t)offset);
-		if (written < 0 && errno == EINTR) {
-			continue;
-		}
-		if (written < 0) {
-			return error_set_errno(error, "cannot put aside what has changed");
-		}
-		bytes += written;
-		length -= (size_t)written;
-		offset += (uint64_t)written;
-	}
-	return STATUS_OK;
+	return files_write_at(kept->aside, bytes, length, offset)
+			   ? STATUS_OK
+			   : error_set_errno(error, "cannot put aside what has changed");
 }
 
 /* A block that stands alone in the archive need not be kept if it is the same; one that shares a member with its file's

@@ -1,8 +1,9 @@
 #include "snapshot/direct_copy.h"
 
+#include "base/files.h"
+
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 enum status direct_moment_capture(struct direct_copy *copy, struct error *error)
 {
@@ -61,7 +62,7 @@ static enum status obtain_kept(struct direct_copy *copy, void *context, struct e
 		entry->blocks[index].sum = block_sum(content, length);
 		return STATUS_OK;
 	}
-	ssize_t got = block->what == KEPT_ASIDE ? pread(copy->kept.aside, content, length, (off_t)block->offset) : 0;
+	ssize_t got = block->what == KEPT_ASIDE ? files_read_at(copy->kept.aside, content, length, block->offset) : 0;
 	if (got != (ssize_t)length || block_sum(content, length) != block->sum) {
 		return error_set(error, STATUS_FAILED, "what was put aside of %s cannot be read again", file->name);
 	}

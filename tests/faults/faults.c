@@ -69,9 +69,10 @@ bool fault_disarm(void)
 __attribute__((constructor)) static void arm_from_environment(void)
 {
 	static const char *const names[] = {
-		[FAULT_MEMORY] = "memory", [FAULT_WRITE] = "write", [FAULT_FLUSH] = "flush",   [FAULT_NAME] = "name",
-		[FAULT_OPEN] = "open",     [FAULT_READ] = "read",   [FAULT_LOOK] = "look",     [FAULT_REMOVE] = "remove",
-		[FAULT_SCARCE] = "scarce", [FAULT_CLOCK] = "clock", [FAULT_ANSWER] = "answer", [FAULT_REFUSE] = "refuse"};
+		[FAULT_MEMORY] = "memory",      [FAULT_WRITE] = "write", [FAULT_FLUSH] = "flush",   [FAULT_NAME] = "name",
+		[FAULT_OPEN] = "open",          [FAULT_READ] = "read",   [FAULT_LOOK] = "look",     [FAULT_REMOVE] = "remove",
+		[FAULT_SCARCE] = "scarce",      [FAULT_CLOCK] = "clock", [FAULT_ANSWER] = "answer", [FAULT_REFUSE] = "refuse",
+		[FAULT_INTERRUPT] = "interrupt"};
 	const char *wanted = getenv("WHISPERBACKUP_FAULT");
 	if (wanted == NULL) {
 		return;
@@ -164,6 +165,8 @@ static bool path_is_meant(enum fault_kind kind, int at, const char *path)
 
 #define FAIL_FD(kind, number, fd)         (fd_is_meant((kind), (fd)) && fails((kind), (number)))
 #define FAIL_PATH(kind, number, at, path) (path_is_meant((kind), (at), (path)) && fails((kind), (number)))
+#define FAIL_READ(fd)                     (FAIL_FD(FAULT_READ, EIO, (fd)) || FAIL_FD(FAULT_INTERRUPT, EINTR, (fd)))
+#define FAIL_WRITE(fd)                    (FAIL_FD(FAULT_WRITE, ENOSPC, (fd)) || FAIL_FD(FAULT_INTERRUPT, EINTR, (fd)))
 
 /* --- memory --------------------------------------------------------------------------------------------------------
  */
@@ -233,12 +236,12 @@ char *strdup(const char *text)
 
 ssize_t write(int fd, const void *bytes, size_t length)
 {
-	return FAIL_FD(FAULT_WRITE, ENOSPC, fd) ? -1 : syscall(SYS_write, fd, bytes, length);
+	return FAIL_WRITE(fd) ? -1 : syscall(SYS_write, fd, bytes, length);
 }
 
 ssize_t pwrite64(int fd, const void *bytes, size_t length, off64_t offset)
 {
-	return FAIL_FD(FAULT_WRITE, ENOSPC, fd) ? -1 : syscall(SYS_pwrite64, fd, bytes, length, offset);
+	return FAIL_WRITE(fd) ? -1 : syscall(SYS_pwrite64, fd, bytes, length, offset);
 }
 
 ssize_t pwrite(int fd, const void *bytes, size_t length, off_t offset)
@@ -248,7 +251,7 @@ ssize_t pwrite(int fd, const void *bytes, size_t length, off_t offset)
 
 ssize_t writev(int fd, const struct iovec *parts, int count)
 {
-	return FAIL_FD(FAULT_WRITE, ENOSPC, fd) ? -1 : syscall(SYS_writev, fd, parts, count);
+	return FAIL_WRITE(fd) ? -1 : syscall(SYS_writev, fd, parts, count);
 }
 
 int ftruncate64(int fd, off64_t length)
@@ -263,12 +266,12 @@ int ftruncate(int fd, off_t length)
 
 ssize_t read(int fd, void *bytes, size_t length)
 {
-	return FAIL_FD(FAULT_READ, EIO, fd) ? -1 : syscall(SYS_read, fd, bytes, length);
+	return FAIL_READ(fd) ? -1 : syscall(SYS_read, fd, bytes, length);
 }
 
 ssize_t pread64(int fd, void *bytes, size_t length, off64_t offset)
 {
-	return FAIL_FD(FAULT_READ, EIO, fd) ? -1 : syscall(SYS_pread64, fd, bytes, length, offset);
+	return FAIL_READ(fd) ? -1 : syscall(SYS_pread64, fd, bytes, length, offset);
 }
 
 ssize_t pread(int fd, void *bytes, size_t length, off_t offset)
@@ -278,7 +281,7 @@ ssize_t pread(int fd, void *bytes, size_t length, off_t offset)
 
 ssize_t readv(int fd, const struct iovec *parts, int count)
 {
-	return FAIL_FD(FAULT_READ, EIO, fd) ? -1 : syscall(SYS_readv, fd, parts, count);
+	return FAIL_READ(fd) ? -1 : syscall(SYS_readv, fd, parts, count);
 }
 
 int fsync(int fd)

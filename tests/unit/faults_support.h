@@ -7,6 +7,7 @@
 #include "tar_support.h"
 
 #include "../faults/faults.h"
+#include "base/json_text.h"
 #include "pipeline/digest.h"
 
 #include <signal.h>
@@ -18,9 +19,9 @@ enum {
 };
 
 static const char *const fault_names[] = {
-	[FAULT_MEMORY] = "allocation", [FAULT_WRITE] = "write",    [FAULT_FLUSH] = "flush",
-	[FAULT_NAME] = "name",         [FAULT_OPEN] = "opening",   [FAULT_READ] = "reading",
-	[FAULT_LOOK] = "look",         [FAULT_REMOVE] = "removal", [FAULT_SCARCE] = "resource"};
+	[FAULT_MEMORY] = "allocation", [FAULT_WRITE] = "write",        [FAULT_FLUSH] = "flush", [FAULT_NAME] = "name",
+	[FAULT_OPEN] = "opening",      [FAULT_READ] = "reading",       [FAULT_LOOK] = "look",   [FAULT_REMOVE] = "removal",
+	[FAULT_SCARCE] = "resource",   [FAULT_INTERRUPT] = "interrupt"};
 
 struct work {
 	/* Makes what the work needs in the empty folder. */
@@ -63,6 +64,33 @@ static inline bool others_have_ended_it(const char *said)
 		   strstr(said, "in __sanitizer::GetThreadStackTopAndBottom") != NULL;
 }
 
+/* What JSON is made of when there is no memory (json_text.c) is used up too, in each child from here on. */
+static bool without_reserve;
+
+static inline void read_until_none_is_left(const char *text, size_t length)
+{
+	for (enum status status = STATUS_OK; status == STATUS_OK;) {
+		json_t *json = NULL;
+		struct error error;
+		status = json_text_read_bytes(text, length, JSON_DECODE_ANY, &json, &error);
+		json_decref(json);
+	}
+}
+
+static inline void use_up_reserve(void)
+{
+	static char text[1 << 16];
+	memset(text, 'x', sizeof text);
+	text[0] = '"';
+	fault_arm(FAULT_MEMORY, 1, true, NULL);
+	for (size_t length = sizeof text; length > 2; length /= 2) {
+		text[length - 1] = '"';
+		read_until_none_is_left(text, length);
+	}
+	read_until_none_is_left("null", 4); /* takes the least there is to be had */
+	fault_disarm();
+}
+
 /* Some calls end the program. So each is made by a child, which can die as one that is killed does. */
 static inline void act_in_child(const char *folder, const char *said, const struct work *work, enum fault_kind kind,
 								unsigned long nth, bool onwards, struct outcome *outcome)
@@ -76,6 +104,9 @@ static inline void act_in_child(const char *folder, const char *said, const stru
 		signal(SIGABRT, SIG_DFL);
 		if (freopen(said, "w", stderr) == NULL) {
 			_exit(2);
+		}
+		if (without_reserve) {
+			use_up_reserve();
 		}
 		fault_arm(kind, nth, onwards, kind == FAULT_MEMORY ? NULL : folder);
 		outcome->status = work->act(folder, &outcome->error);
@@ -102,8 +133,13 @@ static inline void act_in_child(const char *folder, const char *said, const stru
 	}
 }
 
-static inline bool one_fault(const char *scratch, const struct work *work, enum fault_kind kind, unsigned long nth,
-							 bool onwards)
+struct found {
+	bool reached;
+	enum status status;
+};
+
+static inline struct found one_fault(const char *scratch, const struct work *work, enum fault_kind kind,
+									 unsigned long nth, bool onwards)
 {
 	struct outcome *outcome = mmap(NULL, sizeof *outcome, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	char folder[PATH_MAX];
@@ -112,7 +148,7 @@ static inline bool one_fault(const char *scratch, const struct work *work, enum 
 	make_folder(folder);
 	work->prepare(folder);
 	act_in_child(folder, at(scratch, "said"), work, kind, nth, onwards, outcome);
-	bool reached = outcome->reached;
+	const struct found found = {outcome->reached, outcome->status};
 	if (getenv("WHISPERBACKUP_FAULT_TRACE") != NULL) { /* to find the one that the judge does not like */
 		print_message("# %s %lu%s: status %d\n", fault_names[kind], nth, onwards ? " and on" : "",
 					  (int)outcome->status);
@@ -120,7 +156,7 @@ static inline bool one_fault(const char *scratch, const struct work *work, enum 
 	work->judge(folder, outcome->status);
 	assert_int_equal(munmap(outcome, sizeof *outcome), 0);
 	assert_int_equal(nftw(folder, support_remove_one, 16, FTW_DEPTH | FTW_PHYS), 0);
-	return reached;
+	return found;
 }
 
 static inline unsigned long each_nth(const char *scratch, const struct work *work, enum fault_kind kind, bool onwards,
@@ -130,24 +166,54 @@ static inline unsigned long each_nth(const char *scratch, const struct work *wor
 	bool reached = true;
 	for (unsigned long nth = 1; reached; nth += step) {
 		assert_true(nth < MOST_FAULTS);
-		reached = one_fault(scratch, work, kind, nth, onwards);
+		reached = one_fault(scratch, work, kind, nth, onwards).reached;
 		count += reached;
+	}
+	return count;
+}
+
+static inline bool is_torture(void)
+{
+	const char *torture = getenv("WHISPERBACKUP_TORTURE");
+	return torture != NULL && strcmp(torture, "full") == 0;
+}
+
+/* Where JSON gets no memory at all any more: one allocation in `step` fails, for a moment, and for good. */
+static inline void each_lack_of_json(const char *scratch, const struct work *work, unsigned long step)
+{
+	without_reserve = true;
+	unsigned long single = each_nth(scratch, work, FAULT_MEMORY, false, is_torture() ? 1 : step);
+	unsigned long lasting = each_nth(scratch, work, FAULT_MEMORY, true, is_torture() ? 1 : MEMORY_STRIDE);
+	without_reserve = false;
+	assert_true(single > 0 && lasting > 0);
+	print_message("# %lu faults\n", single + lasting);
+}
+
+/* A signal that comes while something is read or written changes nothing. */
+static inline unsigned long each_interrupt(const char *scratch, const struct work *work)
+{
+	unsigned long count = 0;
+	struct found found = {.reached = true};
+	for (unsigned long nth = 1; found.reached; nth++) {
+		assert_true(nth < MOST_FAULTS);
+		found = one_fault(scratch, work, FAULT_INTERRUPT, nth, false);
+		assert_int_equal(found.status, STATUS_OK);
+		count += found.reached;
 	}
 	return count;
 }
 
 static inline void each_fault(const char *scratch, const struct work *work)
 {
-	const char *torture = getenv("WHISPERBACKUP_TORTURE");
-	bool full = torture != NULL && strcmp(torture, "full") == 0;
 	unsigned long count = 0;
 	char warm[DIGEST_TEXT_SIZE];
 	struct error error;
 	assert_ok(digest_text("", warm, &error), &error); /* OpenSSL comes up once, and not in each child */
 	for (enum fault_kind kind = FAULT_MEMORY; kind <= FAULT_SCARCE; kind++) {
-		count += each_nth(scratch, work, kind, false, kind == FAULT_MEMORY && !full ? MEMORY_STRIDE : 1);
+		count += each_nth(scratch, work, kind, false, kind == FAULT_MEMORY && !is_torture() ? MEMORY_STRIDE : 1);
 	}
 	count += each_nth(scratch, work, FAULT_WRITE, true, 1);
+	count += each_interrupt(scratch, work);
 	assert_true(count > 0);
 	print_message("# %lu faults\n", count);
 }

@@ -94,7 +94,8 @@ static enum status look_at_segment(struct look *look, int segment, struct error 
 	struct stat pickle;
 	if (fd >= 0) {
 		char last = 0;
-		bool whole = fstat(fd, &pickle) == 0 && pickle.st_size > 0 && pread(fd, &last, 1, pickle.st_size - 1) == 1;
+		bool whole = fstat(fd, &pickle) == 0 && pickle.st_size > 0 &&
+					 files_read_at(fd, &last, 1, (uint64_t)pickle.st_size - 1) == 1;
 		look->torn = !whole || last != PICKLE_STOP;
 	}
 	enum status status = STATUS_OK;

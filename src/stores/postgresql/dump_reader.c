@@ -1,5 +1,6 @@
 #include "stores/postgresql/dump_reader.h"
 
+#include "base/files.h"
 #include "base/interrupt.h"
 
 #include <fcntl.h>
@@ -43,7 +44,7 @@ enum status dump_reader_step(struct dump_reader *reader, bool *ret_ended, struct
 	if (size > reader->to - reader->at) {
 		size = (size_t)(reader->to - reader->at);
 	}
-	ssize_t length = pread(reader->fd, room, size, (off_t)reader->at);
+	ssize_t length = files_read_at(reader->fd, room, size, reader->at);
 	if (length < 0) {
 		return error_set_unread(error, "cannot read the dump");
 	}

@@ -1,5 +1,6 @@
 #include "stores/redis/dump.h"
 
+#include "base/files.h"
 #include "base/interrupt.h"
 #include "pipeline/tar.h"
 
@@ -164,7 +165,7 @@ static enum status read_block(int fd, struct source *source, off_t at, char *blo
 	if (source != NULL) {
 		return source_read(source, block, STREAM_BLOCK_SIZE, ret_length, error);
 	}
-	ssize_t length = pread(fd, block, STREAM_BLOCK_SIZE, at);
+	ssize_t length = files_read_at(fd, block, STREAM_BLOCK_SIZE, (uint64_t)at);
 	*ret_length = length > 0 ? (size_t)length : 0;
 	return length >= 0 ? STATUS_OK : error_set_errno(error, "cannot read Redis's dump");
 }
