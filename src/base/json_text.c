@@ -8,14 +8,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { RESERVE_SIZE = 1 << 20 }; /* bytes; touched only when it is needed */
+enum {
+	RESERVE_SIZE = 1 << 20, /* bytes; touched only when it is needed */
+	LEAST_SPARE = 64,       /* bytes */
+};
 
 /* jansson has been refused some: what this thread makes of JSON may lack something. */
 static _Thread_local bool out_of_memory;
 
 /*
  * Where memory comes from when there is no other. jansson does not stand being refused any: it leaves something out and
- * says that all is well, or writes beyond its buffer (load.c, lex_scan_string). Nothing of this is ever given back.
+ * says that all is well. Nothing of this is ever given back.
  */
 static alignas(max_align_t) char reserve[RESERVE_SIZE];
 static atomic_size_t reserve_used;
@@ -36,12 +39,32 @@ static void *reserved(size_t size)
 	return reserve + at;
 }
 
+/*
+ * What is handed out while a text is read, once, when there is none of that either. A refusal of the buffer in which
+ * jansson gathers a string is noticed nowhere: it reads and writes beyond the buffer then (load.c, lex_save_cached and
+ * lex_scan_string). Nothing more of the text is read after this.
+ */
+static _Thread_local struct {
+	void *memory;
+	size_t size;
+} spare;
+
+static void *take_spare(size_t size)
+{
+	void *memory = size <= spare.size ? spare.memory : NULL;
+	spare.memory = memory != NULL ? NULL : spare.memory;
+	return memory;
+}
+
 static void *noting_malloc(size_t size)
 {
 	void *memory = malloc(size);
 	if (memory == NULL) {
 		memory = reserved(size);
-		out_of_memory = out_of_memory || memory == NULL;
+	}
+	if (memory == NULL) {
+		out_of_memory = true;
+		memory = take_spare(size);
 	}
 	return memory;
 }
@@ -70,14 +93,36 @@ enum status json_text_read(const char *text, size_t flags, json_t **ret_json, st
 	return json_text_read_bytes(text, strlen(text), flags, ret_json, error);
 }
 
+struct feed {
+	const char *bytes;
+	size_t left;
+};
+
+/* One byte at a time, so that there is an end right behind what memory was refused for. */
+static size_t give_one(void *buffer, size_t capacity, void *context)
+{
+	struct feed *feed = context;
+	if (capacity == 0 || feed->left == 0 || out_of_memory) {
+		return 0;
+	}
+	*(char *)buffer = *feed->bytes++;
+	feed->left--;
+	return 1;
+}
+
 enum status json_text_read_bytes(const char *bytes, size_t length, size_t flags, json_t **ret_json, struct error *error)
 {
 	json_error_t failure;
+	struct feed feed = {.bytes = bytes, .left = length};
 	bool before = out_of_memory;
-	out_of_memory = false;
-	json_t *json = json_loadb(bytes, length, flags, &failure);
+	spare.size = 2 * length + LEAST_SPARE; /* as much as that buffer can grow to (strbuffer.c) */
+	spare.memory = noting_malloc(spare.size);
+	out_of_memory = spare.memory == NULL;
+	json_t *json = out_of_memory ? NULL : json_load_callback(give_one, &feed, flags, &failure);
 	bool trusted = !out_of_memory;
 	out_of_memory = before; /* nothing that lacks something is left of this */
+	noting_free(spare.memory);
+	spare.memory = NULL;
 	if (!trusted) {
 		json_decref(json);
 		return error_memory(error);

@@ -1,7 +1,5 @@
 /* JSON without memory: a moment's lack does nothing, and what lasts keeps anything from being written. */
-#include "../faults/faults.h"
-#include "base/json_text.h"
-#include "support.h"
+#include "faults_support.h"
 
 enum { MOST = 1000 };
 
@@ -77,6 +75,38 @@ static void what_is_read_in_a_moment_without_memory_is_whole(void **state)
 	assert_true(nth > 100);
 }
 
+static unsigned long read_with_each_lack(const char *text, size_t length, bool onwards)
+{
+	unsigned long nth = 0;
+	bool reached = true;
+	while (reached) {
+		assert_true(++nth < MOST);
+		CLEANUP(cleanup_json) json_t *json = NULL;
+		struct error error = {0};
+		fault_arm(FAULT_MEMORY, nth, onwards, NULL);
+		enum status status = json_text_read(text, 0, &json, &error);
+		reached = fault_disarm();
+		assert_status(reached ? STATUS_NO_MEMORY : STATUS_OK, status, &error);
+		assert_int_equal(json_string_length(json_array_get(json, 0)), reached ? 0 : length);
+	}
+	return nth - 1;
+}
+
+/* jansson would write beyond its buffer if it could not be made larger for the quote that ends a string. */
+static void a_long_text_of_which_no_more_can_be_read_is_a_lack_of_memory(void **state)
+{
+	enum { STRING = 1 << 16, LENGTH = STRING + 2 }; /* with its quotes: its buffer doubles when it is full */
+	(void)state;
+	static char text[LENGTH + 1];
+	memset(text, 'x', LENGTH);
+	memcpy(text, "[\"", 2);
+	strcpy(text + LENGTH - 2, "\"]");
+	use_up_reserve();
+	unsigned long single = read_with_each_lack(text, STRING - 2, false);
+	unsigned long lasting = read_with_each_lack(text, STRING - 2, true);
+	assert_true(single > 12 && lasting > 12); /* it has grown that often */
+}
+
 static void a_text_that_could_not_be_read_keeps_nothing_from_being_written(void **state)
 {
 	(void)state;
@@ -111,6 +141,7 @@ int main(void)
 		cmocka_unit_test(what_is_made_and_written_in_a_moment_without_memory_is_whole),
 		cmocka_unit_test(after_it_json_can_be_written_again),
 		cmocka_unit_test(what_is_read_in_a_moment_without_memory_is_whole),
+		cmocka_unit_test(a_long_text_of_which_no_more_can_be_read_is_a_lack_of_memory),
 		cmocka_unit_test(a_text_that_could_not_be_read_keeps_nothing_from_being_written),
 		cmocka_unit_test(where_there_is_none_for_long_nothing_is_written),
 	};
