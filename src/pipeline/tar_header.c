@@ -115,6 +115,59 @@ static enum status fill(struct tar_headers *headers, const struct tar_item *item
 	return STATUS_OK;
 }
 
+/* What the library reads. Its own function for that leaks where there is no memory (archive_read_open_memory.c). */
+struct input {
+	const char *bytes;
+	size_t length;
+};
+
+static la_ssize_t give_all(struct archive *archive, void *context, const void **ret_bytes)
+{
+	struct input *input = context;
+	(void)archive;
+	size_t length = input->length;
+	*ret_bytes = input->bytes;
+	input->length = 0;
+	return (la_ssize_t)length;
+}
+
+/* One run of all that there is needs no map. */
+static bool has_map(const struct tar_item *item)
+{
+	uint64_t size = (uint64_t)item->attributes.st_size;
+	return item->run_count > 1 || (item->run_count == 1 && item->runs[0].length != size);
+}
+
+/*
+ * Without memory the library leaves out a part of the map, or the word that there is one, and says that all is well
+ * (libarchive 3.6, archive_write_set_format_pax.c): such an archive ends too early. So the map is read again.
+ */
+static enum status check_map(const struct tar_item *item, const char *bytes, size_t length, struct error *error)
+{
+	struct input input = {.bytes = bytes, .length = length};
+	struct archive *reader = archive_read_new();
+	struct archive_entry *entry = NULL;
+	size_t index = 0;
+	bool right = reader != NULL && archive_read_support_format_tar(reader) == ARCHIVE_OK &&
+				 archive_read_open(reader, &input, NULL, give_all, NULL) == ARCHIVE_OK &&
+				 archive_read_next_header(reader, &entry) >= ARCHIVE_WARN &&
+				 archive_entry_size(entry) == item->attributes.st_size && archive_entry_sparse_reset(entry) > 0;
+	la_int64_t from = 0;
+	la_int64_t size = 0;
+	while (right && archive_entry_sparse_next(entry, &from, &size) == ARCHIVE_OK) {
+		if (size > 0) { /* where a file ends with a hole, the map does with a run of nothing */
+			right = index < item->run_count && (uint64_t)from == item->runs[index].offset &&
+					(uint64_t)size == item->runs[index].length;
+			index++;
+		}
+	}
+	archive_read_free(reader);
+	return right && index == item->run_count
+			   ? STATUS_OK
+			   : error_set(error, STATUS_FAILED, "cannot note where the holes of %s are: perhaps out of memory",
+						   item->path);
+}
+
 enum status tar_header(struct tar_headers *headers, const struct tar_item *item, struct buffer *header,
 					   struct error *error)
 {
@@ -122,9 +175,13 @@ enum status tar_header(struct tar_headers *headers, const struct tar_item *item,
 	if (entry == NULL) {
 		return error_memory(error);
 	}
+	size_t before = header->length;
 	enum status status = fill(headers, item, entry, error);
 	if (status == STATUS_OK) {
 		status = write_header(entry, item->run_count > 0, header, error);
+	}
+	if (status == STATUS_OK && has_map(item)) {
+		status = check_map(item, header->data + before, header->length - before, error);
 	}
 	archive_entry_free(entry);
 	return status;

@@ -36,6 +36,9 @@ static void prepare_folder(const char *folder)
 	write_file(changed, "before\n");
 	write_bytes(at(source_folder, "large"), large, LARGE);
 	assert_int_equal(symlink("small", at(source_folder, "link")), 0);
+	assert_int_equal(link(at(source_folder, "small"), at(source_folder, "small too")), 0);
+	write_file(at(source_folder, "sparse"), "");
+	assert_int_equal(truncate(at(source_folder, "sparse"), 3 << 20), 0);
 }
 
 static enum status copy_folder(const char *folder, struct error *error)
@@ -67,7 +70,7 @@ static void judge_archive(const char *folder, enum status status)
 	make_folder(at(folder, "out"));
 	assert_ok(unpack(&tar, "data", at(folder, "out"), &error), &error);
 	buffer_free(&tar);
-	static const char *const names[] = {"small", "changed", "large"};
+	static const char *const names[] = {"small", "small too", "changed", "large", "sparse"};
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
 		size_t expected_length = 0;
 		size_t length = 0;
@@ -86,6 +89,7 @@ static void a_folder_is_archived_whole_or_not_at_all(void **state)
 {
 	const struct work work = {prepare_folder, copy_folder, judge_archive};
 	each_fault(*state, &work);
+	assert_true(each_nth(*state, &work, FAULT_MEMORY, false, is_torture() ? 1 : 3) > 0);
 	free(MOVE(large));
 }
 
