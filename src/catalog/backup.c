@@ -104,13 +104,10 @@ static bool file_size(const struct backup *backup, const char *name, uint64_t *r
 {
 	char path[PATH_MAX];
 	struct stat attributes;
+	bool fits = (size_t)snprintf(path, sizeof path, "%s/%s", backup->path, name) < sizeof path;
 	*ret_unseen = false;
-	if ((size_t)snprintf(path, sizeof path, "%s/%s", backup->path, name) >= sizeof path) {
-		*ret_unseen = true;
-		return false;
-	}
-	if (lstat(path, &attributes) != 0) {
-		*ret_unseen = errno != ENOENT;
+	if (!fits || lstat(path, &attributes) != 0) {
+		*ret_unseen = !fits || errno != ENOENT;
 		return false;
 	}
 	*ret_size = (uint64_t)attributes.st_size;

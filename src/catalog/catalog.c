@@ -285,24 +285,19 @@ static void cleanup_walk(FTS **walk)
 static int obstacle(const FTSENT *entry, dev_t device)
 {
 	struct statx attributes = {0};
-	switch (entry->fts_info) {
-	case FTS_DP:
-		return 0;
-	case FTS_DNR:
-	case FTS_ERR:
-	case FTS_NS:
+	const unsigned short is = entry->fts_info;
+	if (is == FTS_DNR || is == FTS_ERR || is == FTS_NS) {
 		return entry->fts_errno;
-	case FTS_D:
-		if (entry->fts_statp->st_dev != device) {
-			return EBUSY;
-		}
-		if (faccessat(AT_FDCWD, entry->fts_accpath, R_OK | W_OK | X_OK, AT_EACCESS) != 0 &&
-			chmod(entry->fts_accpath, (entry->fts_statp->st_mode & 07777) | S_IRWXU) != 0) {
-			return errno;
-		}
-		break;
-	default:
-		break;
+	}
+	if (is == FTS_DP) {
+		return 0;
+	}
+	if (is == FTS_D && entry->fts_statp->st_dev != device) {
+		return EBUSY;
+	}
+	if (is == FTS_D && faccessat(AT_FDCWD, entry->fts_accpath, R_OK | W_OK | X_OK, AT_EACCESS) != 0 &&
+		chmod(entry->fts_accpath, (entry->fts_statp->st_mode & 07777) | S_IRWXU) != 0) {
+		return errno;
 	}
 	if (statx(AT_FDCWD, entry->fts_accpath, AT_SYMLINK_NOFOLLOW, 0, &attributes) == 0 &&
 		(attributes.stx_attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND)) != 0) {

@@ -2,7 +2,11 @@
 #include "support.h"
 
 #include "catalog/catalog.h"
+#include "catalog/verification.h"
 
+#include <sched.h>
+#include <sys/mount.h>
+#include <sys/resource.h>
 #include <time.h>
 
 #define PREFIX "whisperengine_backup_"
@@ -922,6 +926,103 @@ static void removing_what_has_gone_already_is_a_failure(void **state)
 	assert_status(STATUS_FAILED, catalog_remove(*state, backup, &error), &error);
 }
 
+/* What is in the way is named, and nothing of the backup is gone. */
+static void assert_kept(const char *catalog, enum status status, const struct error *error, const char *reason)
+{
+	char message[ERROR_MESSAGE_SIZE];
+	snprintf(message, sizeof message, "cannot remove %s: %s", folder_of(catalog, "20240912_143022"), reason);
+	assert_status(STATUS_FAILED, status, error);
+	assert_string_equal(error->message, message);
+	assert_memory_equal(error->hint, "nothing of the backup was removed; ", 35);
+	shell_ok("test $(ls '%s' | wc -l) -ge 5", folder_of(catalog, "20240912_143022"));
+}
+
+static void a_backup_that_cannot_be_looked_through_now_is_kept(void **state)
+{
+	struct error error;
+	struct rlimit before;
+	make_complete(*state, "20240912_143022");
+	CLEANUP(cleanup_backup) struct backup *backup = found(*state, "20240912_143022");
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	int free_one = dup(STDIN_FILENO);
+	close(free_one);
+	const struct rlimit no_more = {.rlim_cur = (rlim_t)free_one, .rlim_max = before.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &no_more), 0);
+	enum status status = catalog_remove(*state, backup, &error);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &before), 0);
+	assert_kept(*state, status, &error, "Too many open files");
+}
+
+static void a_backup_of_somebody_else_is_kept(void **state)
+{
+	struct error error;
+	if (geteuid() != 0) {
+		skip();
+	}
+	make_complete(*state, "20240912_143022");
+	CLEANUP(cleanup_backup) struct backup *backup = found(*state, "20240912_143022");
+	assert_int_equal(chmod(*state, 0755), 0);
+	assert_int_equal(chmod(backup->path, 0700), 0);
+	assert_int_equal(seteuid(65534), 0);
+	enum status status = catalog_remove(*state, backup, &error);
+	assert_int_equal(seteuid(0), 0);
+	assert_kept(*state, status, &error, "Operation not permitted");
+}
+
+enum { NOT_ALLOWED = 77 };
+
+/* In mount and user namespaces of its own, which end with the child. */
+static int remove_with_a_mount(const char *catalog, const struct backup *backup, const char *mounted)
+{
+	struct error error;
+	if (unshare(CLONE_NEWNS | (geteuid() == 0 ? 0 : CLONE_NEWUSER)) != 0 ||
+		mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 || mount("none", mounted, "tmpfs", 0, NULL) != 0) {
+		return NOT_ALLOWED;
+	}
+	write_file(at(mounted, "of somebody"), "x");
+	enum status status = catalog_remove(catalog, backup, &error);
+	assert_kept(catalog, status, &error, "Device or resource busy, at ./mounted");
+	assert_file_is(at(mounted, "of somebody"), "x");
+	return 0;
+}
+
+static void a_backup_in_which_something_is_mounted_is_kept(void **state)
+{
+	int result = 0;
+	make_complete(*state, "20240912_143022");
+	CLEANUP(cleanup_backup) struct backup *backup = found(*state, "20240912_143022");
+	make_folder(at(backup->path, "mounted"));
+	pid_t child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		_exit(remove_with_a_mount(*state, backup, at(backup->path, "mounted")));
+	}
+	assert_int_equal(waitpid(child, &result, 0), child);
+	if (WIFEXITED(result) && WEXITSTATUS(result) == NOT_ALLOWED) {
+		skip();
+	}
+	assert_int_equal(result, 0);
+}
+
+/* --- what is known of a backup ------------------------------------------------------------------------------------ */
+
+static void what_speaks_against_a_backup_outweighs_what_could_not_be_read(void **state)
+{
+	(void)state;
+	struct verified_store store = {.good = true};
+	struct verified_run run = {.good = true};
+	verified_run_unread(&run, NULL, "SHA256SUMS cannot be read");
+	assert_true(run.unread && !run.good);
+	assert_string_equal(run.problem, "SHA256SUMS cannot be read");
+	verified_run_blame(&run, &store, "Redis: it is cut off");
+	assert_true(!run.unread && !run.good && !store.good);
+	assert_string_equal(run.problem, "Redis: it is cut off");
+	assert_string_equal(store.problem, "Redis: it is cut off");
+	verified_run_unread(&run, NULL, "SHA256SUMS cannot be read");
+	assert_false(run.unread);
+	assert_string_equal(run.problem, "Redis: it is cut off");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -1002,6 +1103,10 @@ int main(void)
 		scratch_test(a_removed_backup_is_gone_with_all_its_files),
 		scratch_test(removing_works_over_what_an_earlier_removal_has_left),
 		scratch_test(removing_what_has_gone_already_is_a_failure),
+		scratch_test(a_backup_that_cannot_be_looked_through_now_is_kept),
+		scratch_test(a_backup_of_somebody_else_is_kept),
+		scratch_test(a_backup_in_which_something_is_mounted_is_kept),
+		cmocka_unit_test(what_speaks_against_a_backup_outweighs_what_could_not_be_read),
 	};
 	return cmocka_run_group_tests_name("catalog", tests, NULL, NULL);
 }

@@ -217,6 +217,18 @@ static void a_manifest_lacks_nothing_for_lack_of_memory(void **state)
 	assert_true(each_nth(*state, &work, FAULT_MEMORY, false, MEMORY_STRIDE) > 0);
 }
 
+static void a_manifest_lacks_nothing_where_json_gets_no_memory_at_all(void **state)
+{
+	const struct work work = {prepare_record, write_record, judge_record};
+	each_lack_of_json(*state, &work, 3);
+}
+
+static void a_manifest_is_read_whole_where_json_gets_no_memory_at_all(void **state)
+{
+	const struct work work = {make_backups, count_backup, judge_nothing};
+	each_lack_of_json(*state, &work, MEMORY_STRIDE * 3);
+}
+
 /* --- what is known of it ------------------------------------------------------------------------------------------ */
 
 static enum status note_problem(const char *folder, struct error *error)
@@ -292,6 +304,7 @@ static void a_backup_is_removed_whole_or_not_at_all(void **state)
 {
 	const struct work work = {make_backups, remove_backup, judge_removal};
 	each_fault(*state, &work);
+	assert_true(each_nth(*state, &work, FAULT_MEMORY, false, 1) > 0);
 }
 
 /* --- the locks ---------------------------------------------------------------------------------------------------- */
@@ -336,6 +349,7 @@ static void a_lock_that_is_held_has_cleared_away_what_was_left(void **state)
 {
 	const struct work work = {leave_rubbish, take_locks, judge_locks};
 	each_fault(*state, &work);
+	assert_true(each_nth(*state, &work, FAULT_MEMORY, false, 1) > 0);
 }
 
 static enum status take_lock_over_what_stays(const char *folder, struct error *error)
@@ -382,6 +396,33 @@ static void judge_drill(const char *folder, enum status status)
 	}
 }
 
+static void leave_drill(const char *folder)
+{
+	struct error error;
+	assert_ok(drill_journal_write(folder, "unix:///engine", drill, &error), &error);
+}
+
+static enum status read_drill(const char *folder, struct error *error)
+{
+	char name[DRILL_NAME_SIZE];
+	CLEANUP(cleanup_free) char *engine = NULL;
+	enum status status = drill_journal_read(folder, &engine, name, error);
+	bool right = engine != NULL && strcmp(engine, "unix:///engine") == 0 && strcmp(name, drill) == 0;
+	return unless_wrong(status, right, error);
+}
+
+static void judge_reading(const char *folder, enum status status)
+{
+	(void)folder;
+	assert_true(status == STATUS_OK || status == STATUS_NO_MEMORY);
+}
+
+static void a_drill_that_was_left_is_not_forgotten_for_lack_of_memory(void **state)
+{
+	const struct work work = {leave_drill, read_drill, judge_reading};
+	each_lack_of_json(*state, &work, 1);
+}
+
 static void a_drill_that_begins_can_be_found(void **state)
 {
 	const struct work work = {prepare_nothing, begin_drill, judge_drill};
@@ -417,6 +458,7 @@ static void a_folder_that_others_can_change_is_never_trusted(void **state)
 {
 	const struct work work = {make_ways, look_at_ways, judge_nothing};
 	each_fault(*state, &work);
+	assert_true(each_nth(*state, &work, FAULT_MEMORY, false, 1) > 0);
 }
 
 int main(void)
@@ -429,12 +471,15 @@ int main(void)
 		scratch_test(a_file_that_cannot_be_read_is_not_called_changed),
 		scratch_test(what_a_backup_holds_is_told_whole),
 		scratch_test(a_manifest_lacks_nothing_for_lack_of_memory),
+		scratch_test(a_manifest_lacks_nothing_where_json_gets_no_memory_at_all),
+		scratch_test(a_manifest_is_read_whole_where_json_gets_no_memory_at_all),
 		scratch_test(what_is_known_of_a_backup_is_the_old_or_the_new),
 		scratch_test(what_is_known_of_a_backup_without_a_manifest_belongs_to_it),
 		scratch_test(a_backup_is_removed_whole_or_not_at_all),
 		scratch_test(a_lock_that_is_held_has_cleared_away_what_was_left),
 		scratch_test(what_cannot_be_cleared_away_is_named),
 		scratch_test(a_drill_that_begins_can_be_found),
+		scratch_test(a_drill_that_was_left_is_not_forgotten_for_lack_of_memory),
 		scratch_test(a_folder_that_others_can_change_is_never_trusted),
 	};
 	return cmocka_run_group_tests_name("faults_catalog", tests, NULL, NULL);
