@@ -104,6 +104,33 @@ static void leave_paused(const char *folder)
 	engine->states[0] = engine->states[1] = CONTAINER_PAUSED;
 }
 
+static enum status take_and_count(const char *folder, struct error *error)
+{
+	(void)folder;
+	CLEANUP(cleanup_journal) struct journal *journal = NULL;
+	enum status status = journal_take(path, &journal, error);
+	return unless_wrong(status, journal != NULL && journal->count == 2, error);
+}
+
+static void judge_taking(const char *folder, enum status status)
+{
+	(void)folder;
+	assert_true(status == STATUS_OK || status == STATUS_NO_MEMORY);
+	free_engine();
+}
+
+static void nobody_is_left_paused_for_a_lack_of_memory(void **state)
+{
+	const struct work work = {leave_paused, take_and_count, judge_taking};
+	each_lack_of_json(*state, &work, 1);
+}
+
+static void a_window_that_cannot_be_noted_where_json_gets_no_memory_at_all_is_not_opened(void **state)
+{
+	const struct work work = {prepare_engine, pause_and_thaw, judge_window};
+	each_lack_of_json(*state, &work, 1);
+}
+
 static enum status heal(const char *folder, struct error *error)
 {
 	(void)folder;
@@ -200,6 +227,12 @@ static void a_restore_is_noted_with_all_its_stores(void **state)
 	assert_true(each_nth(*state, &work, FAULT_MEMORY, false, 1) > 0);
 }
 
+static void a_restore_is_noted_whole_where_json_gets_no_memory_at_all(void **state)
+{
+	const struct work work = {prepare_restore, begin_restore, judge_restore};
+	each_lack_of_json(*state, &work, 1);
+}
+
 static void leave_journal(const char *folder)
 {
 	struct error error;
@@ -213,6 +246,27 @@ static enum status end_restore(const char *folder, struct error *error)
 	CLEANUP(cleanup_restore_journal) struct restore_journal *journal = NULL;
 	enum status status = restore_journal_take(path, &journal, error);
 	return status == STATUS_OK ? restore_journal_end(journal, error) : status;
+}
+
+static enum status read_restore(const char *folder, struct error *error)
+{
+	(void)folder;
+	CLEANUP(cleanup_restore_journal) struct restore_journal *journal = NULL;
+	enum status status = restore_journal_take(path, &journal, error);
+	bool right = journal != NULL && journal->count == 2 && journal->committing && journal->stores[1].swapping;
+	return unless_wrong(status, right, error);
+}
+
+static void judge_what_was_read(const char *folder, enum status status)
+{
+	assert_true(status == STATUS_OK || status == STATUS_NO_MEMORY);
+	judge_restore(folder, STATUS_OK); /* it is as it was */
+}
+
+static void what_a_restore_has_left_is_read_whole(void **state)
+{
+	const struct work work = {leave_journal, read_restore, judge_what_was_read};
+	each_lack_of_json(*state, &work, 1);
 }
 
 static void judge_end(const char *folder, enum status status)
@@ -239,6 +293,10 @@ int main(void)
 		scratch_test(a_journal_stays_until_all_is_thawed),
 		scratch_test(a_restore_is_noted_with_all_its_stores),
 		scratch_test(a_restore_that_has_ended_has_no_journal),
+		scratch_test(a_window_that_cannot_be_noted_where_json_gets_no_memory_at_all_is_not_opened),
+		scratch_test(nobody_is_left_paused_for_a_lack_of_memory),
+		scratch_test(a_restore_is_noted_whole_where_json_gets_no_memory_at_all),
+		scratch_test(what_a_restore_has_left_is_read_whole),
 	};
 	return cmocka_run_group_tests_name("faults_journals", tests, NULL, NULL);
 }

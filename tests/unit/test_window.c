@@ -13,6 +13,17 @@ enum { JOURNAL_ROUNDS = 20000 };
 
 enum { PATIENCE_SECONDS = 60 }; /* for what has to come; nothing passes or fails by how fast it comes */
 
+/* The guardian's second between two tries. Where it tries for an hour, the hour need not be waited for. */
+static bool without_sleep;
+
+unsigned sleep(unsigned seconds)
+{
+	if (!without_sleep) {
+		clock_sleep(seconds * 1000);
+	}
+	return 0;
+}
+
 struct stage {
 	struct fake_engine *engine;
 	struct runtime *runtime;
@@ -212,6 +223,33 @@ static void a_program_that_is_killed_is_thawed_by_its_guardian(void **state)
 	assert_true(fake_any_paused(set.engine));
 	kill_program(program);
 	wait_until_thawed(&set);
+	stage_free(&set);
+}
+
+/* The journal of a guardian that has given up stays, and nobody holds it: the next run thaws. */
+static void where_the_guardian_gives_up_the_next_run_thaws(void **state)
+{
+	struct error error;
+	CLEANUP(cleanup_journal) struct journal *journal = NULL;
+	CLEANUP(cleanup_free) char *thawed = NULL;
+	struct stage set = stage(state, 2);
+	without_sleep = true;
+	set.engine->unpause_answer[0] = STATUS_UNAVAILABLE;
+	kill_program(program_in_its_window(&set));
+	without_sleep = false;
+	enum status status = STATUS_LOCKED;
+	for (double began = clock_seconds(); status == STATUS_LOCKED; clock_sleep(20)) {
+		assert_true(clock_seconds() - began < PATIENCE_SECONDS);
+		status = journal_take(set.journal, &journal, &error);
+	}
+	assert_ok(status, &error);
+	assert_non_null(journal);
+	assert_string_equal(set.engine->log, "+a+b-b");
+	set.engine->unpause_answer[0] = STATUS_OK;
+	assert_ok(journal_heal(journal, set.runtime, &thawed, &error), &error);
+	assert_string_equal(thawed, "name-a");
+	assert_false(fake_any_paused(set.engine));
+	assert_false(exists(set.journal));
 	stage_free(&set);
 }
 
@@ -446,6 +484,7 @@ int main(void)
 		scratch_test(the_guardian_thaws_what_could_not_be_thawed),
 		scratch_test(a_pause_of_which_nothing_was_heard_is_waited_for),
 		scratch_test(a_program_that_is_killed_is_thawed_by_its_guardian),
+		scratch_test(where_the_guardian_gives_up_the_next_run_thaws),
 		scratch_test(the_guardian_does_not_mind_signals_for_the_program),
 		scratch_test(when_both_are_killed_the_journal_tells_whom_to_thaw),
 		scratch_test(a_program_that_stands_still_itself_is_thawed_when_its_time_is_over),
