@@ -143,18 +143,6 @@ static enum status name_sink_write(struct sink *sink, const void *bytes, size_t 
 	return status;
 }
 
-static enum status name_sink_finish(struct sink *sink, struct error *error)
-{
-	(void)sink;
-	(void)error;
-	return STATUS_OK;
-}
-
-static void name_sink_free(struct sink *sink)
-{
-	free(sink);
-}
-
 static enum status ask(struct runtime *runtime, const struct exec_request *request, struct name_sink *names,
 					   int *ret_exit_code, struct error *error)
 {
@@ -175,7 +163,7 @@ static enum status ask(struct runtime *runtime, const struct exec_request *reque
 enum status name_list_ask(struct runtime *runtime, const struct container *container, const char *folder,
 						  struct name_list **ret_list, enum name_list_extent *ret_extent, struct error *error)
 {
-	static const struct sink_ops ops = {.write = name_sink_write, .finish = name_sink_finish, .free = name_sink_free};
+	static const struct sink_ops ops = {.write = name_sink_write}; /* it is only lent */
 	const char *const arguments[] = {"sh", "-c", SCRIPT, folder, NULL};
 	const struct exec_request request = {.container = container, .arguments = arguments};
 	CLEANUP(cleanup_name_list) struct name_list *list = calloc(1, sizeof *list);

@@ -1,6 +1,8 @@
 /* snapshot/folder_copy: folders that change while they are copied. */
 #include "tar_support.h"
 
+#include "snapshot/direct_copy.h"
+
 #include <locale.h>
 #include <pthread.h>
 #include <signal.h>
@@ -522,6 +524,23 @@ static void where_nothing_is_flushed_everything_is_compared(void **state)
 	shell_ok("rm -r '%s'", folder);
 }
 
+/* --- what must not be ----------------------------------------------------------------------------------------------
+ */
+
+/* Nobody has copied what was found, and the archive would be taken for a whole one. */
+static void an_archive_that_lacks_a_file_is_never_finished(void **state)
+{
+	struct error error;
+	CLEANUP(cleanup_direct_copy) struct direct_copy *copy = NULL;
+	make_folder(at(*state, "src"));
+	write_file(at(*state, "src/one"), "1");
+	assert_ok(direct_copy_new(at(*state, "src"), "data", at(*state, "archive.tar.gz"), &copy, &error), &error);
+	assert_ok(file_tree_scan(&copy->tree, &error), &error);
+	assert_ok(direct_entry_write_plain(copy, copy->tree.files[0], &error), &error);
+	assert_status(STATUS_FAILED, direct_moment_finish(copy, NULL, &error), &error);
+	assert_string_equal(error.message, "one is missing in the archive");
+}
+
 int main(void)
 {
 	/* As main does it: to libarchive, names are what the locale says. */
@@ -556,6 +575,7 @@ int main(void)
 		scratch_test(any_number_of_changes_is_followed),
 		scratch_test(what_is_written_through_memory_after_the_copy_is_not_missed),
 		scratch_test(without_the_rule_for_racily_clean_files_it_is_missed),
+		scratch_test(an_archive_that_lacks_a_file_is_never_finished),
 	};
 	return cmocka_run_group_tests_name("folder_copy", tests, NULL, NULL);
 }

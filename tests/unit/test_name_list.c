@@ -237,6 +237,59 @@ static void a_folder_that_cannot_be_listed_is_a_failure(void **state)
 	assert_string_equal(error.message, message);
 }
 
+/* Says, as the shell says it, what else find has found. */
+static void let_find_find(const char *more)
+{
+	make_folder(at(scratch, "bin"));
+	shell_ok("printf '%%s\\n' '#!/bin/sh' '/usr/bin/find \"$@\" || exit' 'case $1 in .) %s;; esac' >'%s/bin/find' && "
+			 "chmod +x '%s/bin/find'",
+			 more, scratch, scratch);
+	snprintf(here.programs, sizeof here.programs, "%s/bin", scratch);
+}
+
+static void of_more_names_than_there_is_room_for_some_are_known(void **state)
+{
+	(void)state;
+	struct error error;
+	let_find_find("seq 5000 | sed \"s|.*|./&$(printf %04000d 0)|\" | tr \"\\\\n\" \"\\\\0\"");
+	assert_ok(copy_while(":", &error), &error);
+	assert_non_null(strstr(progress_warned, "only some of the names in "));
+	assert_true(looks > 1000 && looks < 5000); /* each name that is known, and is nowhere */
+	assert_missed("--exclude=data/one", "one");
+}
+
+static void a_name_that_is_too_long_is_a_failure(void **state)
+{
+	(void)state;
+	char message[PATH_MAX];
+	struct error error;
+	let_find_find("printf \"./%09000d\\\\0\" 0");
+	assert_status(STATUS_FAILED, copy_while(":", &error), &error);
+	snprintf(message, sizeof message, "%s/data in container  cannot be listed: a name in it has more than %d bytes",
+			 scratch, PATH_MAX * 2);
+	assert_string_equal(error.message, message);
+}
+
+static enum status open_nothing(struct runtime *self, const struct exec_request *request, struct exec **ret_exec,
+								struct error *error)
+{
+	(void)self;
+	(void)request;
+	(void)ret_exec;
+	return error_set(error, STATUS_UNAVAILABLE, "there is no engine");
+}
+
+/* What says nothing of the folder is told as it is. */
+static void an_engine_that_is_gone_is_no_list_that_failed(void **state)
+{
+	(void)state;
+	static const struct runtime_ops gone = {.exec_open = open_nothing};
+	struct error error;
+	runtime.ops = &gone;
+	assert_status(STATUS_UNAVAILABLE, copy_while(":", &error), &error);
+	assert_string_equal(error.message, "there is no engine");
+}
+
 static void a_list_whose_end_is_lost_is_a_failure(void **state)
 {
 	(void)state;
@@ -262,6 +315,9 @@ int main(void)
 		data_test(what_goes_while_it_is_listed_is_nothing),
 		data_test(what_may_not_be_listed_is_warned_of_and_the_rest_is_missed),
 		data_test(a_folder_that_cannot_be_listed_is_a_failure),
+		data_test(of_more_names_than_there_is_room_for_some_are_known),
+		data_test(a_name_that_is_too_long_is_a_failure),
+		data_test(an_engine_that_is_gone_is_no_list_that_failed),
 		data_test(a_list_whose_end_is_lost_is_a_failure),
 	};
 	return cmocka_run_group_tests_name("name_list", tests, NULL, NULL);
