@@ -453,6 +453,7 @@ enum status folder_swap_unfinished(struct runtime *runtime, const struct contain
 	struct path_stat attributes;
 	*ret_unfinished = false;
 	if (asprintf(&state, "%s/" OWN_FOLDER "/state", path) < 0) {
+		state = NULL;
 		return error_memory(error);
 	}
 	enum status status = runtime_archive_stat(runtime, container, state, &attributes, error);

@@ -1,6 +1,7 @@
 /* stores/chromadb/rest: is Chroma between two rewrites of its index files? */
 #include "support.h"
 
+#include "pipeline/file.h"
 #include "stores/chromadb/rest.h"
 
 #include <sys/resource.h>
@@ -362,6 +363,66 @@ static void a_segment_that_cannot_be_opened_is_a_failure(void **state)
 	assert_string_equal(error.message, message);
 }
 
+/* --- through the engine ------------------------------------------------------------------------------------------- */
+
+static enum status stat_there(struct runtime *self, const struct container *in, const char *path,
+							  struct path_stat *ret_stat, struct error *error)
+{
+	struct stat attributes;
+	(void)self;
+	(void)in;
+	if (lstat(path, &attributes) != 0) {
+		return error_set(error, STATUS_NOT_FOUND, "there is no %s", path);
+	}
+	*ret_stat = (struct path_stat){.mtime = attributes.st_mtim};
+	return STATUS_OK;
+}
+
+static enum status get_there(struct runtime *self, const struct container *in, const char *path,
+							 struct source **ret_tar, struct error *error)
+{
+	char *tar = NULL;
+	(void)self;
+	(void)in;
+	assert_true(asprintf(&tar, "%s.tar", path) > 0);
+	shell_ok("cd \"$(dirname '%s')\" && tar -cf '%s' " CHROMADB_PICKLE, path, tar);
+	enum status status = file_source_new(tar, ret_tar, error);
+	free(tar);
+	return status;
+}
+
+static bool is_at_rest_in_container(const char *folder)
+{
+	static const struct runtime_ops ops = {.archive_stat = stat_there, .archive_get = get_there};
+	static const struct container container;
+	struct runtime runtime = {.ops = &ops};
+	struct chromadb_rest rest = CHROMADB_REST_INIT;
+	struct buffer segments = BUFFER_INIT(PATH_MAX);
+	struct error error;
+	bool at_rest = false;
+	assert_ok(buffer_append_text(&segments, at(folder, SEGMENT), &error), &error);
+	assert_ok(chromadb_rest_in_container(&rest, &runtime, &container, &segments, &at_rest, &error), &error);
+	buffer_free(&segments);
+	buffer_free(&rest.young);
+	return at_rest;
+}
+
+static void each_missing_file_in_a_container_is_not_at_rest(void **state)
+{
+	static const char *const pickles[] = {NULL, "whole."};
+	for (size_t i = 0; i < 2; i++) {
+		make_segment(*state, LONG_AGO, pickles[i]);
+		for (size_t j = 0; j < 4; j++) {
+			assert_int_equal(unlink(in_segment(*state, bins[j])), 0);
+			assert_false(is_at_rest_in_container(*state));
+			write_file(in_segment(*state, bins[j]), "bytes");
+			make_older(in_segment(*state, bins[j]), LONG_AGO);
+			assert_true(is_at_rest_in_container(*state));
+		}
+		shell_ok("rm -r '%s/" SEGMENT "'", (char *)*state);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -394,6 +455,7 @@ int main(void)
 		scratch_test(a_folder_that_is_not_there_is_a_failure),
 		scratch_test(a_pickle_that_is_a_symbolic_link_is_a_failure),
 		scratch_test(a_segment_that_cannot_be_opened_is_a_failure),
+		scratch_test(each_missing_file_in_a_container_is_not_at_rest),
 	};
 	return cmocka_run_group_tests_name("chromadb_rest", tests, NULL, NULL);
 }

@@ -7,12 +7,16 @@
 #include "server_support.h"
 #include "volume_support.h"
 
+#include "snapshot/name_list.h"
 #include "stores/chromadb/archive.h"
+#include "stores/chromadb/rest.h"
 #include "stores/neo4j/counts.h"
 #include "stores/redis/dump.h"
+#include "stores/redis/rdb.h"
 #include "stores/rehearsal.h"
 #include "stores/store_table.h"
 #include "stores/volume_store.h"
+#include "transaction/folder_swap.h"
 
 /* --- fingerprints ------------------------------------------------------------------------------------------------- */
 
@@ -479,6 +483,133 @@ static void no_drill_is_begun_with_a_password_that_can_be_guessed(void **state)
 	assert_needs_random_bytes(begin_rehearsal);
 }
 
+/* --- a folder that only the engine reaches ------------------------------------------------------------------------ */
+
+static const char *say_all(const struct exec_request *request, int *ret_exit_code)
+{
+	(void)request;
+	(void)ret_exit_code;
+	return ""; /* server_support.h says strings: the list's end comes with a NUL */
+}
+
+static enum status list_names(struct error *error)
+{
+	struct name_list *list = NULL;
+	enum name_list_extent extent = NAMES_NONE;
+	enum status status = name_list_ask(&runtime, &container, destination, &list, &extent, error);
+	name_list_free(list);
+	bool lost = status == STATUS_FAILED && strstr(error->message, "has not come whole") != NULL;
+	return lost ? STATUS_OK : status;
+}
+
+static void a_list_of_names_is_asked_for(void **state)
+{
+	(void)state;
+	start_server(say_all, NULL);
+	assert_told(list_names);
+}
+
+static enum status begin_copy(struct error *error)
+{
+	CLEANUP(cleanup_folder_copy) struct folder_copy *copy = NULL;
+	return folder_copy_new(&runtime, &container, destination, "/nonexistent/archive", &copy, error);
+}
+
+static void a_copy_through_the_engine_is_begun(void **state)
+{
+	(void)state;
+	start_server(say_all, NULL);
+	runtime.volume_access = VOLUME_API;
+	assert_told(begin_copy);
+	runtime.volume_access = VOLUME_DIRECT;
+}
+
+static enum status look_for_a_swap(struct error *error)
+{
+	bool unfinished = false;
+	enum status status = folder_swap_unfinished(&runtime, &container, destination, &unfinished, error);
+	return unless_wrong(status, unfinished, error); /* its state has no length, as path_stat_of has it */
+}
+
+static void an_unfinished_swap_is_not_overlooked(void **state)
+{
+	(void)state;
+	start_server(say_all, NULL);
+	assert_told(look_for_a_swap);
+}
+
+static enum status look_at_no_segments(struct error *error)
+{
+	const struct buffer none = BUFFER_INIT(1);
+	struct chromadb_rest rest = CHROMADB_REST_INIT;
+	bool at_rest = false;
+	enum status status = chromadb_rest_in_container(&rest, &runtime, &container, &none, &at_rest, error);
+	buffer_free(&rest.young);
+	return unless_wrong(status, at_rest, error);
+}
+
+static void chroma_is_seen_to_be_at_rest(void **state)
+{
+	(void)state;
+	start_server(say_all, NULL);
+	assert_told(look_at_no_segments);
+}
+
+static enum status check_dump(struct error *error)
+{
+	static const char dump[18] = "REDIS0011\xff"; /* an empty one, without a checksum */
+	struct artefact artefact = {0};
+	struct source *file = NULL;
+	enum status status = source_from_memory_new(dump, sizeof dump, &file, error);
+	return status == STATUS_OK ? rdb_check(file, NULL, &artefact, error) : status;
+}
+
+static void a_dump_of_redis_is_checked(void **state)
+{
+	(void)state;
+	assert_told(check_dump);
+}
+
+/* --- where JSON gets no memory at all ----------------------------------------------------------------------------- */
+
+static enum status count_chroma_here(const char *folder, struct error *error)
+{
+	(void)folder;
+	return count_chroma(error);
+}
+
+static enum status count_neo4j_here(const char *folder, struct error *error)
+{
+	(void)folder;
+	return count_neo4j(error);
+}
+
+static void prepare_chroma(const char *folder)
+{
+	(void)folder;
+	start_server(run_bash, answer_chroma);
+}
+
+static void prepare_neo4j(const char *folder)
+{
+	(void)folder;
+	start_server(run_bash, answer_neo4j);
+}
+
+static void judge_counting(const char *folder, enum status status)
+{
+	(void)folder;
+	assert_true(status == STATUS_OK || status == STATUS_NO_MEMORY);
+}
+
+static void an_answer_that_json_has_no_memory_for_is_a_lack_of_memory(void **state)
+{
+	const struct work chroma = {prepare_chroma, count_chroma_here, judge_counting};
+	const struct work neo4j = {prepare_neo4j, count_neo4j_here, judge_counting};
+	each_lack_of_json(*state, &chroma, 3);
+	each_lack_of_json(*state, &neo4j, 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -493,6 +624,12 @@ int main(void)
 		cmocka_unit_test(a_restore_that_was_killed_is_gone_on_with_by_who_understands_it),
 		cmocka_unit_test(a_drill_is_begun_with_a_fresh_password),
 		cmocka_unit_test(no_drill_is_begun_with_a_password_that_can_be_guessed),
+		cmocka_unit_test(a_list_of_names_is_asked_for),
+		cmocka_unit_test(a_copy_through_the_engine_is_begun),
+		cmocka_unit_test(an_unfinished_swap_is_not_overlooked),
+		cmocka_unit_test(chroma_is_seen_to_be_at_rest),
+		cmocka_unit_test(a_dump_of_redis_is_checked),
+		scratch_test(an_answer_that_json_has_no_memory_for_is_a_lack_of_memory),
 	};
 	return cmocka_run_group_tests_name("faults_stores", tests, NULL, NULL);
 }

@@ -15,6 +15,7 @@ static void a_heal_of_staged_data_fails_at_any_call(void **state);
 static void a_heal_of_a_death_in_a_commit_fails_at_any_call(void **state);
 static void odd_names_are_swapped(void **state);
 static void odd_names_are_rolled_back(void **state);
+static void a_container_that_does_not_tell_the_state_is_left_alone(void **state);
 #define SCRIPT_TESTS                                                                                                   \
 	scratch_test(an_apply_fails_at_any_call), scratch_test(an_apply_of_some_names_fails_at_any_call),                  \
 		scratch_test(a_rollback_fails_at_any_call), scratch_test(a_rollback_of_some_names_fails_at_any_call),          \
@@ -22,7 +23,7 @@ static void odd_names_are_rolled_back(void **state);
 		scratch_test(a_rollback_of_what_was_half_moved_in_fails_at_any_call),                                          \
 		scratch_test(a_commit_fails_at_any_call), scratch_test(a_heal_of_staged_data_fails_at_any_call),               \
 		scratch_test(a_heal_of_a_death_in_a_commit_fails_at_any_call), scratch_test(odd_names_are_swapped),            \
-		scratch_test(odd_names_are_rolled_back)
+		scratch_test(odd_names_are_rolled_back), scratch_test(a_container_that_does_not_tell_the_state_is_left_alone)
 #include "test_folder_swap.c" // NOLINT(bugprone-suspicious-include)
 
 /* --- a call of the script fails ----------------------------------------------------------------------------------- */
@@ -320,4 +321,31 @@ static void odd_names_are_rolled_back(void **state)
 	assert_ok(folder_swap_apply(swap, &error), &error);
 	assert_ok(folder_swap_rollback(swap, &error), &error);
 	assert_volume_is(*state, "old");
+}
+
+/* --- what the script says is lost --------------------------------------------------------------------------------- */
+
+static enum status run_mute(struct runtime *self, const struct container *in, const char *const *arguments,
+							struct buffer *output, int *ret_exit_code, struct error *error)
+{
+	(void)self;
+	(void)in;
+	(void)arguments;
+	*ret_exit_code = 0;
+	return buffer_append_text(output, "state=o", error); /* it has not come whole */
+}
+
+static void a_container_that_does_not_tell_the_state_is_left_alone(void **state)
+{
+	static const struct runtime_ops mute = {.helper = run_mute};
+	struct error error;
+	bool moved = true;
+	make_volume(*state, "echo old >a", "echo new >a");
+	struct folder_swap *swap = new_swap(*state, NULL);
+	runtime.ops = &mute;
+	assert_status(STATUS_FAILED, folder_swap_heal(swap, true, &moved, &error), &error);
+	assert_string_equal(error.message, "cannot tell how far an earlier restore of  has come: state=o");
+	assert_false(moved);
+	assert_volume_is(*state, "old");
+	folder_swap_free(swap);
 }

@@ -315,6 +315,18 @@ static void a_step_that_blames_the_server_speaks_against_nobodys_data(void **sta
 	assert_not_restored(&rehearsal, STATUS_FAILED, true, "it cannot");
 }
 
+/* Nobody has ended it from outside: the engine starts again what ends by itself. */
+static void a_server_that_ends_again_and_again_is_damage(void **state)
+{
+	(void)state;
+	struct rehearsal rehearsal = begun();
+	world.stage = STATUS_UNAVAILABLE;
+	world.state = CONTAINER_RESTARTING;
+	world.killed = true; /* is not asked */
+	world.log = "FATAL: odd data\n";
+	assert_not_restored(&rehearsal, STATUS_DAMAGED, false, "it cannot; its log says: FATAL: odd data");
+}
+
 static void a_server_that_ends_by_itself_is_damage(void **state)
 {
 	(void)state;
@@ -517,6 +529,7 @@ int main(void)
 		cmocka_unit_test(a_lack_of_memory_speaks_against_nobodys_data),
 		cmocka_unit_test(an_engine_that_is_gone_speaks_against_nobodys_data),
 		cmocka_unit_test(a_step_that_blames_the_server_speaks_against_nobodys_data),
+		cmocka_unit_test(a_server_that_ends_again_and_again_is_damage),
 		cmocka_unit_test(a_server_that_ends_by_itself_is_damage),
 		cmocka_unit_test(a_server_that_lets_itself_be_counted_later_is_waited_for),
 		cmocka_unit_test(a_server_that_does_not_let_itself_be_counted_is_given_up),

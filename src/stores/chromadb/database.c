@@ -111,12 +111,9 @@ static enum status open_database(const char *path, sqlite3 **ret_database, struc
 static enum status check(sqlite3 *database, struct error *error)
 {
 	CLEANUP(cleanup_statement) sqlite3_stmt *statement = NULL;
+	const char *said = NULL;
 	if (sqlite3_prepare_v2(database, "PRAGMA quick_check(1)", -1, &statement, NULL) != SQLITE_OK ||
-		sqlite3_step(statement) != SQLITE_ROW) {
-		return explain(database, error);
-	}
-	const char *said = (const char *)sqlite3_column_text(statement, 0);
-	if (said == NULL) {
+		sqlite3_step(statement) != SQLITE_ROW || (said = (const char *)sqlite3_column_text(statement, 0)) == NULL) {
 		return explain(database, error);
 	}
 	return strcmp(said, "ok") == 0 ? STATUS_OK : damaged(database, said, error);
