@@ -99,7 +99,8 @@ static void a_long_text_of_which_no_more_can_be_read_is_a_lack_of_memory(void **
 	(void)state;
 	static char text[LENGTH + 1];
 	memset(text, 'x', LENGTH);
-	memcpy(text, "[\"", 2);
+	text[0] = '[';
+	text[1] = '"';
 	strcpy(text + LENGTH - 2, "\"]");
 	use_up_reserve();
 	unsigned long single = read_with_each_lack(text, STRING - 2, false);
