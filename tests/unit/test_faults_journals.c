@@ -7,6 +7,7 @@
 #include "runtime_support.h"
 
 #include "snapshot/journal.h"
+#include "snapshot/moment.h"
 #include "snapshot/window.h"
 #include "transaction/restore_journal.h"
 
@@ -94,6 +95,35 @@ static void without_a_guardian_there_is_no_window(void **state)
 {
 	const struct work work = {prepare_engine, pause_and_thaw, judge_no_guardian};
 	assert_true(each_nth(*state, &work, FAULT_SCARCE, false, 1) >= 3); /* a lock, a pipe and a process */
+}
+
+/* The writers alone, as where no store is to be paused. */
+static enum status take_moment(const char *folder, struct error *error)
+{
+	(void)folder;
+	struct moment moment;
+	const struct moment_request request = {.runtime = runtime,
+										   .engine = "unix:///engine",
+										   .journal = path,
+										   .writers = fake_containers(),
+										   .writer_count = 2,
+										   .longest_seconds = 3600};
+	return moment_take(&request, NULL, 0, NULL, &moment, error);
+}
+
+static void judge_moment(const char *folder, enum status status)
+{
+	(void)folder;
+	assert_true(status == STATUS_OK || status == STATUS_NO_MEMORY);
+	assert_string_equal(engine->log, status == STATUS_OK ? "+a+b-b-a" : "");
+	assert_false(exists(path));
+	free_engine();
+}
+
+static void a_moment_for_which_there_is_no_memory_pauses_nothing(void **state)
+{
+	const struct work work = {prepare_engine, take_moment, judge_moment};
+	assert_true(each_nth(*state, &work, FAULT_MEMORY, false, 1) > 2);
 }
 
 static void leave_paused(const char *folder)
@@ -290,6 +320,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		scratch_test(a_window_that_cannot_be_opened_has_paused_nothing),
 		scratch_test(without_a_guardian_there_is_no_window),
+		scratch_test(a_moment_for_which_there_is_no_memory_pauses_nothing),
 		scratch_test(a_journal_stays_until_all_is_thawed),
 		scratch_test(a_restore_is_noted_with_all_its_stores),
 		scratch_test(a_restore_that_has_ended_has_no_journal),
