@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # Without memory some libraries crash where they do not look whether they got any (OpenSSL 3.0: locks that it makes when it
 # comes up; libarchive; fts_open of glibc 2.36), and so does the address sanitizer at the start of a thread. That cannot be helped from here: for
-# who looks at what is left, the program was killed.
+# who looks at what is left, the program was killed. libarchive ends it with 1, as if it had failed.
 ended_by_others() { # FILE: what it said
 	local top # the innermost frame that is not of the C library or the sanitizer
 	! grep -q LeakSanitizer "$1" || return 1

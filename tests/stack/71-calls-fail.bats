@@ -61,7 +61,7 @@ faulty() { # FAULT FOLDER COMMAND ARGUMENT..: sets $result and $errors
 		UBSAN_OPTIONS=halt_on_error=1:exitcode=99:print_stacktrace=1 \
 		"$FAULTS" "${@:3}" >/dev/null 2>"$BATS_TEST_TMPDIR/err" </dev/null || result=$?
 	errors=$(cat "$BATS_TEST_TMPDIR/err")
-	if [[ $1 == memory* ]] && ((result >= 99)) && ended_by_others "$BATS_TEST_TMPDIR/err"; then
+	if [[ $1 == memory* ]] && ((result == 1 || result >= 99)) && ended_by_others "$BATS_TEST_TMPDIR/err"; then
 		quietly "$WHISPERBACKUP" recover
 		result=1
 	fi
