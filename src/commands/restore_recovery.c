@@ -17,8 +17,7 @@
 #include <unistd.h>
 
 enum {
-	START_SECONDS = 180, /* for a service to be healthy */
-	OPEN_SECONDS = 60,   /* for one that has just been started to let itself be asked */
+	OPEN_SECONDS = 180, /* for one that has just been started to let itself be asked */
 	OPEN_STEP_MILLISECONDS = 500,
 	LOOK_SECONDS = 1, /* that another command may take to look at the journal */
 	LOOK_STEP_MILLISECONDS = 20,
@@ -77,8 +76,7 @@ static enum status make_run(struct runtime *runtime, const struct container *con
 	if (status != STATUS_OK || state != CONTAINER_STOPPED) {
 		return status;
 	}
-	status = runtime_start(runtime, container, error);
-	return status == STATUS_OK ? runtime_wait_healthy(runtime, container, START_SECONDS, error) : status;
+	return runtime_start(runtime, container, error);
 }
 
 /* A store whose server tells by itself how far it is. */
@@ -184,7 +182,8 @@ static enum status recover_all(struct recovery *recovery, struct error *error)
 		const char *name = journal->stores[i - 1].name;
 		display_resume(&recovery->display, name);
 		if (each->status == STATUS_OK) {
-			each->status = store_settle(each->store, progress, &each->error);
+			each->status =
+				(journal->committing ? store_settle : store_settle_back)(each->store, progress, &each->error);
 		}
 		if (each->status == STATUS_OK) {
 			each->status = make_run(recovery->runtime, each->container, &each->error);

@@ -212,7 +212,7 @@ static struct left roll_back_all(struct restore_work *work)
 		}
 		display_resume(&work->display, store->ops->name);
 		bool back = status[i - 1] == STATUS_OK;
-		if (back && twice(store_settle, store, progress, failure) == STATUS_OK) {
+		if (back && twice(store_settle_back, store, progress, failure) == STATUS_OK) {
 			display_end(&work->display, MARK_WARNING, "as it was before");
 			continue;
 		}
@@ -237,8 +237,9 @@ enum status restore_stores_roll_back(struct restore_work *work, struct error *er
 	interrupt_release();
 	if (left.data + left.services > 0) {
 		error->status = STATUS_FAILED; /* whatever it was: this is not "nothing half done by a Ctrl-C" */
-		(void)error_prefix(error, "%zu store%s could not be brought back (see above). The cause",
-						   left.data + left.services, left.data + left.services == 1 ? "" : "s");
+		(void)error_prefix(error, "%zu store%s could not be brought back%s (see above). The cause",
+						   left.data + left.services, left.data + left.services == 1 ? "" : "s",
+						   left.data > 0 ? "" : " to life");
 		return error_hint(error, left.data > 0
 									 ? "the old data is kept (where: docs/RESTORE.md); mend the cause, then call "
 									   "recover, which tries again"

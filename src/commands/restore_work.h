@@ -83,7 +83,7 @@ enum status restore_stores_stage(struct restore_work *work, struct error *error)
 enum status restore_window_open(struct restore_work *work, struct error *error) MUST_CHECK;
 void restore_window_close(struct restore_work *work);
 
-/* One store after the other is put in place; then each has to be healthy and to hold what the backup holds. */
+/* One store after the other is put in place, and has to hold what the backup holds; then each has to be healthy. */
 enum status restore_stores_swap(struct restore_work *work, struct error *error) MUST_CHECK;
 
 /* Brings everything back; what cannot be brought back is said, and becomes part of the failure that is in `error`. */

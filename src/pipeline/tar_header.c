@@ -154,15 +154,17 @@ static enum status check_map(const struct tar_item *item, const char *bytes, siz
 				 archive_entry_size(entry) == item->attributes.st_size && archive_entry_sparse_reset(entry) > 0;
 	la_int64_t from = 0;
 	la_int64_t size = 0;
+	la_int64_t end = 0;
 	while (right && archive_entry_sparse_next(entry, &from, &size) == ARCHIVE_OK) {
-		if (size > 0) { /* where a file ends with a hole, the map does with a run of nothing */
+		end = from + size;
+		if (size > 0) { /* where a file ends with a hole, the map does with a run of nothing at its end */
 			right = index < item->run_count && (uint64_t)from == item->runs[index].offset &&
 					(uint64_t)size == item->runs[index].length;
 			index++;
 		}
 	}
 	archive_read_free(reader);
-	return right && index == item->run_count
+	return right && end == item->attributes.st_size && index == item->run_count
 			   ? STATUS_OK
 			   : error_set(error, STATUS_FAILED, "cannot note where the holes of %s are: perhaps out of memory",
 						   item->path);

@@ -179,6 +179,10 @@ struct store {
 /* store_ops.settle, if there is one. */
 enum status store_settle(struct store *store, struct progress *progress, struct error *error) MUST_CHECK;
 
+/* The same after a rollback. One that answers has its data of before, and nothing is left to be done: that its health
+ * check is not content is a warning then. */
+enum status store_settle_back(struct store *store, struct progress *progress, struct error *error) MUST_CHECK;
+
 /* Frees whatever the store holds; NULL is fine. */
 void store_free(struct store *store);
 CLEANUP_DEFINE(store, struct store, store_free)

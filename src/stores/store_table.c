@@ -10,6 +10,17 @@ enum status store_settle(struct store *store, struct progress *progress, struct 
 	return store->ops->settle != NULL ? store->ops->settle(store, progress, error) : STATUS_OK;
 }
 
+enum status store_settle_back(struct store *store, struct progress *progress, struct error *error)
+{
+	struct error silence;
+	enum status status = store_settle(store, progress, error);
+	if (status != STATUS_UNAVAILABLE || store->ops->ready(store, &silence) != STATUS_OK) {
+		return status;
+	}
+	progress_warn(progress, "%s", error->message);
+	return STATUS_OK;
+}
+
 void store_free(struct store *store)
 {
 	if (store != NULL) {

@@ -140,6 +140,17 @@ static enum status start(struct volume_store *self, struct progress *progress, s
 	return status;
 }
 
+/* Not known to be well, and not to be unwell: the first check is made an interval after the start, which may be hours.
+ */
+static bool is_unchecked(struct store *store)
+{
+	enum container_state state = CONTAINER_STOPPED;
+	enum container_health health = HEALTH_NONE;
+	struct error ignored;
+	return runtime_inspect(store->runtime, store->container, &state, &health, &ignored) == STATUS_OK &&
+		   state == CONTAINER_RUNNING && health == HEALTH_STARTING;
+}
+
 enum status volume_store_settle(struct store *store, struct progress *progress, struct error *error)
 {
 	struct volume_store *self = (struct volume_store *)store;
@@ -153,6 +164,11 @@ enum status volume_store_settle(struct store *store, struct progress *progress, 
 					  store->ops->title);
 	} else {
 		status = runtime_wait_healthy(store->runtime, store->container, READY_SECONDS, error);
+	}
+	if (status == STATUS_UNAVAILABLE && is_unchecked(store)) {
+		progress_warn(progress, "%s answers, but its health check has said nothing in %d seconds", store->ops->title,
+					  READY_SECONDS);
+		status = STATUS_OK;
 	}
 	struct error failure;
 	if (status == STATUS_OK &&
@@ -185,6 +201,18 @@ static enum status expect_stopped(const struct volume_store *self, struct error 
 	(void)error_set(error, STATUS_CONFLICT, "container %s was started by somebody else while it was to stand still",
 					store->container->name);
 	return error_hint(error, "run the restore again when nothing else starts the containers");
+}
+
+/* The start is noted only after the stop: an engine may start again, until it is told to stop, what we have ended by a
+ * signal. Who runs then has not ended since the start that is noted, and is to be at rest when a rollback stops it. */
+static enum status expect_stays_stopped(struct volume_store *self, struct error *error)
+{
+	enum status status = runtime_last_start(self->store.runtime, self->store.container, self->start, error);
+	if (status == STATUS_OK) {
+		status = expect_stopped(self, error);
+	}
+	self->stopping = status != STATUS_OK;
+	return status;
 }
 
 /* The old data is in place again; who was started while it was not is ended, so that it is read from the beginning. */
@@ -239,15 +267,9 @@ enum status volume_store_swap(struct store *store, struct progress *progress, st
 	if (status == STATUS_OK) {
 		status = stop(self, progress, error);
 	}
-	/* Noted only now: an engine may start again, until it is told to stop, what we have ended by a signal. Who runs
-	 * then has not ended since the start that is noted. */
 	if (status == STATUS_OK) {
-		status = runtime_last_start(store->runtime, store->container, self->start, error);
+		status = expect_stays_stopped(self, error);
 	}
-	if (status == STATUS_OK) {
-		status = expect_stopped(self, error);
-	}
-	self->stopping = status != STATUS_OK; /* who may run again is to be at rest when a rollback stops it */
 	if (status == STATUS_OK) {
 		progress_step(progress, "swapping", 0);
 		self->astray = true;

@@ -13,6 +13,7 @@
 /* --- an engine and a store ---------------------------------------------------------------------------------------- */
 
 static enum status stop_answer;  /* of the next stop alone */
+static enum status rest_answer;  /* of the next wait for it alone */
 static bool stop_on_the_way;     /* nothing was heard of it */
 static enum status look_answer;  /* of one look at the container ... */
 static int look_after;           /* ... after so many */
@@ -110,9 +111,8 @@ static enum status is_ready(struct store *store, struct error *error)
 static enum status rest(struct volume_store *self, struct error *error)
 {
 	(void)self;
-	(void)error;
 	note('r');
-	return STATUS_OK;
+	return once(&rest_answer, error);
 }
 
 static const struct runtime_ops engine_ops = {
@@ -127,6 +127,7 @@ static struct volume_store store_in_folder(const char *folder)
 	snprintf(volume, sizeof volume, "%s", folder);
 	calls[0] = '\0';
 	look_after = 0;
+	rest_answer = STATUS_OK;
 	stop_answer = look_answer = ready_answer = STATUS_OK;
 	stop_on_the_way = ready_stays = false;
 	runs = true;
@@ -291,6 +292,34 @@ static void a_look_that_failed_is_no_reason_not_to_settle_later(void **state)
 	assert_status(STATUS_FAILED, volume_store_settle(&self.store, NULL, &error), &error);
 	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
 	assert_ok(volume_store_settle(&self.store, NULL, &error), &error);
+	assert_string_equal(calls, "-++");
+	volume_store_close(&self);
+}
+
+/* The first one is made an interval after the start. */
+static void a_health_check_that_says_nothing_is_no_failure(void **state)
+{
+	struct error error;
+	struct volume_store self = store_in(state);
+	self.stopped = true;
+	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
+	health = HEALTH_STARTING;
+	assert_ok(volume_store_settle(&self.store, NULL, &error), &error);
+	volume_store_close(&self);
+}
+
+static void a_health_check_that_fails_is_one(void **state)
+{
+	struct error error;
+	struct volume_store self = store_in(state);
+	self.stopped = true;
+	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
+	health = HEALTH_UNHEALTHY;
+	assert_status(STATUS_UNAVAILABLE, volume_store_settle(&self.store, NULL, &error), &error);
+	assert_string_equal(error.message, "Store answered after the restore, but it is not well: container  runs but is "
+									   "not healthy after 180 seconds");
+	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
+	assert_ok(store_settle_back(&self.store, NULL, &error), &error); /* its data is back */
 	volume_store_close(&self);
 }
 
@@ -405,6 +434,20 @@ static void one_that_runs_again_keeps_its_data(void **state)
 	assert_file_is(at(volume, "a"), "old");
 	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
 	assert_string_equal(calls, "r-r-+");
+	assert_old();
+	volume_store_close(&self);
+}
+
+/* It is not stopped in the middle of what it does, for a restore that has changed nothing. */
+static void one_that_is_never_at_rest_runs_on(void **state)
+{
+	struct error error;
+	struct volume_store self = staged(state);
+	self.before_stop = rest;
+	rest_answer = STATUS_UNAVAILABLE;
+	assert_status(STATUS_UNAVAILABLE, volume_store_swap(&self.store, NULL, &error), &error);
+	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
+	assert_string_equal(calls, "r");
 	assert_old();
 	volume_store_close(&self);
 }
@@ -668,10 +711,13 @@ int main(void)
 		scratch_test(one_that_answered_and_ended_before_it_was_healthy_is_told_and_started_again),
 		scratch_test(one_that_answers_no_more_when_it_is_to_settle_is_waited_for),
 		scratch_test(a_look_that_failed_is_no_reason_not_to_settle_later),
+		scratch_test(a_health_check_that_says_nothing_is_no_failure),
+		scratch_test(a_health_check_that_fails_is_one),
 		scratch_test(a_health_check_that_had_failed_before_tells_nothing),
 		scratch_test(nobody_else_starts_it),
 		scratch_test(one_that_is_started_again_on_its_way_down_is_no_conflict),
 		scratch_test(one_that_runs_again_keeps_its_data),
+		scratch_test(one_that_is_never_at_rest_runs_on),
 		scratch_test(one_that_was_started_meanwhile_holds_nothing_of_the_backup),
 		scratch_test(one_that_was_started_meanwhile_and_has_ended_again_has_not_gone_unseen),
 		scratch_test(one_that_is_started_after_an_exchange_that_failed_gets_no_time_to_write),
