@@ -4,7 +4,9 @@
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
+#include <linux/limits.h>
 #include <string.h>
+#include <sys/xattr.h>
 
 struct tar_headers {
 	struct archive *disk; /* reads extended attributes and ACLs */
@@ -138,23 +140,13 @@ static bool has_map(const struct tar_item *item)
 	return item->run_count > 1 || (item->run_count == 1 && item->runs[0].length != size);
 }
 
-/*
- * Without memory the library leaves out a part of the map, or the word that there is one, and says that all is well
- * (libarchive 3.6, archive_write_set_format_pax.c): such an archive ends too early. So the map is read again.
- */
-static enum status check_map(const struct tar_item *item, const char *bytes, size_t length, struct error *error)
+static bool has_right_map(const struct tar_item *item, struct archive_entry *entry)
 {
-	struct input input = {.bytes = bytes, .length = length};
-	struct archive *reader = archive_read_new();
-	struct archive_entry *entry = NULL;
 	size_t index = 0;
-	bool right = reader != NULL && archive_read_support_format_tar(reader) == ARCHIVE_OK &&
-				 archive_read_open(reader, &input, NULL, give_all, NULL) == ARCHIVE_OK &&
-				 archive_read_next_header(reader, &entry) >= ARCHIVE_WARN &&
-				 archive_entry_size(entry) == item->attributes.st_size && archive_entry_sparse_reset(entry) > 0;
 	la_int64_t from = 0;
 	la_int64_t size = 0;
 	la_int64_t end = 0;
+	bool right = archive_entry_size(entry) == item->attributes.st_size && archive_entry_sparse_reset(entry) > 0;
 	while (right && archive_entry_sparse_next(entry, &from, &size) == ARCHIVE_OK) {
 		end = from + size;
 		if (size > 0) { /* where a file ends with a hole, the map does with a run of nothing at its end */
@@ -163,11 +155,57 @@ static enum status check_map(const struct tar_item *item, const char *bytes, siz
 			index++;
 		}
 	}
+	return right && end == item->attributes.st_size && index == item->run_count;
+}
+
+static bool is_users(const char *attribute)
+{
+	return strncmp(attribute, "user.", strlen("user.")) == 0;
+}
+
+/* Of the others the library leaves some out on purpose. */
+static bool has_right_attributes(const struct tar_item *item, struct archive_entry *entry)
+{
+	CLEANUP(cleanup_free) char *names = malloc(XATTR_LIST_MAX);
+	ssize_t length = names != NULL ? llistxattr(item->source, names, XATTR_LIST_MAX) : 0;
+	const char *name = NULL;
+	const void *value = NULL;
+	size_t size = 0;
+	size_t wanted = 0;
+	size_t found = 0;
+	for (ssize_t at = 0; at < length; at += (ssize_t)strlen(names + at) + 1) {
+		wanted += is_users(names + at);
+	}
+	archive_entry_xattr_reset(entry);
+	while (archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK) {
+		found += is_users(name) && lgetxattr(item->source, name, NULL, 0) == (ssize_t)size;
+	}
+	return names != NULL && found == wanted;
+}
+
+/*
+ * Without memory the library leaves out a part of the map, or the word that there is one, an extended attribute, or its
+ * value, and says that all is well (libarchive 3.6, archive_write_set_format_pax.c, archive_entry_xattr.c). So such a
+ * header is read again.
+ */
+static enum status check(const struct tar_item *item, const char *bytes, size_t length, struct error *error)
+{
+	const bool map = has_map(item);
+	const bool attributes = item->source != NULL && item->link == NULL;
+	if (!map && !attributes) {
+		return STATUS_OK;
+	}
+	struct input input = {.bytes = bytes, .length = length};
+	struct archive *reader = archive_read_new();
+	struct archive_entry *entry = NULL;
+	bool right = reader != NULL && archive_read_support_format_tar(reader) == ARCHIVE_OK &&
+				 archive_read_open(reader, &input, NULL, give_all, NULL) == ARCHIVE_OK &&
+				 archive_read_next_header(reader, &entry) >= ARCHIVE_WARN && (!map || has_right_map(item, entry)) &&
+				 (!attributes || has_right_attributes(item, entry));
 	archive_read_free(reader);
-	return right && end == item->attributes.st_size && index == item->run_count
-			   ? STATUS_OK
-			   : error_set(error, STATUS_FAILED, "cannot note where the holes of %s are: perhaps out of memory",
-						   item->path);
+	return right ? STATUS_OK
+				 : error_set(error, STATUS_FAILED, "cannot note the %s of %s: perhaps out of memory",
+							 map ? "holes" : "extended attributes", item->path);
 }
 
 enum status tar_header(struct tar_headers *headers, const struct tar_item *item, struct buffer *header,
@@ -182,8 +220,8 @@ enum status tar_header(struct tar_headers *headers, const struct tar_item *item,
 	if (status == STATUS_OK) {
 		status = write_header(entry, item->run_count > 0, header, error);
 	}
-	if (status == STATUS_OK && has_map(item)) {
-		status = check_map(item, header->data + before, header->length - before, error);
+	if (status == STATUS_OK) {
+		status = check(item, header->data + before, header->length - before, error);
 	}
 	archive_entry_free(entry);
 	return status;

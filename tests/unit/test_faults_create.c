@@ -12,6 +12,8 @@
 #include "stores/redis/dump.h"
 #include "stores/store_table.h"
 
+#include <errno.h>
+#include <sys/xattr.h>
 #include <time.h>
 
 /* --- a folder to an archive --------------------------------------------------------------------------------------- */
@@ -39,6 +41,7 @@ static void prepare_folder(const char *folder)
 	assert_int_equal(link(at(source_folder, "small"), at(source_folder, "small too")), 0);
 	write_file(at(source_folder, "sparse"), "");
 	assert_int_equal(truncate(at(source_folder, "sparse"), 3 << 20), 0);
+	assert_true(setxattr(at(source_folder, "small"), "user.note", "text", 4, 0) == 0 || errno == ENOTSUP);
 }
 
 static enum status copy_folder(const char *folder, struct error *error)
@@ -81,6 +84,10 @@ static void judge_archive(const char *folder, enum status status)
 		free(expected);
 		free(content);
 	}
+	char note[2][8] = {{0}};
+	ssize_t size = getxattr(at(source_folder, "small"), "user.note", note[0], sizeof note[0]);
+	assert_int_equal(getxattr(at(folder, "out/small"), "user.note", note[1], sizeof note[1]), size);
+	assert_string_equal(note[1], note[0]);
 	assert_true(exists(at(folder, "out/empty")));
 	assert_true(exists(at(folder, "out/link")));
 }
