@@ -13,7 +13,8 @@
 #include <string.h>
 
 enum {
-	READY_SECONDS = 180, /* for a server to start on the restored data and to answer */
+	READY_SECONDS = 180,    /* for a server to start on the restored data and to answer */
+	UNHEALTHY_SECONDS = 60, /* for a health check that had failed before, perhaps because of the data */
 	READY_STEP_MILLISECONDS = 200,
 	DU_REPLY_LIMIT = 64 << 10, /* bytes */
 };
@@ -140,15 +141,23 @@ static enum status start(struct volume_store *self, struct progress *progress, s
 	return status;
 }
 
-/* Not known to be well, and not to be unwell: the first check is made an interval after the start, which may be hours.
+/*
+ * A health check that has not passed yet is no failure of one that answers if it had failed before, as one does whose
+ * command is not in the image, or if it was not made yet: the first comes an interval after the start.
  */
-static bool is_unchecked(struct store *store)
+static bool need_not_pass(const struct volume_store *self, struct progress *progress, unsigned seconds)
 {
+	const struct store *store = &self->store;
 	enum container_state state = CONTAINER_STOPPED;
 	enum container_health health = HEALTH_NONE;
 	struct error ignored;
-	return runtime_inspect(store->runtime, store->container, &state, &health, &ignored) == STATUS_OK &&
-		   state == CONTAINER_RUNNING && health == HEALTH_STARTING;
+	if (runtime_inspect(store->runtime, store->container, &state, &health, &ignored) != STATUS_OK ||
+		state != CONTAINER_RUNNING || !(self->unhealthy || health == HEALTH_STARTING)) {
+		return false;
+	}
+	progress_warn(progress, "%s answers, but its health check has not passed in %u seconds%s", store->ops->title,
+				  seconds, self->unhealthy ? "; it had failed before the restore too" : "");
+	return true;
 }
 
 enum status volume_store_settle(struct store *store, struct progress *progress, struct error *error)
@@ -158,16 +167,9 @@ enum status volume_store_settle(struct store *store, struct progress *progress, 
 		return STATUS_OK;
 	}
 	progress_step(progress, "waiting until it is healthy", 0);
-	enum status status = STATUS_OK;
-	if (self->unhealthy) {
-		progress_warn(progress, "%s's health check failed before the restore too: it is not waited for",
-					  store->ops->title);
-	} else {
-		status = runtime_wait_healthy(store->runtime, store->container, READY_SECONDS, error);
-	}
-	if (status == STATUS_UNAVAILABLE && is_unchecked(store)) {
-		progress_warn(progress, "%s answers, but its health check has said nothing in %d seconds", store->ops->title,
-					  READY_SECONDS);
+	const unsigned seconds = self->unhealthy ? UNHEALTHY_SECONDS : READY_SECONDS;
+	enum status status = runtime_wait_healthy(store->runtime, store->container, seconds, error);
+	if (status == STATUS_UNAVAILABLE && need_not_pass(self, progress, seconds)) {
 		status = STATUS_OK;
 	}
 	struct error failure;

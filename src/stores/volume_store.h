@@ -19,7 +19,7 @@ struct volume_store {
 	bool stopped;                   /* by us, and not known to be up again */
 	bool half;                      /* resumed where some of the data is in place and some is not */
 	bool stopping;                  /* a stop may be under way */
-	bool unhealthy;                 /* its health check had failed before the restore: it tells nothing */
+	bool unhealthy;                 /* its health check had failed before the restore: it need not pass */
 	bool unsettled;                 /* answers since we have started it; its health check has not been waited for */
 	bool astray;                    /* a server that runs may have read other data than is in place */
 	char start[RUNTIME_START_SIZE]; /* the last one of the container before its data is exchanged */

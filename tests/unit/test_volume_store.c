@@ -323,8 +323,23 @@ static void a_health_check_that_fails_is_one(void **state)
 	volume_store_close(&self);
 }
 
+/* Its data may have been broken; then it passes now. */
+static void a_health_check_that_had_failed_before_is_waited_for_all_the_same(void **state)
+{
+	struct error error;
+	struct volume_store self = store_in(state);
+	self.stopped = true;
+	self.unhealthy = true;
+	assert_ok(volume_store_rollback(&self.store, NULL, &error), &error);
+	health = HEALTH_STARTING;
+	healthy_after = 3;
+	assert_ok(volume_store_settle(&self.store, NULL, &error), &error);
+	assert_int_equal(healthy_after, 0);
+	volume_store_close(&self);
+}
+
 /* The command of a health check may not even be in the image. */
-static void a_health_check_that_had_failed_before_tells_nothing(void **state)
+static void a_health_check_that_had_failed_before_need_not_pass(void **state)
 {
 	struct error error;
 	struct buffer memory = BUFFER_INIT(1000);
@@ -713,7 +728,8 @@ int main(void)
 		scratch_test(a_look_that_failed_is_no_reason_not_to_settle_later),
 		scratch_test(a_health_check_that_says_nothing_is_no_failure),
 		scratch_test(a_health_check_that_fails_is_one),
-		scratch_test(a_health_check_that_had_failed_before_tells_nothing),
+		scratch_test(a_health_check_that_had_failed_before_is_waited_for_all_the_same),
+		scratch_test(a_health_check_that_had_failed_before_need_not_pass),
 		scratch_test(nobody_else_starts_it),
 		scratch_test(one_that_is_started_again_on_its_way_down_is_no_conflict),
 		scratch_test(one_that_runs_again_keeps_its_data),
