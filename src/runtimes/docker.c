@@ -146,14 +146,18 @@ static enum container_state state_of(const json_t *state)
 	return json_is_true(json_object_get(state, "Running")) ? CONTAINER_RUNNING : CONTAINER_STOPPED;
 }
 
+/* One that was paused is called unhealthy until its next check (moby, container/health.go, CloseMonitorChannel),
+ * without one that has failed. */
 static enum container_health health_of(const json_t *state)
 {
-	const char *health = text_of(json_object_get(state, "Health"), "Status");
+	const json_t *details = json_object_get(state, "Health");
+	const json_t *failed = json_object_get(details, "FailingStreak");
+	const char *health = text_of(details, "Status");
 	if (strcmp(health, "healthy") == 0) {
 		return HEALTH_HEALTHY;
 	}
 	if (strcmp(health, "unhealthy") == 0) {
-		return HEALTH_UNHEALTHY;
+		return json_is_integer(failed) && json_integer_value(failed) == 0 ? HEALTH_STARTING : HEALTH_UNHEALTHY;
 	}
 	return strcmp(health, "starting") == 0 ? HEALTH_STARTING : HEALTH_NONE;
 }

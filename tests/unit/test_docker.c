@@ -209,6 +209,26 @@ static void how_it_ended_is_not_made_up(void **state)
 	assert_status(STATUS_FAILED, runtime_was_ended(engine.runtime, &container, &ended, &error), &error);
 }
 
+static void assert_health(enum container_health expected, const char *details)
+{
+	struct error error;
+	enum container_state state = CONTAINER_STOPPED;
+	enum container_health health = HEALTH_NONE;
+	ANSWER({.asked = "/containers/abc/json", .body = details});
+	assert_ok(runtime_inspect(engine.runtime, &container, &state, &health, &error), &error);
+	assert_int_equal(health, expected);
+}
+
+static void one_that_was_paused_is_not_unhealthy_until_a_check_has_failed(void **state)
+{
+	(void)state;
+	assert_health(HEALTH_STARTING,
+				  "{\"State\":{\"Running\":true,\"Health\":{\"Status\":\"unhealthy\",\"FailingStreak\":0}}}");
+	assert_health(HEALTH_UNHEALTHY,
+				  "{\"State\":{\"Running\":true,\"Health\":{\"Status\":\"unhealthy\",\"FailingStreak\":3}}}");
+	assert_health(HEALTH_UNHEALTHY, "{\"State\":{\"Running\":true,\"Health\":{\"Status\":\"unhealthy\"}}}");
+}
+
 /* It may be about to be started; then it is this signal that it gets. */
 static void a_stop_of_one_that_does_not_run_names_its_signal(void **state)
 {
@@ -386,6 +406,7 @@ int main(void)
 		engine_test(a_server_that_failed_has_ended_by_itself),
 		engine_test(a_server_that_crashed_has_ended_by_itself),
 		engine_test(how_it_ended_is_not_made_up),
+		engine_test(one_that_was_paused_is_not_unhealthy_until_a_check_has_failed),
 		engine_test(a_stop_of_one_that_does_not_run_names_its_signal),
 		engine_test(one_that_is_started_again_after_a_stop_with_a_signal_is_stopped_for_good),
 		engine_test(the_last_start_of_a_container_is_told),
