@@ -22,10 +22,14 @@ wait_until() { # COMMAND ARGUMENT..: again and again until it succeeds
 
 # --- containers -------------------------------------------------------------------------------------------------------
 
+services() { # OPTION.. of docker ps: a line for each of the project
+	docker ps --all --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME" \
+		--filter label=com.docker.compose.oneoff=False "$@"
+}
+
 container() { # SERVICE: the id of its container, running or not
 	local ids
-	ids=$(docker ps --all --quiet --no-trunc --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME" \
-		--filter "label=com.docker.compose.service=$1" --filter label=com.docker.compose.oneoff=False)
+	ids=$(services --quiet --no-trunc --filter "label=com.docker.compose.service=$1")
 	[[ -n $ids && $ids != *$'\n'* ]] || fail "not one container for $1: $ids" || return 1
 	echo "$ids"
 }
@@ -78,11 +82,6 @@ start_services() { # SERVICE..
 	for service in "$@"; do
 		wait_until is_healthy "$service"
 	done
-}
-
-services() { # OPTION.. of docker ps: a line for each of the project
-	docker ps --all --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME" \
-		--filter label=com.docker.compose.oneoff=False "$@"
 }
 
 all_healthy() {
