@@ -3,7 +3,8 @@
 #
 # Usage:  COMPOSE_PROJECT_NAME=whisperengine scripts/seed.sh [postgresql] [redis] [chromadb] [neo4j]
 #
-# Without arguments every store is seeded; a store that is not running is skipped with a message.
+# Without arguments every store is seeded; a store that is not running is skipped with a message. ChromaDB and Neo4j have to
+# publish their HTTP ports; Neo4j has to be 5.25 or newer (scripts/cypher.sh).
 # What an earlier run (or tests/stack/mutate.sh) left behind is removed first, so it can be repeated at will.
 # Only things of these names are touched:
 #   PostgreSQL  databases shop, sample_latin1, sample_added and one called  My "odd" D'b ; roles sample_* and one called
@@ -557,13 +558,8 @@ seed_chromadb() {
 
 # --- Neo4j ------------------------------------------------------------------------------------------------------------
 
-cypher() { # CONTAINER: runs the statements on standard input, first error ends it
-  # shellcheck disable=SC2016
-  docker exec -i "$1" sh -c '
-    case "${NEO4J_AUTH:-}" in */*) export NEO4J_USERNAME="${NEO4J_AUTH%%/*}" NEO4J_PASSWORD="${NEO4J_AUTH#*/}" ;; esac
-    NEO4J_PASSWORD="${NEO4J_PASSWORD%/true}"
-    exec cypher-shell --format plain --non-interactive'
-}
+# shellcheck source=scripts/cypher.sh
+source "$(dirname "${BASH_SOURCE[0]}")/cypher.sh"
 
 seed_neo4j() {
   {

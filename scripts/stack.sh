@@ -32,6 +32,7 @@ the same behaviour is built from Debian, npm and Maven packages (as root).
 Environment (the settings of .env.example, and):
   COMPOSE_PROJECT_NAME   the project's name (default: .env's, or whisperengine)
   STACK_WAIT_SECONDS     how long "up" waits for health (default 180)
+  STACK_FILE             the compose file, in this folder (default: docker-compose.yml)
   STACK_LOCAL=1          build images instead of pulling them
   STACK_REBUILD=1        build local images anew
   STACK_APT_ARCHIVE      Debian archive to build from (default: this machine's)
@@ -124,7 +125,7 @@ find_project() {
 }
 
 compose() {
-    "${compose_command[@]}" -p "$project" --project-directory "$root_dir" -f "$root_dir/docker-compose.yml" "$@"
+    "${compose_command[@]}" -p "$project" --project-directory "$root_dir" -f "$root_dir/${STACK_FILE:-docker-compose.yml}" "$@"
 }
 
 compose_config=

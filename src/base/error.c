@@ -90,6 +90,20 @@ enum status error_prefix(struct error *error, const char *format, ...)
 	return error->status;
 }
 
+enum status error_append(struct error *error, const char *format, ...)
+{
+	size_t used = strlen(error->message);
+	used += (size_t)snprintf(error->message + used, sizeof error->message - used, "; ");
+	if (used < sizeof error->message) {
+		va_list arguments;
+		va_start(arguments, format);
+		vsnprintf(error->message + used, sizeof error->message - used, format, arguments);
+		va_end(arguments);
+	}
+	text_make_plain(error->message);
+	return error->status;
+}
+
 enum status error_blameless(struct error *error)
 {
 	error->blameless = true;

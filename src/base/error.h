@@ -58,6 +58,9 @@ enum status error_hint(struct error *error, const char *format, ...) PRINTF_LIKE
 /* Puts "TEXT: " in front of the message that is there. Returns the status that `error` already has. */
 enum status error_prefix(struct error *error, const char *format, ...) PRINTF_LIKE(2, 3);
 
+/* Puts "; TEXT" behind it. Returns the status that `error` already has. */
+enum status error_append(struct error *error, const char *format, ...) PRINTF_LIKE(2, 3);
+
 /* Says that this is no word against the data that was worked on: another server, or the same one later, may well take
  * it. error_set takes it back. Returns the status that `error` already has. */
 enum status error_blameless(struct error *error);

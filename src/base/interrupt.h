@@ -12,7 +12,8 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-/* Installs the handlers, and ignores SIGPIPE. Once, at the start of main. */
+/* Installs the handlers, but for SIGHUP where that is ignored already, as by nohup(1); and ignores SIGPIPE. Once, at
+ * the start of main. */
 void interrupt_install(void);
 
 /* STATUS_INTERRUPTED with a message if a signal has come and interrupts are not held off. From any thread. */

@@ -1,6 +1,7 @@
 #include "base/progress.h"
 
 #include "base/error.h"
+#include "base/text.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,5 +16,6 @@ void progress_warn(struct progress *progress, const char *format, ...)
 	va_start(arguments, format);
 	vsnprintf(text, sizeof text, format, arguments);
 	va_end(arguments);
+	text_make_plain(text);
 	progress->warn(progress, text);
 }

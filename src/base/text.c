@@ -3,6 +3,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <string.h>
 
 /* How many bytes the character at `text` has; 0 if it is not well-formed. *ret_cut: it only lacks its end. */
 static size_t character_length(const unsigned char *text, bool *ret_cut)
@@ -65,10 +66,18 @@ void text_make_plain(char *text)
 	}
 }
 
-void text_copy_plain(char *to, size_t size, const char *text)
+void text_make_line(char *text)
+{
+	text_make_plain(text);
+	for (text += strcspn(text, "\n\t"); *text != '\0'; text += strcspn(text, "\n\t")) {
+		*text = ' ';
+	}
+}
+
+void text_copy_line(char *to, size_t size, const char *text)
 {
 	snprintf(to, size, "%s", text);
-	text_make_plain(to);
+	text_make_line(to);
 }
 
 bool text_has_controls(const char *text)

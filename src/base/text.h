@@ -16,8 +16,11 @@ bool text_is_utf8(const char *text);
  */
 void text_make_plain(char *text);
 
+/* The same, and newlines and tabs become spaces: it can then not be taken for several lines. */
+void text_make_line(char *text);
+
 /* The same of a copy, of as much as fits into `size` bytes with the closing NUL. */
-void text_copy_plain(char *to, size_t size, const char *text);
+void text_copy_line(char *to, size_t size, const char *text);
 
 /* True if there is a control character in it, such as a newline. */
 bool text_has_controls(const char *text);

@@ -122,7 +122,7 @@ static void damaged(struct backup *backup, struct backup_store *store, const cha
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
 	snprintf(problem, sizeof problem, format, name);
 #pragma GCC diagnostic pop
-	text_make_plain(problem); /* jansson tells what it could not read */
+	text_make_line(problem); /* jansson tells what it could not read */
 	if (store != NULL) {
 		store->damaged = true;
 		snprintf(store->reason, sizeof store->reason, "%s", problem);
@@ -143,7 +143,7 @@ static enum status unless_unseen(struct backup *backup, enum status status, cons
 	}
 	backup->unreadable = true;
 	if (backup->problem[0] == '\0') {
-		text_copy_plain(backup->problem, sizeof backup->problem, error->message);
+		text_copy_line(backup->problem, sizeof backup->problem, error->message);
 	}
 	return STATUS_OK;
 }
@@ -151,7 +151,7 @@ static enum status unless_unseen(struct backup *backup, enum status status, cons
 static void copy_text(char *to, size_t size, const json_t *object, const char *key)
 {
 	const char *text = json_string_value(json_object_get(object, key));
-	text_copy_plain(to, size, text != NULL ? text : "");
+	text_copy_line(to, size, text != NULL ? text : "");
 }
 
 static bool is_sha256(const char *text)

@@ -90,7 +90,16 @@ static enum status find_latest(const char *folder, struct backup **ret_backup, s
 			return STATUS_OK;
 		}
 	}
-	return status == STATUS_OK ? error_set(error, STATUS_NOT_FOUND, "there is no good backup in %s", folder) : status;
+	if (status != STATUS_OK) {
+		return status;
+	}
+	(void)error_set(error, STATUS_NOT_FOUND, "there is no good backup in %s", folder);
+	if (list.count == 0) {
+		return error_hint(error, "make one with create, or set BACKUP_DIR to the folder that has them");
+	}
+	const struct backup *newest = list.items[list.count - 1];
+	return error_hint(error, "the command list shows what there is; the newest, %s, is damaged: %s", newest->timestamp,
+					  newest->problem);
 }
 
 enum status catalog_find(const char *folder, const char *text, struct backup **ret_backup, struct error *error)

@@ -34,10 +34,10 @@ static void note(struct verified_run *run, struct verified_store *store, const c
 {
 	if (store != NULL) {
 		store->good = false;
-		text_copy_plain(store->problem, sizeof store->problem, problem);
+		text_copy_line(store->problem, sizeof store->problem, problem);
 	}
 	if (run->problem[0] == '\0') {
-		text_copy_plain(run->problem, sizeof run->problem, problem);
+		text_copy_line(run->problem, sizeof run->problem, problem);
 	}
 	run->good = false;
 }
@@ -134,7 +134,7 @@ json_t *verification_json(const struct verification *verification)
 static void copy_text(char *to, size_t size, const json_t *object, const char *key)
 {
 	const char *text = json_string_value(json_object_get(object, key));
-	text_copy_plain(to, size, text != NULL ? text : "");
+	text_copy_line(to, size, text != NULL ? text : "");
 }
 
 static void read_run(const json_t *object, struct verified_run *run)

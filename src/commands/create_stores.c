@@ -72,7 +72,7 @@ static enum status give_up(struct work *work, size_t index, const struct error *
 	struct error ignored;
 	store_free(MOVE(work->stores[index]));
 	record->status = STORE_FAILED;
-	text_copy_plain(record->reason, sizeof record->reason, failure->message);
+	text_copy_line(record->reason, sizeof record->reason, failure->message);
 	if (files_join(work->request->folder, ops->artefact, &path, &ignored) == STATUS_OK) {
 		(void)!files_remove(path, &ignored); /* the whole draft may be discarded anyway */
 	}

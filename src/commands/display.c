@@ -1,6 +1,7 @@
 #include "commands/display.h"
 
 #include "base/clock.h"
+#include "base/text.h"
 #include "base/units.h"
 
 #include <stdarg.h>
@@ -8,6 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+
+enum { LONGEST_TEXT = 8 << 10 }; /* bytes */
 
 static const double SECONDS_BETWEEN_UPDATES = 0.1;
 
@@ -99,6 +102,26 @@ void display_begin(struct display *display, const char *store)
 	}
 }
 
+/* Whatever is in it, also a name out of somebody's archive: a terminal takes none of it for a command, and a further
+ * line cannot be mistaken for one of ours. */
+PRINTF_LIKE(1, 0)
+static void show(const char *format, va_list arguments)
+{
+	char text[LONGEST_TEXT];
+	vsnprintf(text, sizeof text, format, arguments);
+	text_make_plain(text);
+	for (const char *line = text;; line++) {
+		size_t length = strcspn(line, "\n");
+		fwrite(line, 1, length, stderr);
+		line += length;
+		if (line[0] == '\0' || line[1] == '\0') {
+			break;
+		}
+		fputs("\n   | ", stderr);
+	}
+	fputc('\n', stderr);
+}
+
 PRINTF_LIKE(4, 0)
 static void print(struct display *display, enum mark mark, const char *store, const char *format, va_list arguments)
 {
@@ -110,8 +133,7 @@ static void print(struct display *display, enum mark mark, const char *store, co
 	if (store != NULL) {
 		fprintf(stderr, "%-11s ", store);
 	}
-	vfprintf(stderr, format, arguments);
-	fputc('\n', stderr);
+	show(format, arguments);
 	fflush(stderr);
 }
 
@@ -138,9 +160,8 @@ void display_hint(struct display *display, const char *format, ...)
 	fputs("   hint: ", stderr);
 	va_list arguments;
 	va_start(arguments, format);
-	vfprintf(stderr, format, arguments);
+	show(format, arguments);
 	va_end(arguments);
-	fputc('\n', stderr);
 }
 
 void display_error(struct display *display, const struct error *error)

@@ -161,7 +161,7 @@ static void let_writers_go(struct recovery *recovery)
 
 static enum status recover_all(struct recovery *recovery, struct error *error)
 {
-	const struct restore_journal *journal = recovery->journal;
+	struct restore_journal *journal = recovery->journal;
 	struct progress *progress = &recovery->display.progress;
 	CLEANUP(cleanup_free) struct recovered *stores = calloc(journal->count, sizeof *stores);
 	if (stores == NULL && journal->count > 0) {
@@ -192,6 +192,10 @@ static enum status recover_all(struct recovery *recovery, struct error *error)
 		if (each->status == STATUS_OK) {
 			display_end(&recovery->display, MARK_DONE,
 						journal->committing ? "holds what the backup holds" : "as it was before");
+			if (!journal->committing) {
+				struct error unnoted; /* then it is only stopped once more if there is a next time */
+				(void)!restore_journal_note(journal, RESTORE_JOURNAL_UNDONE, name, &unnoted);
+			}
 			continue;
 		}
 		display_end(&recovery->display, MARK_FAILED, "could not be recovered: %s", each->error.message);

@@ -195,6 +195,7 @@ static struct left roll_back_all(struct restore_work *work)
 	struct error failures[STORE_COUNT];
 	enum status status[STORE_COUNT];
 	struct left left = {0};
+	bool undone[STORE_COUNT] = {false};
 	for (size_t i = STORE_COUNT; i > 0; i--) {
 		struct store *store = work->targets[i - 1].store;
 		if (store != NULL) {
@@ -213,6 +214,7 @@ static struct left roll_back_all(struct restore_work *work)
 		display_resume(&work->display, store->ops->name);
 		bool back = status[i - 1] == STATUS_OK;
 		if (back && twice(store_settle_back, store, progress, failure) == STATUS_OK) {
+			undone[i - 1] = true;
 			display_end(&work->display, MARK_WARNING, "as it was before");
 			continue;
 		}
@@ -221,6 +223,12 @@ static struct left roll_back_all(struct restore_work *work)
 					failure->message);
 		display_hint(&work->display, "%s",
 					 failure->hint[0] != '\0' ? failure->hint : "run the restore again once the cause is mended");
+	}
+	for (size_t i = 0; left.data + left.services > 0 && i < STORE_COUNT; i++) {
+		struct error unnoted; /* then it is only stopped once more by who recovers */
+		if (undone[i]) {
+			(void)!restore_journal_note(work->journal, RESTORE_JOURNAL_UNDONE, store_table[i]->name, &unnoted);
+		}
 	}
 	return left;
 }

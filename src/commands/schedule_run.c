@@ -3,6 +3,7 @@
 #include "base/files.h"
 #include "base/interrupt.h"
 #include "base/process.h"
+#include "base/text.h"
 #include "base/units.h"
 #include "catalog/catalog.h"
 #include "commands/display.h"
@@ -197,6 +198,7 @@ enum status schedule_run(const struct invocation *invocation, enum exit_code *re
 	}
 	run.finished = time(NULL);
 	run.exit_code = *ret_exit_code;
+	text_make_line(run.summary); /* it is one in the log, too */
 	write_note(&session, &run);
 	log_line("%s, in %s (exit code %d)", run.summary, units_seconds(clock_seconds() - began, seconds),
 			 (int)run.exit_code);

@@ -17,7 +17,7 @@ static void print_text(const char *label, const json_t *object, const char *key)
 	const char *text = json_string_value(json_object_get(object, key));
 	if (text != NULL) {
 		char plain[TEXT_SIZE];
-		text_copy_plain(plain, sizeof plain, text);
+		text_copy_line(plain, sizeof plain, text);
 		printf("     %-14s %s\n", label, plain);
 	}
 }

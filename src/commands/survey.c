@@ -2,6 +2,7 @@
 
 #include "base/clock.h"
 #include "base/interrupt.h"
+#include "base/text.h"
 #include "base/units.h"
 #include "commands/display.h"
 
@@ -51,6 +52,7 @@ static enum status ask(const struct session *session, size_t store, bool with_si
 	session->runtime->patience_seconds = patience;
 	enum status status = examine(session, store, with_size, ret_finding, problem);
 	session->runtime->patience_seconds = 0;
+	text_make_line(problem->message); /* it stands in a table */
 	if (status == STATUS_INTERRUPTED) {
 		return interrupt_check(error);
 	}

@@ -64,9 +64,10 @@ enum status tar_rename_source_new(struct source *inner, const char *from, const 
 void tar_rename_source_watch(struct source *source, void (*see)(void *context, const char *below), void *context);
 
 /*
- * Unpacks what stands under `path_in_archive` into the existing folder `target`, with owners, times and holes, and
- * flushes it to disk. Nothing is ever written outside `target`: an entry with "..", an absolute path, or a path through
- * a symbolic link is STATUS_DAMAGED, and so are a device and a stream without its end marker.
+ * Unpacks what stands under `path_in_archive` into the existing folder `target`, with owners, times, holes, extended
+ * attributes and access lists, but for a list of `target` itself, and flushes it to disk. A list that cannot be set is
+ * left out with a warning. Nothing is ever written outside `target`: an entry with "..", an absolute path, or a path
+ * through a symbolic link is STATUS_DAMAGED, and so are a device and a stream without its end marker.
  */
 enum status tar_unpack(struct source *tar, const char *path_in_archive, const char *target, struct progress *progress,
 					   struct error *error) MUST_CHECK;
@@ -106,7 +107,8 @@ CLEANUP_DEFINE(tar_reader, struct tar_reader, tar_reader_free)
 
 /*
  * The next entry; *ret_ended when there is none, which is only said after the end marker (two blocks of zeros, POSIX
- * pax) has been seen and the stream has been read to its end. Anything malformed is STATUS_DAMAGED.
+ * pax) has been seen and the stream has been read to its end. Anything malformed is STATUS_DAMAGED, and so is a path,
+ * or that of what a hard link leads to, that is absolute, has "..", or leads through a symbolic link that came before.
  */
 enum status tar_reader_next(struct tar_reader *reader, struct tar_entry *ret_entry, bool *ret_ended,
 							struct error *error) MUST_CHECK;

@@ -1,12 +1,11 @@
 #include "pipeline/tar.h"
+#include "pipeline/tar_attributes.h"
 #include "pipeline/tar_reader.h"
 
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
-#include <linux/limits.h>
 #include <string.h>
-#include <sys/xattr.h>
 
 struct tar_headers {
 	struct archive *disk; /* reads extended attributes and ACLs */
@@ -86,6 +85,32 @@ static enum status write_header(struct archive_entry *entry, bool sparse, struct
 	return output.status;
 }
 
+/* Of a file that runs on: what has changed between reading and comparing is read once more. */
+static enum status read_attributes(struct tar_headers *headers, const struct tar_item *item,
+								   struct archive_entry *entry, struct error *error)
+{
+	enum { TRIES = 3 };
+	archive_entry_copy_sourcepath(entry, item->source);
+	for (int i = 0; i < TRIES; i++) {
+		archive_entry_acl_clear(entry);
+		archive_entry_xattr_clear(entry);
+		if (archive_read_disk_entry_from_file(headers->disk, entry, -1, &item->attributes) != ARCHIVE_OK) {
+			return error_set(error, STATUS_FAILED, "cannot read %s: %s", item->source,
+							 archive_error_string(headers->disk));
+		}
+		if (!tar_lists_have_ids(entry)) {
+			(void)error_set(error, STATUS_FAILED, "the access list of %s names an id that no archive can hold",
+							item->source);
+			return error_hint(error, "getfacl shows it; take that line out of the list (setfacl -x)");
+		}
+		if (tar_attributes_are_all(entry, item->source)) {
+			return STATUS_OK;
+		}
+	}
+	return error_set(error, STATUS_FAILED, "cannot read the extended attributes of %s: perhaps out of memory",
+					 item->source);
+}
+
 static enum status fill(struct tar_headers *headers, const struct tar_item *item, struct archive_entry *entry,
 						struct error *error)
 {
@@ -99,10 +124,9 @@ static enum status fill(struct tar_headers *headers, const struct tar_item *item
 		archive_entry_copy_symlink(entry, item->symlink);
 	}
 	if (item->source != NULL && item->link == NULL) {
-		archive_entry_copy_sourcepath(entry, item->source);
-		if (archive_read_disk_entry_from_file(headers->disk, entry, -1, &item->attributes) != ARCHIVE_OK) {
-			return error_set(error, STATUS_FAILED, "cannot read %s: %s", item->source,
-							 archive_error_string(headers->disk));
+		enum status status = read_attributes(headers, item, entry, error);
+		if (status != STATUS_OK) {
+			return status;
 		}
 	}
 	/* The format keeps whole seconds unless an entry needs a pax header anyway: none shall differ from the others. */
@@ -158,37 +182,12 @@ static bool has_right_map(const struct tar_item *item, struct archive_entry *ent
 	return right && end == item->attributes.st_size && index == item->run_count;
 }
 
-static bool is_users(const char *attribute)
-{
-	return strncmp(attribute, "user.", strlen("user.")) == 0;
-}
-
-/* Of the others the library leaves some out on purpose. */
-static bool has_right_attributes(const struct tar_item *item, struct archive_entry *entry)
-{
-	CLEANUP(cleanup_free) char *names = malloc(XATTR_LIST_MAX);
-	ssize_t length = names != NULL ? llistxattr(item->source, names, XATTR_LIST_MAX) : 0;
-	const char *name = NULL;
-	const void *value = NULL;
-	size_t size = 0;
-	size_t wanted = 0;
-	size_t found = 0;
-	for (ssize_t at = 0; at < length; at += (ssize_t)strlen(names + at) + 1) {
-		wanted += is_users(names + at);
-	}
-	archive_entry_xattr_reset(entry);
-	while (archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK) {
-		found += is_users(name) && lgetxattr(item->source, name, NULL, 0) == (ssize_t)size;
-	}
-	return names != NULL && found == wanted;
-}
-
 /*
- * Without memory the library leaves out a part of the map, or the word that there is one, an extended attribute, or its
- * value, and says that all is well (libarchive 3.6, archive_write_set_format_pax.c, archive_entry_xattr.c). So such a
- * header is read again.
+ * Without memory the library leaves out a part of the map, or the word that there is one, and says that all is well
+ * (libarchive 3.6, archive_write_set_format_pax.c). So such a header is read again, as is one with attributes.
  */
-static enum status check(const struct tar_item *item, const char *bytes, size_t length, struct error *error)
+static enum status check(const struct tar_item *item, struct archive_entry *written, const char *bytes, size_t length,
+						 struct error *error)
 {
 	const bool map = has_map(item);
 	const bool attributes = item->source != NULL && item->link == NULL;
@@ -201,7 +200,7 @@ static enum status check(const struct tar_item *item, const char *bytes, size_t 
 	bool right = reader != NULL && archive_read_support_format_tar(reader) == ARCHIVE_OK &&
 				 archive_read_open(reader, &input, NULL, give_all, NULL) == ARCHIVE_OK &&
 				 archive_read_next_header(reader, &entry) >= ARCHIVE_WARN && (!map || has_right_map(item, entry)) &&
-				 (!attributes || has_right_attributes(item, entry));
+				 (!attributes || tar_attributes_are_same(entry, written));
 	archive_read_free(reader);
 	return right ? STATUS_OK
 				 : error_set(error, STATUS_FAILED, "cannot note the %s of %s: perhaps out of memory",
@@ -221,7 +220,7 @@ enum status tar_header(struct tar_headers *headers, const struct tar_item *item,
 		status = write_header(entry, item->run_count > 0, header, error);
 	}
 	if (status == STATUS_OK) {
-		status = check(item, header->data + before, header->length - before, error);
+		status = check(item, entry, header->data + before, header->length - before, error);
 	}
 	archive_entry_free(entry);
 	return status;

@@ -3,6 +3,7 @@
 #include "base/interrupt.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
 
 enum {
@@ -111,6 +112,7 @@ void tar_reader_free(struct tar_reader *reader)
 	if (reader != NULL) {
 		archive_read_free(reader->archive);
 		archive_entry_free(reader->entry);
+		tar_links_free(&reader->links);
 		free(reader->block);
 		free(reader);
 	}
@@ -181,10 +183,31 @@ enum status tar_reader_next(struct tar_reader *reader, struct tar_entry *ret_ent
 	if (result != ARCHIVE_OK && result != ARCHIVE_WARN) {
 		return tar_reader_error(reader, error);
 	}
+	/* Of what a pax header says, the library leaves out attributes and lists for which it finds no memory, and says
+	 * nothing (libarchive 3.6, archive_entry_xattr.c, archive_acl.c): malloc's errno tells. Not always: in the locale C
+	 * a name that is not ASCII sets another one behind it; and where the heap cannot grow in its place, glibc leaves it
+	 * from an allocation that went well by another way. */
+	if (errno == ENOMEM && archive_format(reader->archive) == ARCHIVE_FORMAT_TAR_PAX_INTERCHANGE) {
+		return error_memory(error);
+	}
 	const char *path = archive_entry_pathname(reader->entry);
 	if (path == NULL || !tar_path_is_safe(path)) {
 		return error_set(error, STATUS_DAMAGED, "the archive holds a path that leads out of it: %s",
 						 path != NULL ? path : "(no name)");
+	}
+	const char *hard = archive_entry_hardlink(reader->entry);
+	if (strlen(path) >= PATH_MAX || (hard != NULL && strlen(hard) >= PATH_MAX)) {
+		return error_set(error, STATUS_DAMAGED, "the archive holds a path of more than %d bytes: %.100s...", PATH_MAX,
+						 path);
+	}
+	if (hard != NULL && !tar_path_is_safe(hard)) {
+		return error_set(error, STATUS_DAMAGED, "the archive holds a link that leads out of it: %s", hard);
+	}
+	const char *symbolic =
+		archive_entry_filetype(reader->entry) == AE_IFLNK ? archive_entry_symlink(reader->entry) : NULL;
+	enum status status = tar_links_note(&reader->links, path, symbolic, hard, error);
+	if (status != STATUS_OK) {
+		return status;
 	}
 	const char *start = behind_dots(path);
 	size_t length = strlen(start);
@@ -205,7 +228,7 @@ enum status tar_reader_next(struct tar_reader *reader, struct tar_entry *ret_ent
 	mode_t type = archive_entry_filetype(reader->entry);
 	*ret_entry = (struct tar_entry){
 		.path = path,
-		.is_file = type == AE_IFREG && archive_entry_hardlink(reader->entry) == NULL,
+		.is_file = type == AE_IFREG && hard == NULL,
 		.is_folder = type == AE_IFDIR,
 		.is_device = type == AE_IFBLK || type == AE_IFCHR,
 		.size = archive_entry_size_is_set(reader->entry) ? (uint64_t)archive_entry_size(reader->entry) : 0,

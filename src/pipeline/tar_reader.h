@@ -5,6 +5,7 @@
 #define WHISPERBACKUP_PIPELINE_TAR_READER_H
 
 #include "pipeline/tar.h"
+#include "pipeline/tar_links.h"
 
 #include <archive.h>
 #include <archive_entry.h>
@@ -17,6 +18,7 @@ struct tar_reader {
 	uint64_t trailing_zeros;     /* at the end of what came */
 	struct archive_entry *entry; /* ours: libarchive 3.6 does not look whether it has got memory for its own */
 	bool in_entry;               /* it is one that was read */
+	struct tar_links links;      /* that came so far */
 	enum status status;          /* of reading `tar`, which libarchive cannot carry */
 	struct error failure;
 };

@@ -83,7 +83,7 @@ static enum status next_entry(struct rename_source *self, struct error *error)
 	struct archive_entry *header = self->reader->entry;
 	const char *hard_link = archive_entry_hardlink(header);
 	if (hard_link != NULL) {
-		CLEANUP(cleanup_free) char *link = tar_path_is_safe(hard_link) ? renamed(self, hard_link) : NULL;
+		CLEANUP(cleanup_free) char *link = renamed(self, hard_link);
 		if (link == NULL) {
 			return error_set(error, STATUS_DAMAGED, "the archive holds a link that leads out of it: %s", hard_link);
 		}

@@ -1,3 +1,4 @@
+#include "pipeline/tar_attributes.h"
 #include "pipeline/tar_plain.h"
 #include "pipeline/tar_reader.h"
 
@@ -11,6 +12,8 @@ struct unpacker {
 	struct tar_reader *reader;
 	struct archive *disk;
 	struct tar_plain plain;
+	struct tar_lists lists;        /* of the entry that is being unpacked */
+	struct tar_lists folder_lists; /* of all folders so far */
 	const char *prefix;
 	const char *target;
 	struct progress *progress;
@@ -62,6 +65,24 @@ static enum status copy_content(struct unpacker *unpacker, struct error *error)
 	}
 }
 
+/*
+ * Those of folders are set when all is in them, so that none inherits from them and nothing changes them again. That of
+ * the folder that is unpacked into is left out: a swap of data takes owner and mode of it, and with a list the mode
+ * would say of the group what is its mask (acl(5)).
+ */
+static enum status set_lists(struct unpacker *unpacker, const struct tar_entry *entry, const char *place,
+							 struct error *error)
+{
+	if (place[strlen(unpacker->target)] == '\0') {
+		return STATUS_OK;
+	}
+	if (entry->is_folder) {
+		return tar_lists_add(&unpacker->folder_lists, unpacker->reader->entry, place, error);
+	}
+	enum status status = tar_lists_add(&unpacker->lists, unpacker->reader->entry, place, error);
+	return status == STATUS_OK ? tar_lists_set(&unpacker->lists, unpacker->progress, error) : status;
+}
+
 static enum status unpack_entry(struct unpacker *unpacker, const struct tar_entry *entry, struct error *error)
 {
 	struct archive_entry *header = unpacker->reader->entry;
@@ -81,9 +102,7 @@ static enum status unpack_entry(struct unpacker *unpacker, const struct tar_entr
 	}
 	const char *hard_link = archive_entry_hardlink(header);
 	if (hard_link != NULL) {
-		status = tar_path_is_safe(hard_link)
-					 ? place_of(unpacker, hard_link, false, &link, error)
-					 : error_set(error, STATUS_DAMAGED, "the archive holds a link that leads out of it: %s", hard_link);
+		status = place_of(unpacker, hard_link, false, &link, error);
 		if (status != STATUS_OK) {
 			return status;
 		}
@@ -99,7 +118,11 @@ static enum status unpack_entry(struct unpacker *unpacker, const struct tar_entr
 	if (status == STATUS_OK && archive_write_finish_entry(unpacker->disk) != ARCHIVE_OK) {
 		status = disk_error(unpacker, error);
 	}
-	return status;
+	if (status == STATUS_OK && hard_link == NULL && !tar_attributes_are_set(header, place)) {
+		status = error_set(error, STATUS_FAILED,
+						   "cannot unpack: %s has not got its extended attributes: perhaps out of memory", place);
+	}
+	return status == STATUS_OK && hard_link == NULL ? set_lists(unpacker, entry, place, error) : status;
 }
 
 static enum status flush(const char *folder, struct error *error)
@@ -131,9 +154,9 @@ enum status tar_unpack(struct source *tar, const char *path_in_archive, const ch
 	if (unpacker.disk == NULL) {
 		return error_memory(error);
 	}
-	archive_write_disk_set_options(
-		unpacker.disk, ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME | ARCHIVE_EXTRACT_XATTR |
-						   ARCHIVE_EXTRACT_ACL | ARCHIVE_EXTRACT_SECURE_SYMLINKS | ARCHIVE_EXTRACT_SECURE_NODOTDOT);
+	archive_write_disk_set_options(unpacker.disk, ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME |
+													  ARCHIVE_EXTRACT_XATTR | ARCHIVE_EXTRACT_SECURE_SYMLINKS |
+													  ARCHIVE_EXTRACT_SECURE_NODOTDOT);
 	for (bool ended = false; status == STATUS_OK;) {
 		struct tar_entry entry;
 		status = tar_reader_next(reader, &entry, &ended, error);
@@ -148,6 +171,11 @@ enum status tar_unpack(struct source *tar, const char *path_in_archive, const ch
 	if (archive_write_close(unpacker.disk) != ARCHIVE_OK && status == STATUS_OK) {
 		status = disk_error(&unpacker, error);
 	}
+	if (status == STATUS_OK) {
+		status = tar_lists_set(&unpacker.folder_lists, progress, error);
+	}
+	tar_lists_free(&unpacker.lists);
+	tar_lists_free(&unpacker.folder_lists);
 	archive_write_free(unpacker.disk);
 	return status == STATUS_OK ? flush(real_target, error) : status;
 }

@@ -57,7 +57,7 @@ enum status run_log_open(const char *folder, int *ret_log, struct error *error)
 enum status run_log_write_last(const char *folder, const struct last_run *run, struct error *error)
 {
 	struct last_run copy = *run;
-	text_make_plain(copy.summary);
+	text_make_line(copy.summary);
 	CLEANUP(cleanup_json)
 	json_t *json = json_pack("{s:I, s:I, s:i, s:i, s:s}", "started", (json_int_t)run->started, "finished",
 							 (json_int_t)run->finished, "process", run->process, "exit_code", run->exit_code, "summary",
@@ -126,7 +126,7 @@ enum status run_log_read_last(const char *folder, struct last_run *ret_run, stru
 	struct last_run run = {
 		.started = (time_t)started, .finished = (time_t)finished, .process = (int)process, .exit_code = (int)exit_code};
 	snprintf(run.summary, sizeof run.summary, "%s", summary);
-	text_make_plain(run.summary);
+	text_make_line(run.summary);
 	*ret_run = run;
 	return STATUS_OK;
 }

@@ -19,12 +19,15 @@ enum {
 	LATE_PAUSE_MILLISECONDS = 1000,
 	DISMISSAL_SECONDS = 15, /* that the guardian is waited for when it has something to thaw */
 	DISMISSAL_STEP_MILLISECONDS = 20,
-	HANGING_SECONDS = 10, /* that the guardian tries to thaw beside a parent that hangs */
+	HANGING_SECONDS = 10,          /* that the guardian tries to thaw beside a parent that hangs */
+	BELIEF_MILLISECONDS = 500,     /* that the engine may believe an old event ... */
+	BELIEF_STEP_MILLISECONDS = 20, /* ... with this between two tries */
 };
 
 struct window {
 	struct window_plan plan;      /* lent */
 	double *paused;               /* clock_seconds when each was; 0: it is not */
+	bool *thawed;                 /* has each been, by us, since the window was opened */
 	double began;                 /* clock_seconds of the first pause; 0 before it */
 	bool unheard;                 /* a pause was asked for, and nothing heard of it: it may come at any time */
 	struct sigaction stop_action; /* what SIGTSTP did before */
@@ -188,6 +191,7 @@ static void free_window(struct window *window)
 {
 	cleanup_close(&window->lock);
 	free(window->paused);
+	free(window->thawed);
 	free(window);
 }
 
@@ -197,10 +201,14 @@ enum status window_open(const struct window_plan *plan, struct window **ret_wind
 	if (window == NULL) {
 		return error_memory(error);
 	}
-	*window = (struct window){.plan = *plan, .paused = calloc(plan->count + 1, sizeof *window->paused), .lock = -1};
-	enum status status = window->paused == NULL ? error_memory(error)
-												: journal_write(plan->journal, plan->engine, plan->containers,
-																plan->count, &window->lock, error);
+	*window = (struct window){.plan = *plan,
+							  .paused = calloc(plan->count + 1, sizeof *window->paused),
+							  .thawed = calloc(plan->count + 1, sizeof *window->thawed),
+							  .lock = -1};
+	bool room = window->paused != NULL && window->thawed != NULL;
+	enum status status =
+		!room ? error_memory(error)
+			  : journal_write(plan->journal, plan->engine, plan->containers, plan->count, &window->lock, error);
 	if (status == STATUS_OK) {
 		status = start_guardian(window, error);
 		if (status != STATUS_OK) {
@@ -246,6 +254,23 @@ static void begin(struct window *window)
 	window->began = clock_seconds();
 }
 
+/*
+ * The engine hears of each pause and each thaw once more, from containerd, and where one comes right behind another it
+ * may hear of the old one last: it then takes a container that runs for paused, or one that is frozen for running,
+ * until it hears of the new one (docs/FACTS.md). A conflict with what we have done ourselves is no answer before that.
+ */
+static enum status insist(enum status (*ask)(struct runtime *, const struct container *, struct error *),
+						  const struct window *window, const struct container *container, struct error *error)
+{
+	enum status status = ask(window->plan.runtime, container, error);
+	for (int waited = 0; status == STATUS_CONFLICT && waited < BELIEF_MILLISECONDS;
+		 waited += BELIEF_STEP_MILLISECONDS) {
+		clock_sleep(BELIEF_STEP_MILLISECONDS);
+		status = ask(window->plan.runtime, container, error);
+	}
+	return status;
+}
+
 enum status window_pause(struct window *window, const struct container *container, struct error *error)
 {
 	size_t index = index_of(window, container);
@@ -262,7 +287,8 @@ enum status window_pause(struct window *window, const struct container *containe
 	window->paused[index] = clock_seconds();
 	/* A request that we give up may still be carried out, so it is not given up, and counts from its beginning. */
 	interrupt_hold();
-	status = runtime_pause(window->plan.runtime, container, error);
+	status = window->thawed[index] ? insist(runtime_pause, window, container, error)
+								   : runtime_pause(window->plan.runtime, container, error);
 	interrupt_release();
 	if (status == STATUS_CONFLICT || status == STATUS_NOT_FOUND) {
 		window->paused[index] = 0; /* refused: somebody else has paused, stopped or removed it */
@@ -288,7 +314,9 @@ enum status window_thaw(struct window *window, const struct container *container
 		return STATUS_OK;
 	}
 	interrupt_hold();
-	enum status status = runtime_unpause(window->plan.runtime, container, error);
+	/* Where a pause may be on the way, the guardian looks again. */
+	enum status status = window->unheard ? runtime_unpause(window->plan.runtime, container, error)
+										 : insist(runtime_unpause, window, container, error);
 	interrupt_release();
 	if (ret_milliseconds != NULL) {
 		*ret_milliseconds = (clock_seconds() - window->paused[index]) * 1000;
@@ -298,6 +326,7 @@ enum status window_thaw(struct window *window, const struct container *container
 		return lost(container, error);
 	}
 	window->paused[index] = status == STATUS_OK ? 0 : window->paused[index];
+	window->thawed[index] = window->thawed[index] || status == STATUS_OK;
 	return status;
 }
 

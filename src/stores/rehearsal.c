@@ -152,19 +152,13 @@ static void log_line(const struct rehearsal *rehearsal, char ret_line[LOG_LINE_S
 	}
 }
 
-static void append(struct error *error, const char *text)
-{
-	size_t length = strlen(error->message);
-	snprintf(error->message + length, sizeof error->message - length, "; %s", text);
-}
-
 /* What somebody or something has done to the container while it was used, which is then added to `error`. */
 static bool was_disturbed(const struct rehearsal *rehearsal, enum container_state state, struct error *error)
 {
 	struct error ignored;
 	bool ended = false;
 	if (state == CONTAINER_PAUSED) {
-		append(error, "somebody has paused its container");
+		(void)error_append(error, "somebody has paused its container");
 		return true;
 	}
 	if (state != CONTAINER_STOPPED) {
@@ -174,7 +168,7 @@ static bool was_disturbed(const struct rehearsal *rehearsal, enum container_stat
 		return true;
 	}
 	if (ended) {
-		append(error, "its container was stopped or killed, perhaps for a lack of memory");
+		(void)error_append(error, "its container was stopped or killed, perhaps for a lack of memory");
 	}
 	return ended;
 }
@@ -204,9 +198,8 @@ static enum status explain(struct rehearsal *rehearsal, struct error *error)
 	if (error->status != STATUS_DAMAGED) { /* that says enough */
 		log_line(rehearsal, line);
 	}
-	size_t length = strlen(error->message);
 	if (line[0] != '\0') {
-		snprintf(error->message + length, sizeof error->message - length, "; its log says: %s", line);
+		(void)error_append(error, "its log says: %s", line);
 	}
 	return error->status = STATUS_DAMAGED;
 }

@@ -193,13 +193,16 @@ static void read_step(struct restore_journal *journal, const char *step, const c
 {
 	if (strcmp(step, RESTORE_JOURNAL_COMMITTING) == 0) {
 		journal->committing = true;
-	} else if (strcmp(step, RESTORE_JOURNAL_ROLLING_BACK) == 0) {
+	} else if (strcmp(step, RESTORE_JOURNAL_ROLLING_BACK) == 0 || strcmp(step, RESTORE_JOURNAL_UNDONE) == 0) {
 		journal->committing = false; /* the decision could not be made for good */
 	}
 	for (size_t i = 0; i < journal->count; i++) {
-		journal->stores[i].swapping =
-			journal->stores[i].swapping || (strcmp(step, RESTORE_JOURNAL_SWAPPING) == 0 && store != NULL &&
-											strcmp(journal->stores[i].name, store) == 0);
+		struct restore_journal_store *each = &journal->stores[i];
+		if (store == NULL || strcmp(each->name, store) != 0) {
+			continue;
+		}
+		each->swapping = (each->swapping || strcmp(step, RESTORE_JOURNAL_SWAPPING) == 0) &&
+						 strcmp(step, RESTORE_JOURNAL_UNDONE) != 0;
 	}
 }
 

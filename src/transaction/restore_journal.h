@@ -6,7 +6,8 @@
  * line says which stores of which project are restored, each further line is a step that may have begun; each is
  * flushed to disk before the step begins, and one that was cut off has not. All lines are JSON. Once
  * RESTORE_JOURNAL_COMMITTING is in it, all stores have been swapped and checked, and there is only forwards; before
- * that, or if RESTORE_JOURNAL_ROLLING_BACK comes after it, only backwards.
+ * that, or if RESTORE_JOURNAL_ROLLING_BACK comes after it, only backwards. RESTORE_JOURNAL_UNDONE is the one step that
+ * is noted when it has been done: nobody has to stop that store again while another one cannot be brought back.
  */
 #ifndef WHISPERBACKUP_TRANSACTION_RESTORE_JOURNAL_H
 #define WHISPERBACKUP_TRANSACTION_RESTORE_JOURNAL_H
@@ -22,13 +23,14 @@
 #define RESTORE_JOURNAL_SWAPPING     "swapping"
 #define RESTORE_JOURNAL_COMMITTING   "committing"
 #define RESTORE_JOURNAL_ROLLING_BACK "rolling back"
+#define RESTORE_JOURNAL_UNDONE       "undone" /* of a store: it is as it was before, and runs */
 
 /* One store, as it was when the restore began. */
 struct restore_journal_store {
 	char *name;      /* of the store */
 	char *container; /* its id */
 	char *memory;    /* what store_ops.remember has written */
-	bool swapping;   /* its swap may have begun */
+	bool swapping;   /* its swap may have begun, and is not undone */
 };
 
 struct restore_journal {

@@ -25,11 +25,11 @@ enum fault_kind {
 	FAULT_NONE,
 	FAULT_MEMORY,    /* malloc, calloc, realloc, reallocarray, and what makes strings: ENOMEM. No folder narrows it. */
 	FAULT_WRITE,     /* write, pwrite, writev, ftruncate: ENOSPC */
-	FAULT_FLUSH,     /* fsync, fdatasync, syncfs: EIO */
-	FAULT_NAME,      /* rename, link, mkdir, symlink and the like, chown, chmod: ENOSPC */
-	FAULT_OPEN,      /* open, openat, opendir, fopen: EIO */
+	FAULT_FLUSH,     /* fsync, fdatasync, syncfs, sync_file_range, close of what was written: EIO */
+	FAULT_NAME,      /* rename, link, mkdir, symlink and the like, chown, chmod, futimens, setxattr: ENOSPC */
+	FAULT_OPEN,      /* open, openat, openat2, fopen, opendir: EIO; fdopendir: ENOMEM */
 	FAULT_READ,      /* read, pread, readv, readdir, scandir: EIO */
-	FAULT_LOOK,      /* stat and the like, access, statvfs, readlink: EIO */
+	FAULT_LOOK,      /* stat and the like, access, statvfs, readlink, getxattr, listxattr: EIO */
 	FAULT_REMOVE,    /* unlink, rmdir, remove: EIO */
 	FAULT_SCARCE,    /* fork, pipe, socket, flock, getrandom, threads: EAGAIN and the like. No folder narrows it. */
 	FAULT_CLOCK,     /* clock_gettime of the date, time: from the Nth on it is an hour ago. No folder narrows it. */
@@ -40,6 +40,10 @@ enum fault_kind {
 
 /* From here on the `nth` call fails, counted from 1; with `onwards` those behind it too. `below` is lent, or NULL. */
 void fault_arm(enum fault_kind kind, unsigned long nth, bool onwards, const char *below);
+
+/* From here on the first allocation fails of a place (places.h) that is not in `file`, and is put there. The text is
+ * lent. For a process that has no threads yet, and ends after it. */
+void fault_arm_place(const char *file);
 
 /* No call fails any more. Was the Nth reached? */
 bool fault_disarm(void);

@@ -108,3 +108,8 @@ bool places_take_turn(void)
 	errno = before;
 	return turn;
 }
+
+bool places_turn_was_taken(void)
+{
+	return atomic_load(turn_taken);
+}

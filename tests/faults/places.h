@@ -18,4 +18,7 @@ void places_read(const char *file);
  * this run, in any process of it? Then it is written down. Keeps errno. */
 bool places_take_turn(void);
 
+/* Has it been the turn of a place in this run, in any process of it? */
+bool places_turn_was_taken(void);
+
 #endif

@@ -14,7 +14,9 @@
 #include <sys/mman.h>
 
 enum {
-	MEMORY_STRIDE = 7, /* of allocations, one in so many fails; WHISPERBACKUP_TORTURE=full: each */
+	NEXT_PLACE = 0, /* instead of the Nth: the first allocation of a place that has not had its turn (places.h) */
+	MEMORY_STRIDE =
+		7, /* of allocations, one in so many fails where places do not tell enough; WHISPERBACKUP_TORTURE=full: each */
 	MOST_FAULTS = 100000,
 };
 
@@ -92,9 +94,11 @@ static inline void use_up_reserve(void)
 }
 
 /* Some calls end the program. So each is made by a child, which can die as one that is killed does. */
-static inline void act_in_child(const char *folder, const char *said, const struct work *work, enum fault_kind kind,
+static inline void act_in_child(const char *scratch, const char *folder, const struct work *work, enum fault_kind kind,
 								unsigned long nth, bool onwards, struct outcome *outcome)
 {
+	const char *said = at(scratch, "said");
+	const char *places = at(scratch, "places");
 	memset(outcome, 0, sizeof *outcome);
 	fflush(NULL);
 	pid_t child = fork();
@@ -108,7 +112,11 @@ static inline void act_in_child(const char *folder, const char *said, const stru
 		if (without_reserve) {
 			use_up_reserve();
 		}
-		fault_arm(kind, nth, onwards, kind == FAULT_MEMORY ? NULL : folder);
+		if (nth == NEXT_PLACE) {
+			fault_arm_place(places);
+		} else {
+			fault_arm(kind, nth, onwards, kind == FAULT_MEMORY ? NULL : folder);
+		}
 		outcome->status = work->act(folder, &outcome->error);
 		outcome->reached = fault_disarm();
 		outcome->leaked = __lsan_do_recoverable_leak_check != NULL && __lsan_do_recoverable_leak_check() != 0;
@@ -147,7 +155,7 @@ static inline struct found one_fault(const char *scratch, const struct work *wor
 	snprintf(folder, sizeof folder, "%s/work", scratch);
 	make_folder(folder);
 	work->prepare(folder);
-	act_in_child(folder, at(scratch, "said"), work, kind, nth, onwards, outcome);
+	act_in_child(scratch, folder, work, kind, nth, onwards, outcome);
 	const struct found found = {outcome->reached, outcome->status};
 	if (getenv("WHISPERBACKUP_FAULT_TRACE") != NULL) { /* to find the one that the judge does not like */
 		print_message("# %s %lu%s: status %d\n", fault_names[kind], nth, onwards ? " and on" : "",
@@ -169,6 +177,18 @@ static inline unsigned long each_nth(const char *scratch, const struct work *wor
 		reached = one_fault(scratch, work, kind, nth, onwards).reached;
 		count += reached;
 	}
+	return count;
+}
+
+static inline unsigned long each_place(const char *scratch, const struct work *work)
+{
+	unsigned long count = 0;
+	while (one_fault(scratch, work, FAULT_MEMORY, NEXT_PLACE, false).reached) {
+		count++;
+		assert_true(count < MOST_FAULTS);
+	}
+	assert_true(count > 2); /* if places could not be told from each other, they would all be one */
+	assert_return_code(unlink(at(scratch, "places")), errno);
 	return count;
 }
 
@@ -209,8 +229,9 @@ static inline void each_fault(const char *scratch, const struct work *work)
 	char warm[DIGEST_TEXT_SIZE];
 	struct error error;
 	assert_ok(digest_text("", warm, &error), &error); /* OpenSSL comes up once, and not in each child */
-	for (enum fault_kind kind = FAULT_MEMORY; kind <= FAULT_SCARCE; kind++) {
-		count += each_nth(scratch, work, kind, false, kind == FAULT_MEMORY && !is_torture() ? MEMORY_STRIDE : 1);
+	count += is_torture() ? each_nth(scratch, work, FAULT_MEMORY, false, 1) : each_place(scratch, work);
+	for (enum fault_kind kind = FAULT_MEMORY + 1; kind <= FAULT_SCARCE; kind++) {
+		count += each_nth(scratch, work, kind, false, 1);
 	}
 	count += each_nth(scratch, work, FAULT_WRITE, true, 1);
 	count += each_interrupt(scratch, work);

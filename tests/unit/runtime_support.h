@@ -21,6 +21,7 @@ struct fake_engine {
 	enum status pause_answer[FAKE_CONTAINERS];   /* STATUS_OK: it obeys */
 	enum status unpause_answer[FAKE_CONTAINERS]; /* likewise */
 	unsigned starts[FAKE_CONTAINERS];            /* since the test began */
+	unsigned believes_old[FAKE_CONTAINERS];      /* so many pauses and thaws are refused as made already */
 	bool pauses_late[FAKE_CONTAINERS];  /* right after the next try to thaw it, by a pause that nothing was heard of */
 	double next_check[FAKE_CONTAINERS]; /* clock_seconds of a health check; 0: there is none; -1: always soon */
 	char log[FAKE_LOG_SIZE];            /* "+a" paused, "-a" thawed, in the order of the calls */
@@ -79,6 +80,10 @@ static inline enum status fake_pause(struct runtime *runtime, const struct conta
 {
 	struct fake_engine *engine = fake_of(runtime);
 	size_t index = fake_index(container);
+	if (engine->believes_old[index] > 0) {
+		engine->believes_old[index]--;
+		return error_set(error, STATUS_CONFLICT, "%s is paused already", container->name);
+	}
 	if (engine->pause_answer[index] != STATUS_OK) {
 		return error_set(error, engine->pause_answer[index], "cannot pause %s", container->name);
 	}
@@ -94,6 +99,10 @@ static inline enum status fake_unpause(struct runtime *runtime, const struct con
 {
 	struct fake_engine *engine = fake_of(runtime);
 	size_t index = fake_index(container);
+	if (engine->believes_old[index] > 0) {
+		engine->believes_old[index]--;
+		return error_set(error, STATUS_CONFLICT, "%s is not paused", container->name);
+	}
 	if (engine->unpause_answer[index] != STATUS_OK) {
 		return error_set(error, engine->unpause_answer[index], "cannot thaw %s", container->name);
 	}

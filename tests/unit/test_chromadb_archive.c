@@ -1,7 +1,6 @@
 /* stores/chromadb/archive: what is no whole archive of Chroma's folder, and why. */
-#include "support.h"
+#include "tar_support.h"
 
-#include "pipeline/file.h"
 #include "stores/chromadb/archive.h"
 
 /* The archive of what the shell commands make in a new folder. */
@@ -83,6 +82,29 @@ static void a_pickle_alone_is_damage(void **state)
 				   "the vector segment chroma/segment has no header.bin");
 }
 
+/* As many as nobody has, of which none is looked for among all others. */
+static void one_of_more_segments_than_can_be_is_refused(void **state)
+{
+	enum { LARGEST = 1 << 16 };
+	struct error error;
+	struct artefact artefact = {0};
+	struct buffer archive = BUFFER_INIT(ARCHIVE_LIMIT);
+	struct source *file = NULL;
+	char name[32];
+	raw_entry(&archive, '0', "chroma/chroma.sqlite3", NULL, NULL);
+	for (int i = 0; i <= LARGEST; i++) {
+		snprintf(name, sizeof name, "chroma/%d/header.bin", i);
+		raw_entry(&archive, '0', name, NULL, NULL);
+	}
+	raw_zeros(&archive, 2);
+	write_bytes(at(*state, "archive.tar"), archive.data, archive.length);
+	buffer_free(&archive);
+	shell_ok("gzip -1 '%s/archive.tar'", (const char *)*state);
+	assert_ok(file_source_new(at(*state, "archive.tar.gz"), &file, &error), &error);
+	assert_status(STATUS_DAMAGED, chromadb_archive_check(file, NULL, NULL, &artefact, &error), &error);
+	assert_string_equal(error.message, "it holds more than 65536 vector segments");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -94,6 +116,7 @@ int main(void)
 		scratch_test(a_segment_that_was_never_full_has_no_pickle),
 		scratch_test(a_pickle_that_was_cut_is_damage),
 		scratch_test(a_pickle_alone_is_damage),
+		scratch_test(one_of_more_segments_than_can_be_is_refused),
 	};
 	return cmocka_run_group_tests_name("chromadb_archive", tests, NULL, NULL);
 }

@@ -191,6 +191,19 @@ static void a_text_that_is_cut_stays_utf8(void **state)
 	}
 }
 
+static void what_is_appended_stands_behind_it_and_is_plain(void **state)
+{
+	(void)state;
+	struct error error;
+	(void)error_set(&error, STATUS_DAMAGED, "it cannot");
+	assert_int_equal(error_append(&error, "its log says: %s", "\033c"), STATUS_DAMAGED);
+	assert_string_equal(error.message, "it cannot; its log says: ?c");
+	(void)error_append(&error, "%05000d", 1);
+	assert_int_equal(strlen(error.message), ERROR_MESSAGE_SIZE - 1);
+	(void)error_append(&error, "more");
+	assert_int_equal(strlen(error.message), ERROR_MESSAGE_SIZE - 1);
+}
+
 static void what_a_terminal_would_obey_becomes_question_marks(void **state)
 {
 	(void)state;
@@ -254,6 +267,7 @@ static void progress_tells_its_listener(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_is_appended_stands_behind_it_and_is_plain),
 		cmocka_unit_test(set_replaces_what_was_there),
 		cmocka_unit_test(set_cuts_a_message_that_is_too_long),
 		cmocka_unit_test(set_errno_ends_with_the_text_of_errno),

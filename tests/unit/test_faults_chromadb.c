@@ -39,20 +39,43 @@ static void run_sql(sqlite3 *database, const char *sql)
 	}
 }
 
-/* As it is found in the middle of a transaction, which is to be taken back. */
-static void make_archive(const char *scratch)
+static sqlite3 *new_database(const char *scratch)
 {
 	sqlite3 *database = NULL;
 	make_folder(at(scratch, "chroma"));
 	make_folder(at(scratch, "chroma/segment"));
 	shell_ok("cd '%s/chroma/segment' && touch header.bin data_level0.bin length.bin link_lists.bin", scratch);
 	assert_int_equal(sqlite3_open(at(scratch, CHROMADB_DATABASE), &database), SQLITE_OK);
+	return database;
+}
+
+static void pack_archive(const char *scratch)
+{
+	shell_ok("cd '%s' && mv " CHROMADB_DATABASE "* chroma && rm -f chroma/*-shm && tar czf archive.tar.gz chroma",
+			 scratch);
+	snprintf(archive_path, sizeof archive_path, "%s/archive.tar.gz", scratch);
+}
+
+/* As it is found in the middle of a transaction, which is to be taken back. */
+static void make_archive(const char *scratch)
+{
+	sqlite3 *database = new_database(scratch);
 	run_sql(database, schema);
 	run_sql(database, "PRAGMA cache_size = 1; BEGIN; DELETE FROM embeddings WHERE id % 2 = 0");
-	shell_ok("cd '%s' && mv " CHROMADB_DATABASE "* chroma && tar czf archive.tar.gz chroma", scratch);
+	pack_archive(scratch);
 	assert_true(attributes_of(at(scratch, "chroma/" CHROMADB_DATABASE "-journal")).st_size > 1024);
 	assert_int_equal(sqlite3_close(database), SQLITE_OK);
-	snprintf(archive_path, sizeof archive_path, "%s/archive.tar.gz", scratch);
+}
+
+/* As it is found when what was written last is in a write-ahead log alone. */
+static void make_archive_with_log(const char *scratch)
+{
+	sqlite3 *database = new_database(scratch);
+	run_sql(database, "PRAGMA journal_mode = WAL; PRAGMA wal_autocheckpoint = 0");
+	run_sql(database, schema);
+	pack_archive(scratch);
+	assert_true(attributes_of(at(scratch, "chroma/" CHROMADB_DATABASE "-wal")).st_size > 20000);
+	assert_int_equal(sqlite3_close(database), SQLITE_OK);
 }
 
 static void prepare_nothing(const char *folder)
@@ -83,6 +106,15 @@ static void an_archive_is_counted_or_it_is_said(void **state)
 	const struct work work = {prepare_nothing, count_archive, judge_count};
 	make_archive(*state);
 	each_fault(*state, &work);
+}
+
+/* SQLite calls a database damaged whose log cannot be read. */
+static void a_log_that_cannot_be_read_is_no_damage(void **state)
+{
+	const struct work work = {prepare_nothing, count_archive, judge_count};
+	make_archive_with_log(*state);
+	assert_true(each_nth(*state, &work, FAULT_READ, false, 1) > 20);
+	assert_true(each_nth(*state, &work, FAULT_READ, true, 1) > 20);
 }
 
 /* SQLite writes too, to take a transaction back. */
@@ -124,6 +156,18 @@ static enum status count_database(struct error *error)
 	return unless_wrong(status, counted.known && counted.count == COLLECTIONS, error);
 }
 
+static enum status count_at_once(const char *folder, struct error *error)
+{
+	(void)folder;
+	return count_database(error);
+}
+
+static void judge_nothing(const char *folder, enum status status)
+{
+	(void)folder;
+	assert_true(status == STATUS_OK || status == STATUS_NO_MEMORY);
+}
+
 static void a_database_is_counted_whole(void **state)
 {
 	sqlite3 *database = NULL;
@@ -134,7 +178,9 @@ static void a_database_is_counted_whole(void **state)
 					  " INSERT INTO collections SELECT 'c' || i, 'collection ' || i, '0' FROM n;"
 					  "INSERT INTO segments SELECT 'm' || id, 'METADATA', id FROM collections WHERE id <> 'c'");
 	assert_int_equal(sqlite3_close(database), SQLITE_OK);
+	const struct work work = {prepare_nothing, count_at_once, judge_nothing};
 	assert_true(each_lack(count_database, false, STEP) > 0);
+	assert_true(each_place(*state, &work) > 0);
 }
 
 static enum status check_archive(const char *folder, struct error *error)
@@ -166,11 +212,9 @@ static void an_archive_is_checked_whole(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		scratch_test(a_database_is_counted_whole),
-		scratch_test(an_archive_is_checked_whole),
-		scratch_test(an_archive_is_counted_or_it_is_said),
-		scratch_test(a_full_disk_is_told_as_that),
-		scratch_test(a_copy_that_cannot_be_removed_is_a_failure),
+		scratch_test(a_database_is_counted_whole),         scratch_test(an_archive_is_checked_whole),
+		scratch_test(an_archive_is_counted_or_it_is_said), scratch_test(a_log_that_cannot_be_read_is_no_damage),
+		scratch_test(a_full_disk_is_told_as_that),         scratch_test(a_copy_that_cannot_be_removed_is_a_failure),
 	};
 	return cmocka_run_group_tests_name("faults_chromadb", tests, NULL, NULL);
 }

@@ -2,6 +2,7 @@
  * What makes a backup, without an engine, with its Nth allocation, write, flush, rename, opening, reading or removal
  * failing: what it says it has done is there, and what is listed is whole.
  */
+#include "attributes_support.h"
 #include "faults_support.h"
 #include "postgresql_support.h"
 #include "volume_support.h"
@@ -12,8 +13,6 @@
 #include "stores/redis/dump.h"
 #include "stores/store_table.h"
 
-#include <errno.h>
-#include <sys/xattr.h>
 #include <time.h>
 
 /* --- a folder to an archive --------------------------------------------------------------------------------------- */
@@ -22,6 +21,8 @@ static char archive[PATH_MAX];
 static char source_folder[PATH_MAX];
 static char changed[PATH_MAX];
 static char *large;
+static bool with_attributes;
+static bool with_lists;
 
 static void prepare_folder(const char *folder)
 {
@@ -41,7 +42,9 @@ static void prepare_folder(const char *folder)
 	assert_int_equal(link(at(source_folder, "small"), at(source_folder, "small too")), 0);
 	write_file(at(source_folder, "sparse"), "");
 	assert_int_equal(truncate(at(source_folder, "sparse"), 3 << 20), 0);
-	assert_true(setxattr(at(source_folder, "small"), "user.note", "text", 4, 0) == 0 || errno == ENOTSUP);
+	with_attributes = give_attributes(at(source_folder, "small")) && give_attributes(at(source_folder, "empty"));
+	with_lists =
+		give_list(at(source_folder, "small"), ACCESS, 1234) && give_list(at(source_folder, "empty"), ACCESS, 1234);
 }
 
 static enum status copy_folder(const char *folder, struct error *error)
@@ -84,10 +87,14 @@ static void judge_archive(const char *folder, enum status status)
 		free(expected);
 		free(content);
 	}
-	char note[2][8] = {{0}};
-	ssize_t size = getxattr(at(source_folder, "small"), "user.note", note[0], sizeof note[0]);
-	assert_int_equal(getxattr(at(folder, "out/small"), "user.note", note[1], sizeof note[1]), size);
-	assert_string_equal(note[1], note[0]);
+	if (with_attributes) {
+		assert_has_attributes(at(folder, "out/small"));
+		assert_has_attributes(at(folder, "out/empty"));
+	}
+	if (with_lists) {
+		assert_has_list(at(folder, "out/small"), ACCESS, 1234);
+		assert_has_list(at(folder, "out/empty"), ACCESS, 1234);
+	}
 	assert_true(exists(at(folder, "out/empty")));
 	assert_true(exists(at(folder, "out/link")));
 }

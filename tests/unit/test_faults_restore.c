@@ -2,6 +2,7 @@
  * What puts a backup back, without an engine, with its Nth allocation, write, flush, rename, opening, reading or
  * removal failing: the data is the old or the new, never some of each, and what a dead run has left is never misread.
  */
+#include "attributes_support.h"
 #include "faults_support.h"
 #include "volume_support.h"
 
@@ -50,6 +51,41 @@ static void an_archive_is_unpacked_whole_or_it_is_said(void **state)
 	const struct work work = {prepare_target, unpack_archive, judge_target};
 	make_archive(*state);
 	each_fault(*state, &work);
+	buffer_free(&tar);
+}
+
+static bool with_lists;
+
+/* What is inherited there must not pass for the list that was left out. */
+static void prepare_target_with_heirs(const char *folder)
+{
+	prepare_target(folder);
+	assert_true(!with_lists || give_list(target, DEFAULT, 999));
+}
+
+static void judge_attributes(const char *folder, enum status status)
+{
+	static const char *const names[] = {"file", "folder"};
+	(void)folder;
+	for (size_t i = 0; status == STATUS_OK && i < sizeof names / sizeof *names; i++) {
+		assert_has_attributes(at(target, names[i]));
+		if (with_lists) {
+			assert_has_list(at(target, names[i]), ACCESS, 1234);
+		}
+	}
+}
+
+static void attributes_are_unpacked_or_it_is_said(void **state)
+{
+	const struct work work = {prepare_target_with_heirs, unpack_archive, judge_attributes};
+	make_source(*state, "echo one >file; mkdir folder");
+	if (!give_attributes(at(*state, "src/file"))) {
+		skip();
+	}
+	assert_true(give_attributes(at(*state, "src/folder")));
+	with_lists = give_list(at(*state, "src/file"), ACCESS, 1234) && give_list(at(*state, "src/folder"), ACCESS, 1234);
+	tar = packed(at(*state, "src"), "data");
+	assert_true(each_nth(*state, &work, FAULT_MEMORY, false, 1) > 50);
 	buffer_free(&tar);
 }
 
@@ -284,6 +320,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		scratch_test(an_archive_is_unpacked_whole_or_it_is_said),
+		scratch_test(attributes_are_unpacked_or_it_is_said),
 		scratch_test(a_folder_that_is_swapped_holds_the_old_or_the_new_data),
 		scratch_test(a_rollback_that_says_so_has_brought_the_old_data_back),
 		scratch_test(a_journal_of_a_restore_is_never_misread),

@@ -13,6 +13,7 @@
 #include "stores/neo4j/counts.h"
 #include "stores/redis/dump.h"
 #include "stores/redis/rdb.h"
+#include "stores/redis/server.h"
 #include "stores/rehearsal.h"
 #include "stores/store_table.h"
 #include "stores/volume_store.h"
@@ -167,10 +168,8 @@ struct words {
 static const struct words of_redis[] = {
 	{"PING", "PONG\n"},
 	{"INFO server", "# Server\r\nredis_version:7.0.15\r\n"},
-	{"CONFIG GET dir", "dir\n/var/lib/data\n"},
-	{"CONFIG GET dbfilename", "dbfilename\ndump.rdb\n"},
-	{"CONFIG GET appenddirname", "appenddirname\nappendonlydir\n"},
-	{"CONFIG GET appendfilename", "appendfilename\nappendonly.aof\n"},
+	{"CONFIG GET " REDIS_SETTINGS, "dir\n/var/lib/data\ndbfilename\ndump.rdb\nappenddirname\nappendonlydir\n"
+								   "appendfilename\nappendonly.aof\n"},
 	{"stat -c %u %g /var/lib/data", "999 1000\n"},
 	{"INFO memory", "# Memory\r\nused_memory_dataset:1000\r\n"},
 	{"INFO keyspace", "# Keyspace\r\ndb0:keys=2,expires=0,avg_ttl=0\r\n"},
@@ -298,6 +297,8 @@ static void redis_is_examined(void **state)
 
 static const struct http_reply of_neo4j[] = {
 	{"SHOW DATABASES", 200, ROWS("{\"row\":[\"system\"]},{\"row\":[\"neo4j\"]}")},
+	{"SHOW HOME DATABASE", 200, ROWS("{\"row\":[\"neo4j\",\"online\",\"online\",\"\"]}")},
+	{"MATCH (n)", 200, ROWS("{\"row\":[3]}")},
 	{"db.labels", 200, ROWS("{\"row\":[\"User\"]}")},
 	{"db.relationshipTypes", 200, ROWS("{\"row\":[\"KNOWS\"]}")},
 	{"MATCH (x)", 200, ROWS("{\"row\":[0,3]},{\"row\":[1,2]},{\"row\":[2,5]},{\"row\":[3,4]}")},
@@ -356,6 +357,15 @@ static const char *run_neo4j(const struct exec_request *request, int *ret_exit_c
 	}
 	bool databases = strstr(request->arguments[3], "SHOW DATABASES") != NULL;
 	return databases ? "name, currentStatus\n\"system\", \"online\"\n\"neo4j\", \"online\"\n" : "1\n1\n";
+}
+
+static enum status look_whether_neo4j_is_up(const char *folder, struct error *error)
+{
+	(void)folder;
+	struct container with_login = container;
+	struct store store = {.ops = &store_neo4j, .runtime = &runtime, .container = &with_login};
+	with_login.environment = neo4j_environment;
+	return store_neo4j.ready(&store, error);
 }
 
 static enum status any_path_stat(struct runtime *self, const struct container *in, const char *path,
@@ -610,6 +620,19 @@ static void an_answer_that_json_has_no_memory_for_is_a_lack_of_memory(void **sta
 	each_lack_of_json(*state, &neo4j, 3);
 }
 
+static void prepare_neo4j_with_shell(const char *folder)
+{
+	(void)folder;
+	start_server(run_neo4j, answer_neo4j);
+}
+
+static void whether_neo4j_is_up_is_found_out_or_it_is_said(void **state)
+{
+	const struct work work = {prepare_neo4j_with_shell, look_whether_neo4j_is_up, judge_counting};
+	assert_true(each_nth(*state, &work, FAULT_MEMORY, false, 1) > 20);
+	each_lack_of_json(*state, &work, 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -620,6 +643,7 @@ int main(void)
 		cmocka_unit_test(neo4j_is_counted),
 		cmocka_unit_test(redis_is_examined),
 		cmocka_unit_test(neo4j_is_examined),
+		scratch_test(whether_neo4j_is_up_is_found_out_or_it_is_said),
 		cmocka_unit_test(what_is_written_down_is_taken_up_whole),
 		cmocka_unit_test(a_restore_that_was_killed_is_gone_on_with_by_who_understands_it),
 		cmocka_unit_test(a_drill_is_begun_with_a_fresh_password),

@@ -87,7 +87,7 @@ static void what_has_not_changed_is_not_read_again(void **state)
 static void a_block_that_has_changed_is_taken_anew(void **state)
 {
 	struct folder_copy_result result =
-		moment_after(*state, BIG, "printf x | dd of=big2 bs=1 seek=1500000 conv=notrunc status=none");
+		moment_after(*state, BIG, "printf another | dd of=big2 bs=1 seek=1500000 conv=notrunc status=none");
 	assert_int_equal(result.window_bytes, 1 << 20);
 }
 
@@ -188,7 +188,7 @@ static void little_of_a_large_file_is_left_to_the_moment(void **state)
 {
 	make_source(*state, "head -c 20000000 /dev/urandom >large; touch -d @1 large");
 	struct folder_copy *copy = begin(*state);
-	run_in(at(*state, "src"), "printf x | dd of=large bs=1 seek=5000000 conv=notrunc status=none");
+	run_in(at(*state, "src"), "printf another | dd of=large bs=1 seek=5000000 conv=notrunc status=none");
 	assert_int_equal(catch_up(copy), 1 << 20);
 	assert_true(attributes_of(at(*state, "archive.tar.gz")).st_size < 20200000);
 	struct folder_copy_result result = completed(copy);

@@ -226,46 +226,6 @@ static void attributes_that_cannot_be_read_are_a_failure(void **state)
 	assert_non_null(strstr(error.message, ": Input/output error"));
 }
 
-static void extended_attributes_come_back(void **state)
-{
-	struct error error;
-	char value[16] = {0};
-	make_source(*state, "touch file; mkdir folder");
-	if (setxattr(at(*state, "src/file"), "user.note", "a\0b=c\n", 6, 0) != 0 && errno == ENOTSUP) {
-		skip();
-	}
-	assert_int_equal(setxattr(at(*state, "src/folder"), "user.note", "folder", 6, 0), 0);
-	struct buffer archive = packed(at(*state, "src"), "data");
-	make_folder(at(*state, "out"));
-	assert_ok(unpack(&archive, "data", at(*state, "out"), &error), &error);
-	buffer_free(&archive);
-	assert_int_equal(getxattr(at(*state, "out/file"), "user.note", value, sizeof value), 6);
-	assert_memory_equal(value, "a\0b=c\n", 6);
-	assert_int_equal(getxattr(at(*state, "out/folder"), "user.note", value, sizeof value), 6);
-	assert_memory_equal(value, "folder", 6);
-}
-
-static void access_control_lists_come_back(void **state)
-{
-	struct error error;
-	/* linux/posix_acl_xattr.h: version 2, then tag, permissions, id: rw- for the owner, r-- for user 1234 and others.
-	 */
-	static const unsigned char list[] = {2,    0,    0,    0,    1,    0, 6, 0, 0xff, 0xff, 0xff, 0xff, 2,    0, 4, 0,
-										 0xd2, 4,    0,    0,    4,    0, 4, 0, 0xff, 0xff, 0xff, 0xff, 0x10, 0, 4, 0,
-										 0xff, 0xff, 0xff, 0xff, 0x20, 0, 0, 0, 0xff, 0xff, 0xff, 0xff};
-	unsigned char found[sizeof list + 1];
-	make_source(*state, "touch file");
-	if (setxattr(at(*state, "src/file"), "system.posix_acl_access", list, sizeof list, 0) != 0 && errno == ENOTSUP) {
-		skip();
-	}
-	struct buffer archive = packed(at(*state, "src"), "data");
-	make_folder(at(*state, "out"));
-	assert_ok(unpack(&archive, "data", at(*state, "out"), &error), &error);
-	buffer_free(&archive);
-	assert_int_equal(getxattr(at(*state, "out/file"), "system.posix_acl_access", found, sizeof found), sizeof list);
-	assert_memory_equal(found, list, sizeof list);
-}
-
 /* --- holes -------------------------------------------------------------------------------------------------------- */
 
 static const char make_sparse[] = "printf head >a; truncate -s 20M a; printf tail >>a; truncate -s 5M b; "
@@ -483,8 +443,6 @@ int main(void)
 		scratch_test(names_in_unicode_over_100_characters_come_back),
 		scratch_test(names_that_are_no_unicode_over_100_characters_come_back),
 		scratch_test(attributes_that_cannot_be_read_are_a_failure),
-		scratch_test(extended_attributes_come_back),
-		scratch_test(access_control_lists_come_back),
 		scratch_test(files_with_holes_come_back),
 		scratch_test(holes_come_back_as_holes),
 		scratch_test(holes_are_not_in_the_archive),

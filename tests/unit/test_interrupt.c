@@ -5,19 +5,28 @@
 
 #include <signal.h>
 
-/* Runs `body` in a child that has installed the handlers; true if it ran to its end and returned true. */
-static bool in_child(bool (*body)(void))
+typedef void (*handler)(int);
+
+/* Runs `body` in a child that has installed the handlers, and to which SIGHUP meant that before; true if it ran to its
+ * end and returned true. */
+static bool in_child_with(handler hangup, bool (*body)(void))
 {
 	fflush(NULL);
 	pid_t child = fork();
 	assert_true(child >= 0);
 	if (child == 0) {
+		signal(SIGHUP, hangup);
 		interrupt_install();
 		_exit(body() ? 0 : 1);
 	}
 	int result = 0;
 	assert_int_equal(waitpid(child, &result, 0), child);
 	return result == 0;
+}
+
+static bool in_child(bool (*body)(void))
+{
+	return in_child_with(SIG_DFL, body);
 }
 
 static bool quiet_body(void)
@@ -70,6 +79,20 @@ static void check_says_that_the_terminal_was_closed(void **state)
 {
 	(void)state;
 	assert_true(in_child(hangup_body));
+}
+
+static bool deaf_body(void)
+{
+	struct error error;
+	raise(SIGHUP);
+	return interrupt_check(&error) == STATUS_OK && !interrupt_pending();
+}
+
+/* nohup(1) has said so. */
+static void the_closing_of_a_terminal_that_is_to_be_ignored_is_ignored(void **state)
+{
+	(void)state;
+	assert_true(in_child_with(SIG_IGN, deaf_body));
 }
 
 static bool again_body(void)
@@ -219,6 +242,7 @@ int main(void)
 		cmocka_unit_test(check_says_that_we_are_asked_to_terminate),
 		cmocka_unit_test(check_says_that_the_user_pressed_ctrl_c),
 		cmocka_unit_test(check_says_that_the_terminal_was_closed),
+		cmocka_unit_test(the_closing_of_a_terminal_that_is_to_be_ignored_is_ignored),
 		cmocka_unit_test(check_says_it_every_time),
 		cmocka_unit_test(check_says_nothing_while_interrupts_are_held),
 		cmocka_unit_test(pending_is_true_while_interrupts_are_held),

@@ -2,6 +2,7 @@
 #include "support.h"
 
 #include "stores/neo4j/counts.h"
+#include "stores/neo4j/http.h"
 
 static void assert_query(const char *const *labels, const char *const *types, const char *expected)
 {
@@ -62,7 +63,7 @@ static void credentials_are_taken_out_of_what_the_image_is_told(void **state)
 	};
 	(void)state;
 	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-		CLEANUP(cleanup_free) char *credentials = neo4j_counts_credentials(cases[i][0]);
+		CLEANUP(cleanup_free) char *credentials = neo4j_http_credentials(cases[i][0]);
 		assert_string_equal(credentials, cases[i][1]);
 	}
 }

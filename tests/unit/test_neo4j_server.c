@@ -14,6 +14,8 @@
 
 static const struct http_reply usual[] = {
 	{"SHOW DATABASES", 200, ROWS("{\"row\":[\"system\"]},{\"row\":[\"neo4j\"]}")},
+	{"SHOW HOME DATABASE", 200, ROWS("{\"row\":[\"neo4j\",\"online\",\"online\",\"\"]}")},
+	{"MATCH (n)", 200, ROWS("{\"row\":[3]}")},
 	{"db.labels", 200, ROWS("{\"row\":[\"User\"]}")},
 	{"db.relationshipTypes", 200, ROWS("")},
 	{"MATCH (x)", 200, ROWS("{\"row\":[0,3]},{\"row\":[1,2]},{\"row\":[2,0]}")},
@@ -22,16 +24,27 @@ static const struct http_reply usual[] = {
 
 static const struct http_reply *odd; /* come before those; may be NULL */
 static const char *shell_says;       /* cypher-shell */
-static bool is_silent;               /* over HTTP */
+static int shell_exit_code;
+static const char *shell_says_of_system; /* the database of that name; NULL: the same */
+static int shell_calls;
+static int bash_exit_code;        /* 7: nobody listens, 127: there is no bash */
+static bool is_silent;            /* over HTTP */
+static int silent_times;          /* that it is asked; then it answers */
+static const char *version_reply; /* "": somebody listens, but tells none */
 
 static const char *run_program(const struct exec_request *request, int *ret_exit_code)
 {
-	(void)ret_exit_code;
 	if (strcmp(request->arguments[0], "cypher-shell") == 0) {
+		shell_calls++;
+		if (shell_says_of_system != NULL && strcmp(request->arguments[3], "--database") == 0) {
+			return shell_says_of_system;
+		}
+		*ret_exit_code = shell_exit_code;
 		return shell_says;
 	}
 	assert_string_equal(request->arguments[0], "bash");
-	return request->input ? NULL : ""; /* somebody listens, but tells no version */
+	*ret_exit_code = bash_exit_code;
+	return request->input && bash_exit_code == 0 ? NULL : version_reply;
 }
 
 /* "go MARK" asks the last body again. */
@@ -45,7 +58,9 @@ static const char *answer_line(const char *line)
 	if (strncmp(line, "go ", 3) != 0 || is_silent) {
 		return NULL;
 	}
-	snprintf(text, sizeof text, "%s\n%s\n", http_reply_to(body, odd, usual), line + 3);
+	bool answers = silent_times == 0;
+	silent_times -= !answers;
+	snprintf(text, sizeof text, "%s\n%s\n", answers ? http_reply_to(body, odd, usual) : "", line + 3);
 	return text;
 }
 
@@ -70,6 +85,9 @@ static void make_server(void **state, const struct http_reply *replies)
 	odd = replies;
 	shell_says = "1\n1\n";
 	is_silent = false;
+	version_reply = "";
+	shell_says_of_system = NULL;
+	shell_exit_code = shell_calls = bash_exit_code = silent_times = 0;
 	has_databases = true;
 	snprintf(volume, sizeof volume, "%s/data", (const char *)*state);
 }
@@ -127,6 +145,159 @@ static void one_with_a_database_that_is_not_online_is_not_well(void **state)
 	shell_says = "name, currentStatus\n\"system\", \"online\"\n\"neo4j\", \"online\"\n";
 	assert_ok(store_neo4j.examine(store, &examination, &error), &error);
 	assert_string_equal(examination.answer, "answers a query; 2 databases online");
+	store_free(store);
+}
+
+/* --- is it up after a restore? ------------------------------------------------------------------------------------ */
+
+static void assert_ready(struct store *store, enum status expected, const char *message, int calls_of_shell)
+{
+	struct error error = {0};
+	assert_status(expected, store_neo4j.ready(store, &error), &error);
+	if (message != NULL) {
+		assert_string_equal(error.message, message);
+	}
+	assert_int_equal(shell_calls, calls_of_shell);
+	store_free(store);
+}
+
+#define HOME(requested, current, message)                                                                              \
+	REPLIES({"SHOW HOME", 200, ROWS("{\"row\":[\"neo4j\",\"" requested "\",\"" current "\",\"" message "\"]}")})
+
+static void one_that_answers_over_http_is_up(void **state)
+{
+	assert_ready(neo4j(state, NULL), STATUS_OK, NULL, 0);
+}
+
+static void one_to_whose_bolt_port_nobody_listens_is_not_up(void **state)
+{
+	struct store *store = neo4j(state, NULL);
+	bash_exit_code = 7;
+	assert_ready(store, STATUS_UNAVAILABLE, "nothing listens on port 7687 of container ", 0);
+}
+
+static void one_whose_home_database_is_starting_is_not_up(void **state)
+{
+	assert_ready(neo4j(state, HOME("online", "starting", "")), STATUS_UNAVAILABLE, "its database neo4j is starting", 0);
+	assert_ready(neo4j(state, HOME("online", "offline", "")), STATUS_UNAVAILABLE, "its database neo4j is offline", 0);
+}
+
+static void one_whose_home_database_was_stopped_by_somebody_is_not_called_damaged(void **state)
+{
+	assert_ready(neo4j(state, HOME("offline", "offline", "stopped")), STATUS_UNAVAILABLE,
+				 "its database neo4j is offline", 0);
+}
+
+static void one_that_could_not_start_its_home_database_is_damaged(void **state)
+{
+	assert_ready(neo4j(state, HOME("online", "offline", "There are no logs")), STATUS_DAMAGED,
+				 "Neo4j could not start a database: neo4j: There are no logs", 0);
+}
+
+static void http_that_comes_up_later_is_waited_for(void **state)
+{
+	struct store *store = neo4j(state, NULL);
+	silent_times = 5;
+	assert_ready(store, STATUS_OK, NULL, 0);
+	assert_int_equal(silent_times, 0);
+}
+
+/* It can be switched off. */
+static void one_that_does_not_answer_over_http_is_asked_by_cypher_shell(void **state)
+{
+	struct store *store = neo4j(state, NULL);
+	silent_times = 1 << 20;
+	assert_ready(store, STATUS_OK, NULL, 1);
+	store = neo4j(state, REPLIES({"SHOW HOME", 0, ""}));
+	shell_exit_code = 1;
+	shell_says = "Connection refused";
+	assert_ready(store, STATUS_UNAVAILABLE, "cypher-shell in container  ended with exit code 1: Connection refused", 1);
+}
+
+static void one_that_answers_over_http_otherwise_than_it_should_is_asked_by_cypher_shell(void **state)
+{
+	assert_ready(neo4j(state, REPLIES({"SHOW HOME", 404, "{}"})), STATUS_OK, NULL, 1);
+	assert_ready(neo4j(state, REPLIES({"SHOW HOME", 200, ROWS("")})), STATUS_OK, NULL, 1);
+	assert_ready(neo4j(state, REPLIES({"SHOW HOME", 200, ROWS("{\"row\":[7]}")})), STATUS_OK, NULL, 1);
+	assert_ready(neo4j(state, REPLIES({"MATCH (n)", 200, "{\"errors\":[{\"message\":\"no\"}]}"})), STATUS_OK, NULL, 1);
+}
+
+/* The passwords are those of the backup. */
+static void one_that_refuses_the_password_is_up(void **state)
+{
+	static const char *const words[] = {
+		"The client is unauthorized due to authentication failure.",
+		"The credentials you provided were valid, but must be changed before you can use this instance.",
+		"The client has provided incorrect authentication details too many times in a row.",
+	};
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+		struct store *store = neo4j(state, REPLIES({"SHOW HOME", 0, ""}));
+		shell_exit_code = 1;
+		shell_says = words[i];
+		assert_ready(store, STATUS_OK, NULL, 1);
+	}
+}
+
+/* Each further try would count: after three the server takes no password for some time. */
+static void one_that_refuses_the_password_over_http_is_not_asked_again(void **state)
+{
+	static const int codes[] = {401, 403, 429};
+	for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
+		assert_ready(neo4j(state, REPLIES({"SHOW HOME", codes[i], "{}"})), STATUS_OK, NULL, 0);
+	}
+}
+
+static void a_home_database_on_several_servers_is_asked_by_cypher_shell(void **state)
+{
+	assert_ready(neo4j(state, REPLIES({"SHOW HOME", 200,
+									   ROWS("{\"row\":[\"neo4j\",\"online\",\"offline\",\"no\"]},"
+											"{\"row\":[\"neo4j\",\"online\",\"online\",\"\"]}")})),
+				 STATUS_OK, NULL, 1);
+}
+
+static void a_version_is_no_command_to_a_terminal(void **state)
+{
+	struct error error;
+	struct store *store = NULL;
+	make_server(state, NULL);
+	version_reply = "HTTP/1.0 200 OK\r\n\r\n{\"neo4j_version\" : \"5\033[2J\n6\"}";
+	assert_ok(store_neo4j.open(&runtime, &container, &store, &error), &error);
+	assert_string_equal(store->version, "5?[2J 6");
+	store_free(store);
+}
+
+static void one_that_tells_cypher_shell_why_it_could_not_start_a_database_is_damaged(void **state)
+{
+	struct store *store = neo4j(state, REPLIES({"SHOW HOME", 0, ""}));
+	shell_exit_code = 1;
+	shell_says = "Database 'neo4j' is unavailable.";
+	shell_says_of_system = "name + ': ' + statusMessage\n\"neo4j: There are no logs\"\n";
+	assert_ready(store, STATUS_DAMAGED, "Neo4j could not start a database: \"neo4j: There are no logs\"", 2);
+	store = neo4j(state, REPLIES({"SHOW HOME", 0, ""}));
+	shell_exit_code = 1;
+	shell_says = "Database 'neo4j' is unavailable.";
+	shell_says_of_system = "name + ': ' + statusMessage\n"; /* it is starting */
+	assert_ready(store, STATUS_UNAVAILABLE, NULL, 2);
+}
+
+static void one_without_bash_is_asked_by_cypher_shell(void **state)
+{
+	struct store *store = neo4j(state, NULL);
+	bash_exit_code = 127;
+	assert_ready(store, STATUS_OK, NULL, 1);
+}
+
+static void an_interrupt_while_http_is_waited_for_ends_the_wait(void **state)
+{
+	struct error error;
+	const struct interrupt_stop stop = {.asked = true};
+	struct store *store = neo4j(state, NULL);
+	silent_times = 1 << 20;
+	interrupt_obey(&stop);
+	enum status status = store_neo4j.ready(store, &error);
+	interrupt_obey(NULL);
+	assert_status(STATUS_INTERRUPTED, status, &error);
+	assert_int_equal(shell_calls, 0);
 	store_free(store);
 }
 
@@ -338,6 +509,21 @@ int main(void)
 		scratch_test(one_without_databases_is_refused_with_a_hint),
 		scratch_test(one_that_shows_no_databases_is_not_well),
 		scratch_test(one_with_a_database_that_is_not_online_is_not_well),
+		scratch_test(one_that_answers_over_http_is_up),
+		scratch_test(one_to_whose_bolt_port_nobody_listens_is_not_up),
+		scratch_test(one_whose_home_database_is_starting_is_not_up),
+		scratch_test(one_whose_home_database_was_stopped_by_somebody_is_not_called_damaged),
+		scratch_test(one_that_could_not_start_its_home_database_is_damaged),
+		scratch_test(http_that_comes_up_later_is_waited_for),
+		scratch_test(one_that_does_not_answer_over_http_is_asked_by_cypher_shell),
+		scratch_test(one_that_answers_over_http_otherwise_than_it_should_is_asked_by_cypher_shell),
+		scratch_test(one_that_refuses_the_password_is_up),
+		scratch_test(one_that_refuses_the_password_over_http_is_not_asked_again),
+		scratch_test(a_home_database_on_several_servers_is_asked_by_cypher_shell),
+		scratch_test(a_version_is_no_command_to_a_terminal),
+		scratch_test(one_that_tells_cypher_shell_why_it_could_not_start_a_database_is_damaged),
+		scratch_test(one_without_bash_is_asked_by_cypher_shell),
+		scratch_test(an_interrupt_while_http_is_waited_for_ends_the_wait),
 		scratch_test(nodes_and_relationships_are_counted),
 		scratch_test(of_a_graph_with_many_labels_only_the_totals_are_counted),
 		scratch_test(one_whose_port_is_silent_is_not_counted),

@@ -2,7 +2,10 @@
 #include "server_support.h"
 #include "volume_support.h"
 
+#include "stores/redis/server.h"
 #include "stores/store_table.h"
+
+#include <fnmatch.h>
 
 /* --- a server ----------------------------------------------------------------------------------------------------- */
 
@@ -18,13 +21,13 @@ struct words {
 	const char *answer;
 };
 
+#define SETTINGS "CONFIG GET " REDIS_SETTINGS
+
 static const struct words usual[] = {
 	{"PING", "PONG\n"},
 	{"INFO server", "# Server\r\nredis_version:7.0.15\r\n"},
-	{"CONFIG GET dir", "dir\n/var/lib/data\n"},
-	{"CONFIG GET dbfilename", "dbfilename\ndump.rdb\n"},
-	{"CONFIG GET appenddirname", "appenddirname\nappendonlydir\n"},
-	{"CONFIG GET appendfilename", "appendfilename\nappendonly.aof\n"},
+	{SETTINGS, "appenddirname\nappendonlydir\ndbfilename\ndump.rdb\nproc-title-dir\n\ndir\n/var/lib/data\n"
+			   "appendfilename\nappendonly.aof\n"},
 	{"stat -c %u %g /var/lib/data", "999 1000\n"},
 	{"INFO keyspace", "# Keyspace\r\ndb0:keys=2,expires=0,avg_ttl=0\r\n"},
 	{"BGSAVE", "Background saving started\n"},
@@ -143,19 +146,39 @@ static void assert_refused(void **state, const struct words *words, const char *
 
 static void one_whose_configuration_is_not_told_is_refused_with_a_hint(void **state)
 {
-	assert_refused(
-		state, WORDS({"CONFIG GET dir", "ERR unknown command 'CONFIG', with args beginning with: 'GET' 'dir' \n\n"}),
-		"Redis does not tell its configuration: ERR unknown command 'CONFIG', with args beginning with: "
-		"'GET' 'dir'",
-		"the command CONFIG must not be renamed or forbidden");
+	assert_refused(state, WORDS({SETTINGS, "ERR unknown command 'CONFIG', with args beginning with: 'GET' 'dir' \n\n"}),
+				   "Redis does not tell its configuration: ERR unknown command 'CONFIG', with args beginning with: "
+				   "'GET' 'dir'",
+				   "the command CONFIG must not be renamed or forbidden");
+}
+
+static void all_settings_are_asked_for(void **state)
+{
+	(void)state;
+	static const char *const names[] = {"dir", "dbfilename", "appenddirname", "appendfilename"};
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		assert_int_equal(fnmatch(REDIS_SETTINGS, names[i], 0), 0); /* as Redis' own patterns, as far as this one goes */
+	}
+}
+
+static void a_value_that_is_the_name_of_a_setting_is_a_value(void **state)
+{
+	struct error error;
+	struct store *store = NULL;
+	make_server(state, VOLUME_API,
+				WORDS({SETTINGS, "dbfilename\ndir\nappendfilename\ndbfilename\ndir\n/var/lib/data\n"}));
+	assert_ok(store_redis.open(&runtime, &container, &store, &error), &error);
+	assert_string_equal(store->data_folder, "/var/lib/data");
+	assert_string_equal(((struct redis *)store)->dump_name, "dir");
+	assert_string_equal(((struct redis *)store)->append_name, "dbfilename");
+	store_free(store);
 }
 
 static void one_whose_files_names_are_too_long_is_refused(void **state)
 {
-	char answer_of_it[400] = "dbfilename\n";
+	char answer_of_it[400] = "dir\n/var/lib/data\ndbfilename\n";
 	memset(answer_of_it + strlen(answer_of_it), 'x', 300);
-	assert_refused(state, WORDS({"CONFIG GET dbfilename", answer_of_it}), "Redis has a dbfilename that is too long",
-				   "");
+	assert_refused(state, WORDS({SETTINGS, answer_of_it}), "Redis has a dbfilename that is too long", "");
 }
 
 static void one_that_has_no_version_is_refused(void **state)
@@ -167,13 +190,14 @@ static void one_that_has_no_version_is_refused(void **state)
 
 static void one_that_has_no_place_for_its_files_is_refused(void **state)
 {
-	assert_refused(state, WORDS({"CONFIG GET dir", "dir\n\n"}), "Redis does not tell where its files are", "");
+	assert_refused(state, WORDS({SETTINGS, "dbfilename\ndump.rdb\nappendfilename\nappendonly.aof\ndir\n\n"}),
+				   "Redis does not tell where its files are", "");
 }
 
 static void one_that_has_no_name_for_its_dump_is_refused(void **state)
 {
-	assert_refused(state, WORDS({"CONFIG GET dbfilename", "dbfilename\n\n"}), "Redis does not tell where its files are",
-				   "");
+	assert_refused(state, WORDS({SETTINGS, "dbfilename\n\nappendfilename\nappendonly.aof\ndir\n/var/lib/data\n"}),
+				   "Redis does not tell where its files are", "");
 }
 
 static void one_whose_folder_belongs_to_nobody_is_refused(void **state)
@@ -510,7 +534,8 @@ static void one_before_redis_7_gets_its_append_only_file_beside_the_dump(void **
 {
 	struct error error;
 	struct artefact artefact = {0};
-	make_server(state, VOLUME_AUTO, WORDS({"CONFIG GET appenddirname", ""}));
+	make_server(state, VOLUME_AUTO,
+				WORDS({SETTINGS, "dir\n/var/lib/data\ndbfilename\ndump.rdb\nappendfilename\nappendonly.aof\n"}));
 	write_file(at(*state, "artefact"), "a dump");
 	struct store *store = open_store(&container);
 	assert_ok(store_redis.stage(store, at(*state, "artefact"), &artefact, NULL, &error), &error);
@@ -542,6 +567,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		scratch_test(one_whose_configuration_is_not_told_is_refused_with_a_hint),
+		cmocka_unit_test(all_settings_are_asked_for),
+		scratch_test(a_value_that_is_the_name_of_a_setting_is_a_value),
 		scratch_test(one_whose_files_names_are_too_long_is_refused),
 		scratch_test(one_that_has_no_version_is_refused),
 		scratch_test(one_that_has_no_place_for_its_files_is_refused),

@@ -277,6 +277,16 @@ static void data_that_cannot_be_restored_is_damaged_and_the_log_says_why(void **
 	assert_not_restored(&rehearsal, STATUS_DAMAGED, false, "it cannot; its log says: ERROR: odd data");
 }
 
+/* What it logs may be part of its data. */
+static void what_the_log_says_is_no_command_to_a_terminal(void **state)
+{
+	(void)state;
+	struct rehearsal rehearsal = begun();
+	world.stage = STATUS_FAILED;
+	world.log = "ERROR: \033[2Jodd\n";
+	assert_not_restored(&rehearsal, STATUS_DAMAGED, false, "it cannot; its log says: ERROR: ?[2Jodd");
+}
+
 static void a_full_disk_speaks_against_nobodys_data(void **state)
 {
 	(void)state;
@@ -525,6 +535,7 @@ int main(void)
 		cmocka_unit_test(waiting_for_an_empty_server_can_be_ended),
 		cmocka_unit_test(a_container_without_bash_is_asked_by_its_store_alone),
 		cmocka_unit_test(data_that_cannot_be_restored_is_damaged_and_the_log_says_why),
+		cmocka_unit_test(what_the_log_says_is_no_command_to_a_terminal),
 		cmocka_unit_test(a_full_disk_speaks_against_nobodys_data),
 		cmocka_unit_test(a_lack_of_memory_speaks_against_nobodys_data),
 		cmocka_unit_test(an_engine_that_is_gone_speaks_against_nobodys_data),

@@ -77,6 +77,21 @@ static void what_was_written_is_read(void **state)
 	restore_journal_free(journal);
 }
 
+static void a_store_that_is_back_need_not_be_stopped_again(void **state)
+{
+	struct error error;
+	const char *path = path_in(*state);
+	struct restore_journal *journal = begun(path);
+	note(journal, RESTORE_JOURNAL_SWAPPING);
+	assert_ok(restore_journal_note(journal, RESTORE_JOURNAL_SWAPPING, "postgresql", &error), &error);
+	note(journal, RESTORE_JOURNAL_UNDONE);
+	restore_journal_free(journal);
+	journal = taken(path);
+	assert_false(journal->stores[0].swapping);
+	assert_true(journal->stores[1].swapping);
+	restore_journal_free(journal);
+}
+
 static void the_decision_is_remembered(void **state)
 {
 	const char *path = path_in(*state);
@@ -109,6 +124,18 @@ static void a_rollback_after_a_decision_that_could_not_be_made_for_good_is_what_
 	struct restore_journal *journal = begun(path);
 	note(journal, RESTORE_JOURNAL_COMMITTING);
 	note(journal, RESTORE_JOURNAL_ROLLING_BACK);
+	restore_journal_free(journal);
+	journal = taken(path);
+	assert_false(journal->committing);
+	restore_journal_free(journal);
+}
+
+static void a_store_that_is_back_means_that_there_was_no_decision(void **state)
+{
+	const char *path = path_in(*state);
+	struct restore_journal *journal = begun(path);
+	note(journal, RESTORE_JOURNAL_COMMITTING);
+	note(journal, RESTORE_JOURNAL_UNDONE);
 	restore_journal_free(journal);
 	journal = taken(path);
 	assert_false(journal->committing);
@@ -177,9 +204,11 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		scratch_test(without_a_journal_there_is_nothing),
 		scratch_test(what_was_written_is_read),
+		scratch_test(a_store_that_is_back_need_not_be_stopped_again),
 		scratch_test(the_decision_is_remembered),
 		scratch_test(a_step_that_was_cut_off_has_not_begun),
 		scratch_test(a_rollback_after_a_decision_that_could_not_be_made_for_good_is_what_counts),
+		scratch_test(a_store_that_is_back_means_that_there_was_no_decision),
 		scratch_test(a_step_that_cannot_be_noted_is_not_found_noted),
 		scratch_test(one_that_is_alive_is_left_alone),
 		scratch_test(one_that_makes_no_sense_is_refused),

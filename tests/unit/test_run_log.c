@@ -153,12 +153,18 @@ static void assert_note(const char *folder, const char *summary)
 
 static void what_is_noted_is_read_again(void **state)
 {
-	static const char *const summaries[] = {"", "done", "failed: \"é\" \\ \t 100%", "🚀"};
+	static const char *const summaries[] = {"", "done", "failed: \"é\" \\ 100%", "🚀"};
 	for (size_t i = 0; i < sizeof summaries / sizeof *summaries; i++) {
 		note(*state, summaries[i]);
 		assert_note(*state, summaries[i]);
 	}
 	assert_int_equal(attributes_of(at(*state, NOTE)).st_mode & 07777, 0600);
+}
+
+static void a_summary_is_one_line(void **state)
+{
+	note(*state, "failed:\tERROR\nLINE 1: SELECT");
+	assert_note(*state, "failed: ERROR LINE 1: SELECT");
 }
 
 static void the_longest_summary_fits(void **state)
@@ -374,6 +380,7 @@ int main(void)
 		scratch_test(a_full_log_that_cannot_be_put_aside_is_kept),
 		scratch_test(a_log_that_is_a_pipe_is_a_failure),
 		scratch_test(what_is_noted_is_read_again),
+		scratch_test(a_summary_is_one_line),
 		scratch_test(the_longest_summary_fits),
 		scratch_test(a_summary_that_is_not_utf8_is_noted_with_question_marks),
 		scratch_test(a_summary_with_terminal_escapes_is_noted_with_question_marks),

@@ -267,6 +267,133 @@ static void rename_refuses_a_top_that_is_a_symbolic_link(void **state)
 	assert_refused(&archive, "data", "new");
 }
 
+/* --- through a symbolic link: the engine would follow it ---------------------------------------------------------- */
+
+static void assert_refused_behind_link(const char *link, const char *target, char type, const char *path,
+									   const char *leads_to)
+{
+	struct buffer archive = BUFFER_INIT(ARCHIVE_LIMIT);
+	raw_entry(&archive, '2', link, target, NULL);
+	raw_entry(&archive, type, path, leads_to, type == '0' ? "bad" : NULL);
+	raw_zeros(&archive, 2);
+	assert_refused(&archive, "data", "new");
+}
+
+static void rename_refuses_a_path_through_a_symbolic_link(void **state)
+{
+	(void)state;
+	assert_refused_behind_link("data/link", "/etc", '0', "data/link/passwd", NULL);
+	assert_refused_behind_link("data/link", "/etc", '5', "data/link/folder/", NULL);
+	assert_refused_behind_link("data/link", "/etc", '2', "data/link/other", "a");
+	assert_refused_behind_link("data/link", "../../outside", '0', "data/link/a/b/c", NULL);
+	assert_refused_behind_link("./data/link", "/etc", '0', "data/./link//passwd", NULL);
+	assert_refused_behind_link("data//link/", "/etc", '0', "./data/link/passwd", NULL);
+}
+
+static void rename_refuses_a_hard_link_through_a_symbolic_link(void **state)
+{
+	(void)state;
+	assert_refused_behind_link("data/link", "/etc", '1', "data/a", "data/link/passwd");
+	assert_refused_behind_link("data/link", "/etc", '1', "data/a", "./data//link/passwd");
+}
+
+static void rename_refuses_a_path_through_a_hard_link_to_a_symbolic_link(void **state)
+{
+	(void)state;
+	struct buffer archive = BUFFER_INIT(ARCHIVE_LIMIT);
+	raw_entry(&archive, '2', "data/link", "/etc", NULL);
+	raw_entry(&archive, '1', "data/twin", "data/link", NULL);
+	raw_entry(&archive, '1', "data/third", "./data/twin", NULL);
+	raw_entry(&archive, '0', "data/third/passwd", NULL, "bad");
+	raw_zeros(&archive, 2);
+	assert_refused(&archive, "data", "new");
+}
+
+#define SURROGATES "\xED\xA0\xBD\xED\xB8\x80"
+#define ROCKET     "\xF0\x9F\x98\x80" /* the same character, as libarchive writes it */
+
+static void rename_refuses_a_path_through_a_symbolic_link_whose_name_is_written_otherwise(void **state)
+{
+	(void)state;
+	assert_refused_behind_link("data/" SURROGATES, "/etc", '0', "data/" ROCKET "/passwd", NULL);
+	assert_refused_behind_link("data/" ROCKET, "/etc", '0', "data/" SURROGATES "/passwd", NULL);
+	assert_refused_behind_link("data/a" ROCKET "b", "/etc", '1', "data/c", "data/a" SURROGATES "b/passwd");
+	struct buffer archive = BUFFER_INIT(ARCHIVE_LIMIT);
+	raw_entry(&archive, '2', "data/" ROCKET, "/etc", NULL);
+	raw_entry(&archive, '1', "data/twin", "data/" SURROGATES, NULL);
+	raw_entry(&archive, '0', "data/twin/passwd", NULL, "bad");
+	raw_zeros(&archive, 2);
+	assert_refused(&archive, "data", "new");
+}
+
+/* A half of two surrogates is none, nor are they in another order; such a name is only a name. */
+static void names_that_are_no_text_are_told_from_each_other(void **state)
+{
+	(void)state;
+	struct error error;
+	struct buffer output = BUFFER_INIT(ARCHIVE_LIMIT);
+	struct buffer archive = BUFFER_INIT(ARCHIVE_LIMIT);
+	raw_entry(&archive, '2', "data/\xED\xA0\xBD", "/etc", NULL);
+	raw_entry(&archive, '2', "data/\xED\xB8\x80\xED\xA0\xBD", "/etc", NULL);
+	raw_entry(&archive, '2', "data/\xED\xA0\xBD\xED\xB8", "/etc", NULL);
+	raw_entry(&archive, '0', "data/" ROCKET "/x", NULL, "text");
+	raw_zeros(&archive, 2);
+	assert_ok(renamed(&archive, "data", "new", &output, &error), &error);
+	buffer_free(&output);
+	buffer_free(&archive);
+}
+
+/* Of GNU tar's form, whose names may have any length. */
+static void long_entry(struct buffer *archive, char type, const char *name, const char *link)
+{
+	raw_entry(archive, 'L', "././@LongLink", NULL, name);
+	raw_entry(archive, type, "data/short", link, NULL);
+}
+
+static void rename_refuses_a_path_that_nobody_can_make(void **state)
+{
+	(void)state;
+	char name[PATH_MAX + 1] = "data/";
+	memset(name + 5, 'x', PATH_MAX - 5);
+	struct buffer archive = BUFFER_INIT(ARCHIVE_LIMIT);
+	long_entry(&archive, '2', name, "/etc");
+	raw_zeros(&archive, 2);
+	assert_refused(&archive, "data", "new");
+}
+
+/* Each is kept in memory. */
+static void rename_refuses_links_without_end(void **state)
+{
+	(void)state;
+	char name[4000] = "data/";
+	memset(name + 5, 'x', sizeof name - 6);
+	name[sizeof name - 1] = '\0';
+	struct buffer archive = BUFFER_INIT(ARCHIVE_LIMIT);
+	for (int i = 0; i < (64 << 20) / 3999 + 1; i++) {
+		snprintf(name + 5, 7, "%06d", i);
+		name[11] = 'x';
+		long_entry(&archive, '2', name, "/etc");
+	}
+	raw_zeros(&archive, 2);
+	assert_refused(&archive, "data", "new");
+}
+
+static void a_path_beside_symbolic_links_is_renamed(void **state)
+{
+	struct buffer archive = BUFFER_INIT(ARCHIVE_LIMIT);
+	raw_entry(&archive, '2', "data/link", "/etc", NULL);
+	raw_entry(&archive, '2', "data/link", "/etc", NULL); /* twice: as the last one of an archive that was added to */
+	raw_entry(&archive, '2', "data/a/link", "b", NULL);
+	raw_entry(&archive, '0', "data/links/x", NULL, "text");
+	raw_entry(&archive, '0', "data/a/x/link", NULL, "text");
+	raw_entry(&archive, '1', "data/b/x", "data/links/x", NULL);
+	raw_entry(&archive, '0', "data/b/x/x", NULL,
+			  "text"); /* behind a file: whoever unpacks it fails, and writes nothing */
+	raw_zeros(&archive, 2);
+	assert_lists(*state, &archive, "data", "new", "",
+				 "new/link\nnew/link\nnew/a/link\nnew/links/x\nnew/a/x/link\nnew/b/x\nnew/b/x/x\n");
+}
+
 static void rename_refuses_a_stream_that_is_cut_at_any_block(void **state)
 {
 	struct error error;
@@ -317,6 +444,14 @@ int main(void)
 		cmocka_unit_test(rename_refuses_a_hard_link_that_leads_out),
 		cmocka_unit_test(rename_refuses_a_hard_link_that_goes_up),
 		cmocka_unit_test(rename_refuses_a_top_that_is_a_symbolic_link),
+		cmocka_unit_test(rename_refuses_a_path_through_a_symbolic_link),
+		cmocka_unit_test(rename_refuses_a_hard_link_through_a_symbolic_link),
+		cmocka_unit_test(rename_refuses_a_path_through_a_hard_link_to_a_symbolic_link),
+		cmocka_unit_test(rename_refuses_a_path_through_a_symbolic_link_whose_name_is_written_otherwise),
+		cmocka_unit_test(names_that_are_no_text_are_told_from_each_other),
+		cmocka_unit_test(rename_refuses_a_path_that_nobody_can_make),
+		cmocka_unit_test(rename_refuses_links_without_end),
+		scratch_test(a_path_beside_symbolic_links_is_renamed),
 		scratch_test(rename_refuses_a_stream_that_is_cut_at_any_block),
 		cmocka_unit_test(rename_refuses_an_empty_stream),
 	};

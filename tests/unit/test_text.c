@@ -283,14 +283,25 @@ static void a_copy_is_plain_and_ends_with_a_whole_character(void **state)
 {
 	(void)state;
 	char copy[4] = "old";
-	text_copy_plain(copy, sizeof copy, "a\033b");
+	text_copy_line(copy, sizeof copy, "a\033b");
 	assert_string_equal(copy, "a?b");
-	text_copy_plain(copy, sizeof copy, "abcd");
+	text_copy_line(copy, sizeof copy, "abcd");
 	assert_string_equal(copy, "abc");
-	text_copy_plain(copy, sizeof copy, "ab\xc3\xa9");
+	text_copy_line(copy, sizeof copy, "ab\xc3\xa9");
 	assert_string_equal(copy, "ab");
-	text_copy_plain(copy, sizeof copy, "");
+	text_copy_line(copy, sizeof copy, "");
 	assert_string_equal(copy, "");
+}
+
+static void a_line_is_one_line(void **state)
+{
+	(void)state;
+	char text[] = "\na\tb\n\nc\r\n";
+	text_make_line(text);
+	assert_string_equal(text, " a b  c? ");
+	char empty[] = "";
+	text_make_line(empty);
+	assert_string_equal(empty, "");
 }
 
 static void a_text_may_be_cut_anywhere(void **state)
@@ -374,6 +385,7 @@ int main(void)
 		cmocka_unit_test(whatever_the_text_is_the_result_is_plain_and_one_that_is_fine_stays),
 		cmocka_unit_test(a_text_may_be_cut_anywhere),
 		cmocka_unit_test(a_copy_is_plain_and_ends_with_a_whole_character),
+		cmocka_unit_test(a_line_is_one_line),
 		cmocka_unit_test(control_characters_are_found_wherever_they_are),
 		cmocka_unit_test(text_without_controls_has_none),
 		cmocka_unit_test(the_digest_of_a_text_is_its_sha_256),

@@ -657,6 +657,22 @@ static void a_commit_that_has_been_done_touches_nothing(void **state)
 	volume_store_close(&self);
 }
 
+/* Killed when all was decided; the machine has gone down since, say. */
+static void one_that_does_not_run_is_started_when_its_commit_is_taken_up(void **state)
+{
+	struct error error;
+	struct volume_store self = staged(state);
+	assert_ok(volume_store_swap(&self.store, NULL, &error), &error);
+	folder_swap_free(MOVE(self.swap));
+	runs = false;
+	assert_ok(volume_store_resume(&self, true, &error), &error);
+	assert_ok(volume_store_commit(&self.store, NULL, &error), &error);
+	assert_string_equal(calls, "-++");
+	assert_true(runs);
+	assert_false(exists(at(volume, ".whisperbackup-restore")));
+	volume_store_close(&self);
+}
+
 /* --- what was written down for who comes after us ----------------------------------------------------------------- */
 
 static void what_was_written_down_is_taken_up(void **state)
@@ -748,6 +764,7 @@ int main(void)
 		scratch_test(a_restore_that_was_killed_stays_if_its_server_cannot_be_stopped),
 		scratch_test(old_data_is_kept_where_the_new_data_is_not_in_place),
 		scratch_test(a_commit_that_has_been_done_touches_nothing),
+		scratch_test(one_that_does_not_run_is_started_when_its_commit_is_taken_up),
 		scratch_test(what_was_written_down_is_taken_up),
 		scratch_test(what_makes_no_sense_is_not_taken_up),
 		scratch_test(the_data_of_another_volume_is_not_taken_up),

@@ -131,6 +131,39 @@ static void one_that_somebody_else_has_thawed_spoils_the_moment(void **state)
 	stage_free(&set);
 }
 
+/* As it does when one pause comes right behind another: it stays frozen otherwise, and nobody knows. */
+static void an_engine_that_believes_an_old_event_is_asked_again(void **state)
+{
+	struct error error;
+	struct stage set = stage(state, 1);
+	struct window *window = opened(&set);
+	const struct container *container = set.plan.containers[0];
+	assert_ok(window_pause(window, container, &error), &error);
+	set.engine->believes_old[0] = 3;
+	assert_ok(window_thaw(window, container, NULL, &error), &error);
+	assert_int_equal(set.engine->states[0], CONTAINER_RUNNING);
+	set.engine->believes_old[0] = 3;
+	assert_ok(window_pause(window, container, &error), &error);
+	assert_int_equal(set.engine->states[0], CONTAINER_PAUSED);
+	set.engine->believes_old[0] = 3;
+	assert_ok(window_close(window, NULL, &error), &error);
+	assert_string_equal(set.engine->log, "+a-a+a-a");
+	stage_free(&set);
+}
+
+/* It is somebody else's, at once: all others wait. */
+static void one_that_we_have_not_thawed_is_not_asked_for_again(void **state)
+{
+	struct error error;
+	struct stage set = stage(state, 1);
+	struct window *window = opened(&set);
+	set.engine->believes_old[0] = 1;
+	assert_status(STATUS_CONFLICT, window_pause(window, set.plan.containers[0], &error), &error);
+	assert_ok(window_close(window, NULL, &error), &error);
+	assert_string_equal(set.engine->log, "");
+	stage_free(&set);
+}
+
 static void a_container_that_is_not_in_the_journal_is_not_paused(void **state)
 {
 	struct error error;
@@ -480,6 +513,8 @@ int main(void)
 		scratch_test(the_journal_is_locked_while_the_window_is_open),
 		scratch_test(one_that_its_owner_had_paused_stays_paused),
 		scratch_test(one_that_somebody_else_has_thawed_spoils_the_moment),
+		scratch_test(an_engine_that_believes_an_old_event_is_asked_again),
+		scratch_test(one_that_we_have_not_thawed_is_not_asked_for_again),
 		scratch_test(a_container_that_is_not_in_the_journal_is_not_paused),
 		scratch_test(the_guardian_thaws_what_could_not_be_thawed),
 		scratch_test(a_pause_of_which_nothing_was_heard_is_waited_for),

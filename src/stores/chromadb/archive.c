@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <search.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -25,45 +26,55 @@ struct segment {
 	unsigned files;    /* bit i: chromadb_segment_files[i] */
 	bool pickle;       /* a segment that was never full has none */
 	bool pickle_whole; /* it ends as a pickle does */
+	struct segment *next;
 };
 
 struct segment_list {
-	struct segment *items;
+	void *by_folder; /* of tsearch() */
+	struct segment *first, **end;
 	size_t count;
 };
 
+static void segment_free(void *data)
+{
+	struct segment *segment = data;
+	free(segment->folder);
+	free(segment);
+}
+
 static void segment_list_free(struct segment_list *list)
 {
-	for (size_t i = 0; i < list->count; i++) {
-		free(list->items[i].folder);
-	}
-	free(list->items);
+	tdestroy(list->by_folder, segment_free);
+}
+
+static int compare_folders(const void *left, const void *right)
+{
+	return strcmp(((const struct segment *)left)->folder, ((const struct segment *)right)->folder);
 }
 
 static enum status segment_of(struct segment_list *list, const char *path, size_t length, struct segment **ret_segment,
 							  struct error *error)
 {
-	for (size_t i = list->count; i > 0; i--) {
-		struct segment *segment = &list->items[i - 1];
-		if (strlen(segment->folder) == length && strncmp(segment->folder, path, length) == 0) {
-			*ret_segment = segment;
-			return STATUS_OK;
-		}
-	}
-	if (list->count == LARGEST_SEGMENT_COUNT) {
-		return error_set(error, STATUS_DAMAGED, "it holds more than %d vector segments", LARGEST_SEGMENT_COUNT);
-	}
-	struct segment *items = reallocarray(list->items, list->count + 1, sizeof *items);
-	if (items == NULL) {
+	struct segment *segment = calloc(1, sizeof *segment);
+	if (segment == NULL) {
 		return error_memory(error);
 	}
-	list->items = items;
-	items[list->count] = (struct segment){.folder = strndup(path, length)};
-	if (items[list->count].folder == NULL) {
+	segment->folder = strndup(path, length);
+	struct segment **node = segment->folder == NULL ? NULL : tsearch(segment, &list->by_folder, compare_folders);
+	if (node == NULL) {
+		segment_free(segment);
 		return error_memory(error);
 	}
-	*ret_segment = &items[list->count++];
-	return STATUS_OK;
+	*ret_segment = *node;
+	if (*node != segment) {
+		segment_free(segment);
+		return STATUS_OK;
+	}
+	*(list->first == NULL ? &list->first : list->end) = segment;
+	list->end = &segment->next;
+	return ++list->count <= LARGEST_SEGMENT_COUNT
+			   ? STATUS_OK
+			   : error_set(error, STATUS_DAMAGED, "it holds more than %d vector segments", LARGEST_SEGMENT_COUNT);
 }
 
 /* How many slashes are in the first `length` bytes of a path. */
@@ -115,8 +126,7 @@ static enum status note_file(struct segment_list *segments, const struct tar_ent
 
 static enum status expect_whole(const struct segment_list *segments, struct error *error)
 {
-	for (size_t i = 0; i < segments->count; i++) {
-		const struct segment *segment = &segments->items[i];
+	for (const struct segment *segment = segments->first; segment != NULL; segment = segment->next) {
 		for (size_t file = 0; chromadb_segment_files[file] != NULL; file++) {
 			if ((segment->files & 1U << file) == 0) {
 				return error_set(error, STATUS_DAMAGED, "the vector segment %s has no %s", segment->folder,

@@ -3,6 +3,7 @@
  */
 #include "base/clock.h"
 #include "base/interrupt.h"
+#include "base/text.h"
 #include "snapshot/folder_copy.h"
 #include "stores/chromadb/archive.h"
 #include "stores/chromadb/counts.h"
@@ -198,6 +199,7 @@ static void learn_version(struct chromadb *self)
 			text += strspn(text, "\" \r\n");
 			snprintf(self->volume.store.version, sizeof self->volume.store.version, "%.*s",
 					 (int)strcspn(text, "\"\r\n"), text);
+			text_make_line(self->volume.store.version);
 			return;
 		}
 	}

@@ -1,42 +1,17 @@
 #include "stores/neo4j/counts.h"
 
-#include "base/json_text.h"
+#include "stores/neo4j/http.h"
 
-#include "stores/dialogue.h"
-
-#include <jansson.h>
-#include <openssl/evp.h>
-#include <stdio.h>
 #include <string.h>
 
 enum {
-	HTTP_PORT = 7474,
-	PREPARE_MILLISECONDS = 30000, /* for an answer while nothing stands still */
-	MOMENT_MILLISECONDS = 2000,   /* ... and in the moment */
-	REPLY_LIMIT = 4 << 20,        /* bytes of one reply */
-	QUERY_LIMIT = 1 << 20,        /* bytes of the question */
-	NAME_SIZE = 256,              /* bytes of a database's name */
-	MARK_SIZE = 48,
+	MOMENT_MILLISECONDS = 2000, /* for an answer in the moment */
+	QUERY_LIMIT = 1 << 20,      /* bytes of the question */
+	NAME_SIZE = 256,            /* bytes of a database's name */
 };
 
-/*
- * Answers are whole connections, so that a server that ends idle ones does not matter. Nothing but the request's texts
- * comes in, over standard input: the password is on no command line. What is asked last can be asked again by "go".
- */
-static const char script[] =
-	"while read -r command mark; do case $command in "
-	"login) IFS= read -r login;; "
-	"ask) IFS= read -r path; IFS= read -r length; IFS= read -r body;; "
-	"go) if exec 3<>\"/dev/tcp/127.0.0.1/$0\"; then "
-	"printf 'POST %s HTTP/1.0\\r\\nHost: localhost\\r\\n%s\\r\\nAccept: application/json\\r\\n"
-	"Content-Type: application/json\\r\\nContent-Length: %s\\r\\n\\r\\n%s' "
-	"\"$path\" \"Authorization: Basic $login\" \"$length\" \"$body\" >&3; cat <&3; exec 3>&-; fi 2>/dev/null; "
-	"printf '\\n%s\\n' \"$mark\";; esac; done";
-
 struct neo4j_counts {
-	struct dialogue *dialogue;
-	unsigned number; /* of the answers asked for so far */
-	bool asked;      /* the last of them has not come */
+	struct neo4j_http *http;
 	char database[NAME_SIZE];
 	char **labels; /* owned, and so are the texts; NULL-terminated */
 	char **types;
@@ -56,7 +31,7 @@ void neo4j_counts_free(struct neo4j_counts *counts)
 	if (counts == NULL) {
 		return;
 	}
-	dialogue_free(counts->dialogue);
+	neo4j_http_free(counts->http);
 	free_names(counts->labels);
 	free_names(counts->types);
 	fingerprint_free(&counts->fingerprint);
@@ -64,115 +39,7 @@ void neo4j_counts_free(struct neo4j_counts *counts)
 }
 CLEANUP_DEFINE(counts, struct neo4j_counts, neo4j_counts_free)
 
-static inline void cleanup_json_value(json_t **value)
-{
-	json_decref(*value);
-}
-
-/* --- asking ------------------------------------------------------------------------------------------------------- */
-
-static const char *mark_of(const struct neo4j_counts *counts, char mark[MARK_SIZE])
-{
-	snprintf(mark, MARK_SIZE, "whisperbackup:%08u", counts->number);
-	return mark;
-}
-
-static enum status go(struct neo4j_counts *counts, struct error *error)
-{
-	char mark[MARK_SIZE];
-	char line[MARK_SIZE + 8];
-	counts->number++;
-	counts->asked = true;
-	snprintf(line, sizeof line, "go %s\n", mark_of(counts, mark));
-	return dialogue_send(counts->dialogue, line, error);
-}
-
-/* The rows of the one statement's result. */
-static enum status rows_of(const struct buffer *reply, json_t **ret_rows, struct error *error)
-{
-	int code = 0;
-	const char *body = strstr(buffer_text(reply), "\r\n\r\n");
-	if (body == NULL || sscanf(buffer_text(reply), "HTTP/%*s %d", &code) != 1) {
-		return error_set(error, STATUS_UNAVAILABLE, "its HTTP port does not answer");
-	}
-	if (code == 401 || code == 403) {
-		return error_set(error, STATUS_UNAVAILABLE, "it refuses the name and password of NEO4J_AUTH");
-	}
-	CLEANUP(cleanup_json_value) json_t *document = NULL;
-	if (json_text_read(body, JSON_DISABLE_EOF_CHECK, &document, error) == STATUS_NO_MEMORY) {
-		return error->status;
-	}
-	const json_t *failure = json_array_get(json_object_get(document, "errors"), 0);
-	const char *message = json_string_value(json_object_get(failure, "message"));
-	if (message != NULL) {
-		return error_set(error, STATUS_UNAVAILABLE, "it says: %s", message);
-	}
-	json_t *rows = json_object_get(json_array_get(json_object_get(document, "results"), 0), "data");
-	if (code != 200 || !json_is_array(rows)) {
-		return error_set(error, STATUS_UNAVAILABLE, "its HTTP API answers with status %d", code);
-	}
-	*ret_rows = json_incref(rows);
-	return STATUS_OK;
-}
-
-static enum status receive(struct neo4j_counts *counts, unsigned milliseconds, json_t **ret_rows, struct error *error)
-{
-	char mark[MARK_SIZE];
-	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(REPLY_LIMIT);
-	enum status status = dialogue_receive(counts->dialogue, mark_of(counts, mark), milliseconds, &reply, error);
-	counts->asked = counts->asked && status != STATUS_OK;
-	return status == STATUS_OK ? rows_of(&reply, ret_rows, error) : status;
-}
-
-/* Makes a statement the one that `go` asks, and asks it. */
-static enum status ask(struct neo4j_counts *counts, const char *database, const char *statement, json_t **ret_rows,
-					   struct error *error)
-{
-	CLEANUP(cleanup_json_value) json_t *document = json_pack("{s:[{s:s}]}", "statements", "statement", statement);
-	CLEANUP(cleanup_free) char *body = json_text_write(document, JSON_COMPACT | JSON_ENSURE_ASCII);
-	CLEANUP(cleanup_free) char *text = NULL;
-	if (body == NULL || asprintf(&text, "ask\n/db/%s/tx/commit\n%zu\n%s\n", database, strlen(body), body) < 0) {
-		return error_memory(error);
-	}
-	enum status status = dialogue_send(counts->dialogue, text, error);
-	if (status == STATUS_OK) {
-		status = go(counts, error);
-	}
-	return status == STATUS_OK ? receive(counts, PREPARE_MILLISECONDS, ret_rows, error) : status;
-}
-
 /* --- getting ready ------------------------------------------------------------------------------------------------ */
-
-char *neo4j_counts_credentials(const char *authentication)
-{
-	static const char further[] = "/true";
-	char *plain = strdup(authentication != NULL ? authentication : "none");
-	char *slash = plain != NULL ? strchr(plain, '/') : NULL;
-	if (slash != NULL) {
-		*slash = ':';
-		size_t length = strlen(slash);
-		if (length >= sizeof further && strcmp(slash + length - (sizeof further - 1), further) == 0) {
-			slash[length - (sizeof further - 1)] = '\0';
-		}
-	}
-	return plain;
-}
-
-static enum status log_in(struct neo4j_counts *counts, const struct container *container, struct error *error)
-{
-	CLEANUP(cleanup_free) char *plain = neo4j_counts_credentials(container_environment(container, "NEO4J_AUTH"));
-	CLEANUP(cleanup_free) unsigned char *encoded = plain != NULL ? malloc(4 * (strlen(plain) / 3 + 1) + 1) : NULL;
-	CLEANUP(cleanup_free) char *text = NULL;
-	if (encoded == NULL) {
-		return error_memory(error);
-	}
-	EVP_EncodeBlock(encoded, (const unsigned char *)plain, (int)strlen(plain));
-	if (asprintf(&text, "login\n%s\n", (const char *)encoded) < 0) {
-		text = NULL;
-		return error_memory(error);
-	}
-	return dialogue_send(counts->dialogue, text, error);
-}
 
 /* The texts in the first column, as many of them as may be. */
 static enum status names_of(const json_t *rows, char ***ret_names, struct error *error)
@@ -200,7 +67,8 @@ static enum status find_database(struct neo4j_counts *counts, struct error *erro
 	CLEANUP(cleanup_json_value) json_t *rows = NULL;
 	size_t index = 0;
 	const json_t *row = NULL;
-	enum status status = ask(counts, "system", "SHOW DATABASES YIELD name RETURN DISTINCT name", &rows, error);
+	enum status status =
+		neo4j_http_ask(counts->http, "system", "SHOW DATABASES YIELD name RETURN DISTINCT name", &rows, error);
 	json_array_foreach (rows, index, row) {
 		const char *name = json_string_value(json_array_get(json_object_get(row, "row"), 0));
 		if (status != STATUS_OK || name == NULL || strcmp(name, "system") == 0) {
@@ -221,9 +89,9 @@ static enum status learn_names(struct neo4j_counts *counts, struct error *error)
 {
 	CLEANUP(cleanup_json_value) json_t *labels = NULL;
 	CLEANUP(cleanup_json_value) json_t *types = NULL;
-	enum status status = ask(counts, counts->database, "CALL db.labels()", &labels, error);
+	enum status status = neo4j_http_ask(counts->http, counts->database, "CALL db.labels()", &labels, error);
 	if (status == STATUS_OK) {
-		status = ask(counts, counts->database, "CALL db.relationshipTypes()", &types, error);
+		status = neo4j_http_ask(counts->http, counts->database, "CALL db.relationshipTypes()", &types, error);
 	}
 	if (status == STATUS_OK && json_array_size(labels) + json_array_size(types) > NEO4J_COUNTS_NAMES_LIMIT) {
 		json_array_clear(labels);
@@ -279,15 +147,6 @@ enum status neo4j_counts_query(const char *const *labels, const char *const *typ
 	return status;
 }
 
-static enum status open_dialogue(struct store *store, struct neo4j_counts *counts, struct error *error)
-{
-	char port[16];
-	snprintf(port, sizeof port, "%d", HTTP_PORT);
-	const char *const arguments[] = {"bash", "-c", script, port, NULL};
-	const struct exec_request request = {.container = store->container, .arguments = arguments, .input = true};
-	return dialogue_open(store->runtime, &request, REPLY_LIMIT, &counts->dialogue, error);
-}
-
 enum status neo4j_counts_open(struct store *store, struct neo4j_counts **ret_counts, struct error *error)
 {
 	CLEANUP(cleanup_counts) struct neo4j_counts *counts = calloc(1, sizeof *counts);
@@ -296,10 +155,7 @@ enum status neo4j_counts_open(struct store *store, struct neo4j_counts **ret_cou
 	if (counts == NULL) {
 		return error_memory(error);
 	}
-	enum status status = open_dialogue(store, counts, error);
-	if (status == STATUS_OK) {
-		status = log_in(counts, store->container, error);
-	}
+	enum status status = neo4j_http_open(store, &counts->http, error);
 	if (status == STATUS_OK) {
 		status = find_database(counts, error);
 	}
@@ -311,7 +167,7 @@ enum status neo4j_counts_open(struct store *store, struct neo4j_counts **ret_cou
 			neo4j_counts_query((const char *const *)counts->labels, (const char *const *)counts->types, &query, error);
 	}
 	if (status == STATUS_OK) {
-		status = ask(counts, counts->database, buffer_text(&query), &rows, error);
+		status = neo4j_http_ask(counts->http, counts->database, buffer_text(&query), &rows, error);
 	}
 	if (status == STATUS_OK) {
 		*ret_counts = MOVE(counts);
@@ -323,7 +179,7 @@ enum status neo4j_counts_open(struct store *store, struct neo4j_counts **ret_cou
 
 enum status neo4j_counts_ask(struct neo4j_counts *counts, struct error *error)
 {
-	return go(counts, error);
+	return neo4j_http_again(counts->http, error);
 }
 
 static enum status add(struct fingerprint *fingerprint, const char *kind, const char *name, json_int_t number,
@@ -391,7 +247,7 @@ enum status neo4j_counts_answer(struct neo4j_counts *counts, struct error *error
 {
 	CLEANUP(cleanup_json_value) json_t *rows = NULL;
 	fingerprint_free(&counts->fingerprint);
-	enum status status = receive(counts, MOMENT_MILLISECONDS, &rows, error);
+	enum status status = neo4j_http_receive(counts->http, MOMENT_MILLISECONDS, &rows, error);
 	return status == STATUS_OK ? read_counts(counts, rows, &counts->fingerprint, error) : status;
 }
 
@@ -400,8 +256,8 @@ void neo4j_counts_forget(struct neo4j_counts *counts)
 	CLEANUP(cleanup_json_value) json_t *rows = NULL;
 	struct error ignored;
 	fingerprint_free(&counts->fingerprint);
-	if (counts->asked) {
-		(void)!receive(counts, MOMENT_MILLISECONDS, &rows, &ignored);
+	if (neo4j_http_pending(counts->http)) {
+		(void)!neo4j_http_receive(counts->http, MOMENT_MILLISECONDS, &rows, &ignored);
 	}
 }
 
@@ -409,7 +265,8 @@ struct fingerprint neo4j_counts_take(struct neo4j_counts *counts)
 {
 	struct fingerprint kept = fingerprint_take(&counts->fingerprint);
 	struct error ignored;
-	if (kept.known && go(counts, &ignored) == STATUS_OK && neo4j_counts_answer(counts, &ignored) == STATUS_OK) {
+	if (kept.known && neo4j_http_again(counts->http, &ignored) == STATUS_OK &&
+		neo4j_counts_answer(counts, &ignored) == STATUS_OK) {
 		kept.exact = fingerprint_is_same(&kept, &counts->fingerprint);
 	}
 	return kept;

@@ -1,9 +1,8 @@
 /*
  * counts.h - how many nodes and relationships Neo4j has, asked in milliseconds. Private to the store.
  *
- * cypher-shell takes seconds to start and runs nothing before the end of its input, so the question goes to Neo4j's
- * HTTP API (/db/NAME/tx/commit), from a bash in the container that is started long before. It is answered from the
- * count store, which costs the same whatever the size of the graph.
+ * The question is asked over HTTP, by a bash that is started long before. It is answered from the count store, which
+ * costs the same whatever the size of the graph.
  */
 #ifndef WHISPERBACKUP_STORES_NEO4J_COUNTS_H
 #define WHISPERBACKUP_STORES_NEO4J_COUNTS_H
@@ -46,12 +45,5 @@ void neo4j_counts_free(struct neo4j_counts *counts);
  * nodes, labels, total of relationships, types. */
 enum status neo4j_counts_query(const char *const *labels, const char *const *types, struct buffer *query,
 							   struct error *error) MUST_CHECK;
-
-/*
- * The value of NEO4J_AUTH, "NAME/PASSWORD" or "NAME/PASSWORD/true", as HTTP wants it (RFC 7617), "NAME:PASSWORD".
- * "none", or none (NULL), is sent too: a server that wants no password does not look at it. The caller's; NULL without
- * memory.
- */
-char *neo4j_counts_credentials(const char *authentication);
 
 #endif

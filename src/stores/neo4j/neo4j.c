@@ -3,11 +3,13 @@
  *
  * A paused server is what a power cut would leave, and the transaction logs recover from that when it starts.
  */
+#include "base/text.h"
 #include "pipeline/gzip.h"
 #include "pipeline/tar.h"
 #include "snapshot/folder_copy.h"
 #include "stores/container_http.h"
 #include "stores/neo4j/counts.h"
+#include "stores/neo4j/server.h"
 #include "stores/rehearsal.h"
 #include "stores/store_table.h"
 #include "stores/volume_store.h"
@@ -17,7 +19,6 @@
 
 enum {
 	HTTP_PORT = 7474,
-	BOLT_PORT = 7687,
 	STOP_SECONDS = 120,
 	REPLY_LIMIT = 256 << 10, /* bytes */
 };
@@ -28,96 +29,6 @@ struct neo4j {
 	struct neo4j_counts *counts; /* the same; NULL if the server does not let itself be counted */
 	bool counts_failed;          /* in the moment */
 };
-
-/* "NAME/PASSWORD" or "NAME/PASSWORD/true" of NEO4J_AUTH as cypher-shell's own environment variables; "none" means no
- * authentication. */
-static bool credentials(const struct container *container, char **ret_user, char **ret_password)
-{
-	const char *authentication = container_environment(container, "NEO4J_AUTH");
-	const char *slash = authentication != NULL ? strchr(authentication, '/') : NULL;
-	*ret_user = NULL;
-	*ret_password = NULL;
-	if (slash == NULL) {
-		return true;
-	}
-	size_t length = strlen(slash + 1);
-	size_t end = strlen("/true"); /* "the password is to be changed at the first login", to the image alone */
-	if (length > end && strcmp(slash + 1 + length - end, "/true") == 0) {
-		length -= end;
-	}
-	return asprintf(ret_user, "NEO4J_USERNAME=%.*s", (int)(slash - authentication), authentication) >= 0 &&
-		   asprintf(ret_password, "NEO4J_PASSWORD=%.*s", (int)length, slash + 1) >= 0;
-}
-
-/* Runs a query in a database, NULL for the home database; STATUS_UNAVAILABLE if the server does not answer it. */
-static enum status ask_database(struct store *store, const char *database, const char *query, bool *ret_refused,
-								struct buffer *reply, struct error *error)
-{
-	CLEANUP(cleanup_free) char *user = NULL;
-	CLEANUP(cleanup_free) char *password = NULL;
-	*ret_refused = false;
-	/* cypher-shell takes seconds to start; there is no need to ask it while nobody listens. */
-	enum status status = container_http_listens(store->runtime, store->container, BOLT_PORT, error);
-	if (status != STATUS_OK && status != STATUS_NOT_FOUND) {
-		return status;
-	}
-	if (!credentials(store->container, &user, &password)) {
-		return error_memory(error);
-	}
-	const char *const environment[] = {user, password, NULL};
-	const char *const in_home[] = {"cypher-shell", "--format", "plain", query, NULL};
-	const char *const in_database[] = {"cypher-shell", "--format", "plain", "--database", database, query, NULL};
-	const char *const *arguments = database != NULL ? in_database : in_home;
-	struct exec_request request = {.container = store->container, .arguments = arguments, .environment = environment};
-	status = runtime_run_text(store->runtime, &request, reply, error);
-	if (status == STATUS_FAILED) {
-		*ret_refused =
-			strstr(error->message, "authentication failure") != NULL || strstr(error->message, "credentials") != NULL;
-		error->status = STATUS_UNAVAILABLE;
-	}
-	return status == STATUS_FAILED ? STATUS_UNAVAILABLE : status;
-}
-
-static enum status ask(struct store *store, const char *query, bool *ret_refused, struct buffer *reply,
-					   struct error *error)
-{
-	return ask_database(store, NULL, query, ret_refused, reply, error);
-}
-
-/*
- * A database that could not be started stays so: "offline" although "online" was asked for, with a message (tried with
- * 5.26). The server itself goes on. STATUS_DAMAGED if there is one; the line is what cypher-shell prints of it.
- */
-static enum status expect_started(struct store *store, struct error *error)
-{
-	static const char query[] = "SHOW DATABASES YIELD name, requestedStatus, currentStatus, statusMessage WHERE "
-								"requestedStatus = 'online' AND currentStatus = 'offline' AND statusMessage <> '' "
-								"RETURN name + ': ' + statusMessage";
-	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(REPLY_LIMIT);
-	bool refused = false;
-	enum status status = ask_database(store, "system", query, &refused, &reply, error);
-	buffer_trim(&reply);
-	const char *line = status == STATUS_OK ? strchr(buffer_text(&reply), '\n') : NULL; /* the first is the heading */
-	return line == NULL ? status : error_set(error, STATUS_DAMAGED, "Neo4j could not start a database: %s", line + 1);
-}
-
-/*
- * A real query. After a restore the passwords are those of the backup, which need not be the one in the container's
- * environment; a server that refuses a password has its databases up, so that counts as an answer.
- */
-static enum status neo4j_ready(struct store *store, struct error *error)
-{
-	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(REPLY_LIMIT);
-	bool refused = false;
-	enum status status = ask(store, "MATCH (n) RETURN count(n)", &refused, &reply, error);
-	struct error reason;
-	if (!refused && status == STATUS_UNAVAILABLE && strstr(error->message, "unavailable") != NULL &&
-		expect_started(store, &reason) == STATUS_DAMAGED) {
-		*error = reason;
-		status = STATUS_DAMAGED;
-	}
-	return refused ? STATUS_OK : status;
-}
 
 static enum status neo4j_count(struct store *store, const struct fingerprint *places,
 							   struct fingerprint *ret_fingerprint, struct error *error)
@@ -139,44 +50,10 @@ static enum status neo4j_count(struct store *store, const struct fingerprint *pl
 		CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(REPLY_LIMIT);
 		struct error ignored;
 		bool refused = false;
-		(void)!ask(store, "RETURN 1", &refused, &reply, &ignored);
+		(void)!neo4j_server_ask(store, "RETURN 1", &refused, &reply, &ignored);
 		status = refused ? STATUS_OK : error_prefix(error, "Neo4j cannot be counted");
 	}
 	neo4j_counts_free(counts);
-	return status;
-}
-
-/* One line a database, as cypher-shell's plain format has it: "neo4j", "online". The first line is the heading. */
-static enum status neo4j_examine(struct store *store, struct examination *ret_examination, struct error *error)
-{
-	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(REPLY_LIMIT);
-	bool refused = false;
-	enum status status =
-		ask(store, "SHOW DATABASES YIELD name, currentStatus RETURN name, currentStatus", &refused, &reply, error);
-	if (refused) {
-		(void)error_set(error, STATUS_UNAVAILABLE, "Neo4j refuses the name and password of NEO4J_AUTH");
-		return error_hint(error, "they are those of its data: after a restore, those of the backup");
-	}
-	size_t databases = 0;
-	size_t at = status == STATUS_OK ? strcspn(buffer_text(&reply), "\n") : 0;
-	for (const char *line = buffer_text(&reply) + at; status == STATUS_OK && *line == '\n';) {
-		line++;
-		size_t length = strcspn(line, "\n");
-		if (length > 0 && memmem(line, length, "\"online\"", 8) == NULL) {
-			status =
-				error_set(error, STATUS_UNAVAILABLE, "not every database of Neo4j is online: %.*s", (int)length, line);
-		}
-		databases += length > 0;
-		line += length;
-	}
-	if (status == STATUS_OK && databases == 0) {
-		status = error_set(error, STATUS_UNAVAILABLE, "Neo4j shows no databases");
-	}
-	if (status == STATUS_OK) {
-		ret_examination->port = BOLT_PORT;
-		snprintf(ret_examination->answer, sizeof ret_examination->answer, "answers a query; %zu databases online",
-				 databases);
-	}
 	return status;
 }
 
@@ -196,6 +73,7 @@ static void learn_version(struct store *store)
 		text += strlen(field);
 		text += strspn(text, " :\"");
 		snprintf(store->version, sizeof store->version, "%.*s", (int)strcspn(text, "\""), text);
+		text_make_line(store->version);
 	}
 }
 
@@ -440,12 +318,12 @@ static enum status neo4j_read_all(struct store *store, const struct fingerprint 
 	bool refused = false;
 	(void)places;
 	(void)progress;
-	return ask(store, query, &refused, &reply, error);
+	return neo4j_server_ask(store, query, &refused, &reply, error);
 }
 
 /* The password is part of the data, and nobody but us can reach the container: so none is asked for. */
 static const struct rehearsal_needs rehearsal = {
-	.port = BOLT_PORT,
+	.port = NEO4J_BOLT_PORT,
 	.environment = (const char *const[]){"NEO4J_AUTH=none", NULL},
 	.inherited =
 		(const char *const[]){"NEO4J_server_memory_", "NEO4J_dbms_memory_",
@@ -462,8 +340,8 @@ const struct store_ops store_neo4j = {
 	.artefact = "neo4j_backup.tar.gz",
 	.legacy_artefacts = legacy_artefacts,
 	.open = neo4j_open,
-	.ready = neo4j_ready,
-	.examine = neo4j_examine,
+	.ready = neo4j_server_ready,
+	.examine = neo4j_server_examine,
 	.count = neo4j_count,
 	.read_all = neo4j_read_all,
 	.rehearsal = &rehearsal,

@@ -1,5 +1,6 @@
 #include "stores/postgresql/postgresql.h"
 
+#include "base/text.h"
 #include "stores/postgresql/dump_check.h"
 #include "stores/postgresql/moment.h"
 #include "stores/postgresql/psql.h"
@@ -115,6 +116,7 @@ static enum status look(struct postgresql *self, struct error *error)
 		return error_hint(error, POSTGRESQL_SUPERUSER_HINT);
 	}
 	snprintf(self->store.version, sizeof self->store.version, "%.*s", (int)strcspn(version, " "), version);
+	text_make_line(self->store.version);
 	snprintf(self->store.data_folder, sizeof self->store.data_folder, "%s", folder);
 	self->version_number = atoi(number);
 	return STATUS_OK;

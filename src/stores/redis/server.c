@@ -1,5 +1,6 @@
 #include "stores/redis/server.h"
 
+#include "base/text.h"
 #include "stores/redis/persistence.h"
 
 #include <stdio.h>
@@ -41,31 +42,60 @@ bool redis_info_value(const struct buffer *info, const char *name, char *value, 
 		if (strncmp(line, name, length) == 0 && line[length] == ':') {
 			size_t end = strcspn(line + length + 1, "\r\n");
 			snprintf(value, size, "%.*s", (int)end, line + length + 1);
+			text_make_line(value);
 			return true;
 		}
 	}
 	return false;
 }
 
-/* CONFIG GET answers with the name on one line and the value on the next; an unknown name gives an empty reply. */
-static enum status configuration(struct redis *self, const char *name, char *value, size_t size, struct error *error)
+/* CONFIG GET answers with a name on one line and its value on the next, in any order; a name that is not known to the
+ * server, as one of a later version, is not there. */
+static enum status setting(const char *reply, const char *name, char *value, size_t size, struct error *error)
+{
+	size_t length = strlen(name);
+	value[0] = '\0';
+	for (const char *line = reply; line[0] != '\0';) {
+		size_t end = strcspn(line, "\n");
+		const char *text = line + end + (line[end] == '\n');
+		size_t text_length = strcspn(text, "\n");
+		if (end == length && strncmp(line, name, length) == 0) {
+			if (text_length >= size) {
+				return error_set(error, STATUS_FAILED, "Redis has a %s that is too long", name);
+			}
+			memcpy(value, text, text_length);
+			value[text_length] = '\0';
+		}
+		line = text + text_length + (text[text_length] == '\n');
+	}
+	return STATUS_OK;
+}
+
+/* Asks for all at once, by a pattern that fits their names; with it come some others that do not matter. */
+static enum status read_settings(struct redis *self, struct error *error)
 {
 	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(REDIS_REPLY_LIMIT);
-	enum status status = REDIS_COMMAND(self, &reply, error, "CONFIG", "GET", name);
+	struct store *store = &self->volume.store;
+	enum status status = REDIS_COMMAND(self, &reply, error, "CONFIG", "GET", REDIS_SETTINGS);
 	if (status != STATUS_OK) {
 		return status;
 	}
-	const char *newline = strchr(buffer_text(&reply), '\n');
-	if (newline == NULL && reply.length > 0 && strncmp(reply.data, name, strlen(name)) != 0) {
-		(void)error_set(error, STATUS_FAILED, "Redis does not tell its configuration: %s", reply.data);
+	const char *text = buffer_text(&reply);
+	if (text[0] != '\0' && strchr(text, '\n') == NULL) {
+		(void)error_set(error, STATUS_FAILED, "Redis does not tell its configuration: %s", text);
 		return error_hint(error, "the command CONFIG must not be renamed or forbidden");
 	}
-	const char *text = newline != NULL ? newline + 1 : "";
-	if (strlen(text) >= size) {
-		return error_set(error, STATUS_FAILED, "Redis has a %s that is too long", name);
+	status = setting(text, "dir", store->data_folder, sizeof store->data_folder, error);
+	if (status == STATUS_OK) {
+		status = setting(text, "dbfilename", self->dump_name, sizeof self->dump_name, error);
 	}
-	strcpy(value, text);
-	return STATUS_OK;
+	if (status == STATUS_OK) {
+		status = setting(text, "appenddirname", self->append_folder, sizeof self->append_folder, error);
+	}
+	if (status == STATUS_OK) {
+		status = setting(text, "appendfilename", self->append_name, sizeof self->append_name, error);
+	}
+	return status;
 }
 
 /* The argument after `option` in the container's command, also inside a "sh -c" line; *ret_value is the caller's, NULL
@@ -105,16 +135,10 @@ static enum status find_password(const struct container *container, char **ret_p
 	return *ret_password != NULL ? STATUS_OK : error_memory(error);
 }
 
-/* Sets the password only if the server asks for one: redis-cli complains about one that is not needed. */
-static enum status log_in(struct redis *self, struct error *error)
+static enum status set_password(struct redis *self, struct error *error)
 {
-	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(REDIS_REPLY_LIMIT);
-	enum status status = REDIS_COMMAND(self, &reply, error, "PING");
-	if (status != STATUS_OK || strstr(buffer_text(&reply), "NOAUTH") == NULL) {
-		return status;
-	}
 	const struct container *container = self->volume.store.container;
-	status = find_password(container, &self->password, error);
+	enum status status = find_password(container, &self->password, error);
 	if (status == STATUS_OK && self->password == NULL) {
 		(void)error_set(error, STATUS_FAILED, "Redis wants a password and container %s does not tell it",
 						container->name);
@@ -130,8 +154,8 @@ enum status redis_ready(struct store *store, struct error *error)
 	struct redis *self = (struct redis *)store;
 	enum status status = REDIS_COMMAND(self, &reply, error, "PING");
 	if (status == STATUS_OK && self->password == NULL && strstr(buffer_text(&reply), "NOAUTH") != NULL) {
-		/* One that did not run when we began. */
-		status = log_in(self, error);
+		/* Only then: redis-cli complains about a password that is not needed. */
+		status = set_password(self, error);
 		if (status == STATUS_OK) {
 			status = REDIS_COMMAND(self, &reply, error, "PING");
 		}
@@ -165,9 +189,6 @@ enum status redis_learn(struct redis *self, struct error *error)
 	CLEANUP(buffer_free) struct buffer info = BUFFER_INIT(REDIS_REPLY_LIMIT);
 	enum status status = redis_find_port(self, error);
 	if (status == STATUS_OK) {
-		status = log_in(self, error);
-	}
-	if (status == STATUS_OK) {
 		status = redis_ready(store, error);
 	}
 	if (status == STATUS_OK) {
@@ -177,16 +198,7 @@ enum status redis_learn(struct redis *self, struct error *error)
 		status = error_set(error, STATUS_FAILED, "Redis does not tell its version: %s", buffer_text(&info));
 	}
 	if (status == STATUS_OK) {
-		status = configuration(self, "dir", store->data_folder, sizeof store->data_folder, error);
-	}
-	if (status == STATUS_OK) {
-		status = configuration(self, "dbfilename", self->dump_name, sizeof self->dump_name, error);
-	}
-	if (status == STATUS_OK) {
-		status = configuration(self, "appenddirname", self->append_folder, sizeof self->append_folder, error);
-	}
-	if (status == STATUS_OK) {
-		status = configuration(self, "appendfilename", self->append_name, sizeof self->append_name, error);
+		status = read_settings(self, error);
 	}
 	if (status != STATUS_OK) {
 		return status;

@@ -15,6 +15,9 @@ enum {
 	REDIS_NAMES_COUNT = 4,
 };
 
+/* What CONFIG GET takes: dir, dbfilename, appenddirname and appendfilename are among what fits. */
+#define REDIS_SETTINGS "*d[bif][fir]*"
+
 struct redis_moment;
 
 struct redis {
