@@ -48,6 +48,7 @@ done
 
 export WHISPERBACKUP_TEST_PROJECT=${WHISPERBACKUP_TEST_PROJECT:-whisperbackup-soak-test}
 export WHISPERBACKUP_TEST_PORTS=${WHISPERBACKUP_TEST_PORTS:-10400}
+stack=as_shipped # environment.sh reads it
 # shellcheck source=tests/stack/environment.sh
 source tests/stack/environment.sh
 program=$(realpath "${WHISPERBACKUP:-build/whisperbackup}")
@@ -148,6 +149,10 @@ kill_create() {
 	quietly "$program" list
 	wait_until nothing_is_paused
 	all_run || broken 'not everything runs'
+	wait_until nothing_of_ours_in_the_engine
+	if compgen -G "$BACKUP_DIR/whisperengine_backup_*" >/dev/null; then
+		quietly "$program" verify --all
+	fi
 	if ((number % 10 == 0)); then
 		quietly "$program" create --only "$stores"
 		expect_good_backups
@@ -232,6 +237,16 @@ kill_restore() {
 	[[ -z $(psql_run "SELECT datname FROM pg_database WHERE datname ~ '^wb_'") ]] || broken 'a database is left in PostgreSQL'
 	wait_until nothing_of_ours_in_the_engine
 	[[ ! -e $BACKUP_DIR/.restore.json ]] || broken 'the journal is still there'
+	if ((number % 10 == 0)); then
+		the_next_backup_works
+	fi
+}
+
+# And goes again: `latest` is the one that is restored, and drilled.
+the_next_backup_works() {
+	quietly "$program" create --only "$stores"
+	expect_good_backups
+	rm -r "$(find "$BACKUP_DIR" -mindepth 1 -maxdepth 1 -name 'whisperengine_backup_*' | sort | tail -n 1)"
 }
 
 # --- drill ------------------------------------------------------------------------------------------------------------
@@ -241,6 +256,12 @@ kill_drill() {
 	quietly "$program" list
 	wait_until nothing_of_ours_in_the_engine
 	all_run || broken 'not everything runs'
+	# One that was killed says nothing about the backup.
+	! grep -qs '"good": *false' "$BACKUP_DIR"/whisperengine_backup_*/verified.json || broken 'the backup is called bad'
+	if ((number % 10 == 0)); then
+		quietly "$program" verify latest --drill
+		the_next_backup_works
+	fi
 }
 
 # --- cleanup ----------------------------------------------------------------------------------------------------------

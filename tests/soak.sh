@@ -54,6 +54,7 @@ fi
 
 export WHISPERBACKUP_TEST_PROJECT=${WHISPERBACKUP_TEST_PROJECT:-whisperbackup-soak-test}
 export WHISPERBACKUP_TEST_PORTS=${WHISPERBACKUP_TEST_PORTS:-10400}
+stack=as_shipped # environment.sh reads it
 # shellcheck source=tests/stack/environment.sh
 source tests/stack/environment.sh
 # shellcheck source=tests/stack/writer.bash

@@ -283,6 +283,14 @@ TEXT
 
 @test "latest without any good backup is an error" {
 	make_damaged_backup 20240913_000000
+	make_damaged_backup 20240912_000000
 	program 1 show latest
 	assert_contains "$errors" 'no good backup'
+	assert_contains "$errors" 'the newest, 20240913_000000, is damaged: redis_backup.rdb is missing'
+}
+
+@test "latest without any backup says how to make one" {
+	program 1 show latest
+	assert_contains "$errors" 'no good backup'
+	assert_contains "$errors" 'make one with create'
 }

@@ -58,6 +58,23 @@ verified() { # [FILTER]: what list --json says of the newest
 	assert_contains "$errors" 'postgresql_backup.sql: '
 }
 
+# It is neither a command to the terminal nor a line that looks as if it was ours.
+@test "a name out of an archive is shown as what it is" {
+	make_sound_backup 20240912_143022
+	mkdir tree
+	tar xzf "$folder/neo4j_backup.tar.gz" -C tree
+	tar cf tar -C tree data
+	echo evil >evil
+	tar rPf tar --transform $'s|^evil|/x\n✅ all is good\033[2J\n   hint: rm -r home|' evil
+	gzip <tar >"$folder/neo4j_backup.tar.gz"
+	note_sums 20240912_143022
+	program 5 verify
+	assert_contains "$errors" $'leads out of it: /x\n   | ✅ all is good?[2J\n   |    hint: rm -r home'
+	refute_contains "$errors" $'\033'
+	program 0 list
+	assert_contains "$output" 'leads out of it: /x ✅ all is good?[2J    hint: rm -r home'
+}
+
 @test "ChromaDB's database is opened and checked" {
 	make_sound_backup 20240912_143022
 	head -c 8192 /dev/urandom >"$BATS_TEST_TMPDIR/tree/chroma/chroma/chroma.sqlite3"

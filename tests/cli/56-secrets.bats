@@ -52,7 +52,7 @@ modes_of() { # FOLDER
 	need_world
 	local mask
 	for mask in 0 0777; do
-		rm -rf "$BATS_TEST_TMPDIR/home"
+		rm -rf "${BATS_TEST_TMPDIR:?}/home"
 		MASK=$mask in_world 0 <<'CODE'
 start_systemd
 (umask "$MASK" && "$W" schedule install --systemd)

@@ -10,6 +10,7 @@ setup() {
 	enter_project
 }
 
+# shellcheck disable=SC2089,SC2090 # it is text, and no command
 mine='MAILTO=me@example.org
 # a comment, 100% mine
 */5 * * * * /usr/bin/true "a  b" \% c	tab'
@@ -85,6 +86,7 @@ CODE
 }
 
 @test "every other line of the crontab is kept, and uninstall leaves it as it was" {
+	# shellcheck disable=SC2090
 	export mine
 	in_world 0 <<'CODE'
 printf '%s\n' "$mine" | crontab -
@@ -582,7 +584,7 @@ CODE
 # --- systemd --------------------------------------------------------------------------------------------------------
 
 need_systemd() {
-	[[ -x /lib/systemd/systemd ]] && command -v systemctl >/dev/null || skip "systemd is not installed"
+	if [[ ! -x /lib/systemd/systemd ]] || ! command -v systemctl >/dev/null; then skip "systemd is not installed"; fi
 }
 
 @test "install --systemd makes a timer that catches up, and a real systemd fires it" {

@@ -66,6 +66,7 @@ make_verified_backups() {
 @test "verify makes no good backup bad and forgets no drill that was bad, whatever call fails" {
 	make_verified_backups
 	assert_equal "$(verdicts)" $'20240911_143022 [true,true,null]\n20240912_143022 [false,true,false]'
+	# shellcheck disable=SC2034 # faults.bash reads them
 	kinds=(read look open) with_memory=no # the others are above, with one backup
 	each_fault verify --all
 }

@@ -10,7 +10,7 @@ $(cat)"
 
 need_world() {
 	[[ $EUID -eq 0 ]] || skip "only root can have namespaces of its own"
-	command -v crontab >/dev/null && command -v cron >/dev/null || skip "cron is not installed"
+	if ! command -v crontab >/dev/null || ! command -v cron >/dev/null; then skip "cron is not installed"; fi
 	unshare --mount true 2>/dev/null || skip "no mount namespaces here"
 }
 

@@ -1,7 +1,8 @@
 #!/usr/bin/env bats
-# shellcheck shell=bats disable=SC2030,SC2031,SC2154
+# shellcheck shell=bats disable=SC2034,SC2030,SC2031,SC2154
 # The whole way: back up all four stores, change everything, restore, and compare everything.
 
+stack=as_shipped # environment.sh reads it
 load helpers
 
 setup_file() {
@@ -9,7 +10,7 @@ setup_file() {
 	seed postgresql redis chromadb neo4j
 	save_state before postgresql redis chromadb neo4j
 	keep_output create "$WHISPERBACKUP" create --json
-	paused_after_create=$(docker ps --filter status=paused --format '{{.Names}}')
+	paused_after_create=$(services --filter status=paused --format '{{.Names}}')
 	export paused_after_create
 	mutate postgresql redis chromadb neo4j
 	save_state changed postgresql redis chromadb
@@ -25,7 +26,13 @@ setup() {
 }
 
 teardown() {
+	end_program
 	[[ -z $new_server ]] || docker rm --force --volumes "$new_server" >/dev/null
+}
+
+teardown_file() {
+	quietly "$WHISPERBACKUP" recover || true
+	stack_up
 }
 
 # --- create -----------------------------------------------------------------------------------------------------------
@@ -253,4 +260,26 @@ refute_credentials() { # FILE: as the containers' environment has them
 	docker restart "$(container redis)" >/dev/null
 	wait_until is_healthy redis
 	assert_equal "$(redis_run DBSIZE)" "$before"
+}
+
+# It takes ten seconds to stop, and the engine goes on stopping it.
+@test "a restore that is killed while Neo4j is being stopped is undone once it has stopped" {
+	local killed started
+	neo4j_run 'CREATE (:Later)' >/dev/null
+	start_program restore latest --only neo4j --yes --no-safety-backup
+	until grep -q swapping "$BACKUP_DIR/.restore.json" 2>/dev/null || ! it_runs; do sleep 0.05; done
+	sleep 0.5
+	kill_program
+	container_is neo4j running || fail 'it had stopped already'
+	killed=$(date -u +%FT%T.%NZ)
+	program 0 recover
+	assert_contains "$errors" 'as it was before'
+	# Started after the stop had come to its end; one that still runs from before would end soon.
+	started=$(docker inspect --format '{{.State.StartedAt}}' "$(container neo4j)")
+	[[ $started > $killed ]] || fail "it runs since $started, and the restore was killed at $killed"
+	assert_equal "$(neo4j_run 'MATCH (n:Later) DELETE n RETURN count(n)')" '[[1]]'
+	assert_all_running
+	assert_nothing_paused
+	assert_no_leftovers
+	[[ ! -e $BACKUP_DIR/.restore.json ]] || fail "the journal is still there: $(cat "$BACKUP_DIR/.restore.json")"
 }

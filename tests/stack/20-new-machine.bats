@@ -1,7 +1,8 @@
 #!/usr/bin/env bats
-# shellcheck shell=bats disable=SC2030,SC2031,SC2154
+# shellcheck shell=bats disable=SC2034,SC2030,SC2031,SC2154
 # The machine is lost: new containers, empty volumes, and the backup folder is all there is.
 
+stack=as_shipped # environment.sh reads it
 load helpers
 
 setup_file() {

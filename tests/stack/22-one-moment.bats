@@ -1,8 +1,9 @@
 #!/usr/bin/env bats
-# shellcheck shell=bats disable=SC2030,SC2031,SC2154
+# shellcheck shell=bats disable=SC2034,SC2030,SC2031,SC2154
 # One moment of all stores: what was written one after the other, under load, is in a backup up to one number and no
 # further. `make soak` does the same for long.
 
+stack=as_shipped # environment.sh reads it
 load helpers
 load writer
 

@@ -27,8 +27,8 @@ assert_untouched() {
 }
 
 # The bad backup is refused as damaged, in words that name the file and hold PART; and nothing is touched.
-refused() { # STORE PART
-	program 5 restore $bad --only "$1" --yes --no-safety-backup
+refused() { # STORE PART [ARGUMENT..]
+	program 5 restore $bad --only "$1" --yes --no-safety-backup "${@:3}"
 	assert_contains "$errors" "$2"
 	assert_contains "$errors" 'nothing was changed'
 	assert_untouched
@@ -199,11 +199,13 @@ edited() { # STORE
 	done
 }
 
+# Of a checksum: in zeros, of which Neo4j's logs are full, one in ten bits may flip and they are the same zeros still.
 @test "a legacy archive with one flipped bit is refused" {
-	local folder
+	local folder ends
 	folder=$(legacy_backup $bad)
 	cp "$(backup_path $good)/neo4j_backup.tar.gz" "$folder/"
-	flip_bit "$folder/neo4j_backup.tar.gz" "$(($(stat -c %s "$folder/neo4j_backup.tar.gz") / 2))"
+	mapfile -t ends < <(gzip_member_ends "$folder/neo4j_backup.tar.gz")
+	flip_bit "$folder/neo4j_backup.tar.gz" "$((ends[${#ends[@]} / 2] - 8))"
 	refused neo4j 'neo4j_backup.tar.gz is damaged'
 }
 
@@ -282,39 +284,67 @@ unpacked() {
 	echo evil >"$BATS_TEST_TMPDIR/evil"
 }
 
+container_file_sum() {
+	docker exec "$(container chromadb)" sha256sum /chroma/chroma/chroma.sqlite3
+}
+
+# Adds a file under another name, and makes a backup of it.
+with_entry() { # NAME-IN-ARCHIVE
+	[[ -e $BATS_TEST_TMPDIR/tar ]] || tar cf "$BATS_TEST_TMPDIR/tar" -C "$BATS_TEST_TMPDIR/tree" chroma
+	tar rPf "$BATS_TEST_TMPDIR/tar" -C "$BATS_TEST_TMPDIR" --transform "s|^evil|$1|" evil
+	gzip <"$BATS_TEST_TMPDIR/tar" >"$(legacy_backup $bad)/chromadb_backup.tar.gz"
+}
+
+# Whoever unpacks it: the program, or the engine, which does as it is told, as root.
+refused_by_all() { # PART
+	refused chromadb "$1"
+	refused chromadb "$1" --volume-access api
+	program 5 verify $bad
+	assert_contains "$errors$output" "$1"
+}
+
 @test "an archive with .. in a path is refused" {
-	local folder
-	folder=$(legacy_backup $bad)
 	unpacked
-	tar cf "$BATS_TEST_TMPDIR/tar" -C "$BATS_TEST_TMPDIR/tree" chroma
-	tar rPf "$BATS_TEST_TMPDIR/tar" -C "$BATS_TEST_TMPDIR" --transform 's|^|chroma/chroma/../../../|' evil
-	gzip <"$BATS_TEST_TMPDIR/tar" >"$folder/chromadb_backup.tar.gz"
-	refused chromadb 'leads out of it'
+	with_entry chroma/chroma/../../../evil
+	refused_by_all 'leads out of it'
 }
 
 @test "an archive with an absolute path is refused" {
-	local folder
-	folder=$(legacy_backup $bad)
 	unpacked
-	tar cf "$BATS_TEST_TMPDIR/tar" -C "$BATS_TEST_TMPDIR/tree" chroma
-	tar rPf "$BATS_TEST_TMPDIR/tar" "$BATS_TEST_TMPDIR/evil"
-	gzip <"$BATS_TEST_TMPDIR/tar" >"$folder/chromadb_backup.tar.gz"
-	refused chromadb 'leads out of it'
+	with_entry "$BATS_TEST_TMPDIR/absolute"
+	refused_by_all 'leads out of it'
+	[[ ! -e $BATS_TEST_TMPDIR/absolute ]] || fail 'it was written'
 }
 
-@test "an archive that writes through its own symbolic link does not get out" {
-	local folder
-	folder=$(legacy_backup $bad)
+@test "an archive that writes through its own symbolic link is refused" {
 	unpacked
 	mkdir "$BATS_TEST_TMPDIR/outside"
 	ln -s "$BATS_TEST_TMPDIR/outside" "$BATS_TEST_TMPDIR/tree/chroma/chroma/link"
-	tar cf "$BATS_TEST_TMPDIR/tar" -C "$BATS_TEST_TMPDIR/tree" chroma
-	tar rf "$BATS_TEST_TMPDIR/tar" -C "$BATS_TEST_TMPDIR" --transform 's|^|chroma/chroma/link/|' evil
-	gzip <"$BATS_TEST_TMPDIR/tar" >"$folder/chromadb_backup.tar.gz"
-	run "$WHISPERBACKUP" restore $bad --only chromadb --yes --no-safety-backup
-	[[ $status -eq 1 || $status -eq 5 ]] || fail "exit status $status" "$output"
+	with_entry chroma/chroma/link/evil
+	refused_by_all 'leads through a symbolic link'
 	assert_equal "$(ls -A "$BATS_TEST_TMPDIR/outside")" ''
-	assert_untouched
+}
+
+@test "an archive that writes through its own symbolic link into the live data is refused" {
+	local live
+	live=$(container_file_sum)
+	unpacked
+	ln -s /chroma/chroma "$BATS_TEST_TMPDIR/tree/chroma/chroma/link"
+	with_entry chroma/chroma/link/chroma.sqlite3
+	refused_by_all 'leads through a symbolic link'
+	assert_equal "$(container_file_sum)" "$live"
+}
+
+@test "an archive with a hard link out of it, or through its own symbolic link, is refused" {
+	unpacked
+	ln -s /etc "$BATS_TEST_TMPDIR/tree/chroma/chroma/link"
+	tar cf "$BATS_TEST_TMPDIR/tar" -C "$BATS_TEST_TMPDIR/tree" chroma
+	ln "$BATS_TEST_TMPDIR/evil" "$BATS_TEST_TMPDIR/twin"
+	tar rPf "$BATS_TEST_TMPDIR/tar" -C "$BATS_TEST_TMPDIR" --transform 's|^evil|chroma/chroma/link/passwd|;s|^twin|chroma/chroma/twin|' evil twin
+	# Only the link is left of the two.
+	tar --delete -Pf "$BATS_TEST_TMPDIR/tar" chroma/chroma/link/passwd
+	gzip <"$BATS_TEST_TMPDIR/tar" >"$(legacy_backup $bad)/chromadb_backup.tar.gz"
+	refused_by_all 'leads through a symbolic link'
 }
 
 # --- the question -----------------------------------------------------------------------------------------------------

@@ -120,6 +120,46 @@ assert_nothing_new_is_listed() {
 	assert_nothing_paused
 }
 
+neo4j_is_paused() {
+	is_frozen neo4j "$neo4j_frozen"
+}
+
+# As write_all_the_time does it for ChromaDB.
+write_to_neo4j() {
+	docker exec "$(container neo4j)" sh -c 'dd if=/dev/urandom of=/data/big bs=1M count="$0" status=none; touch /tmp/busy' "$big_megabytes"
+	docker exec --detach "$(container neo4j)" sh -c 'while [ -e /tmp/busy ]; do
+		dd if=/dev/urandom of=/data/big bs=1M count="$0" conv=notrunc status=none; done' "$big_megabytes"
+}
+
+@test "Neo4j killed while it is copied fails alone, and killed while its data is staged it is restored" {
+	local neo4j_frozen staged
+	neo4j_frozen=$(frozen_file neo4j)
+	write_to_neo4j
+	start_program create --only redis,neo4j --json
+	hold_when neo4j_is_paused
+	docker kill "$(container neo4j)" >/dev/null
+	let_go
+	ends_with 3
+	assert_contains "$errors" 'Neo4j backup failed'
+	assert_json "$(cat "$BATS_TEST_TMPDIR/out")" '[.status, [.stores[] | .status]]' '["partial",["skipped","ok","skipped","failed"]]'
+	assert_nothing_partial
+	start_services neo4j
+	docker exec "$(container neo4j)" rm -f /tmp/busy
+	neo4j_run 'CREATE (:Kept)' >/dev/null
+	program 0 create --only neo4j
+	neo4j_run 'MATCH (n:Kept) DELETE n' >/dev/null
+	staged=$(docker inspect --format '{{range .Mounts}}{{if eq .Destination "/data"}}{{.Source}}{{end}}{{end}}' "$(container neo4j)")/.whisperbackup-restore/new
+	[[ -d ${staged%/*/*} ]] || skip 'the volumes cannot be reached from here'
+	start_program restore latest --only neo4j --yes --no-safety-backup
+	hold_when test -e "$staged"
+	docker kill "$(container neo4j)" >/dev/null
+	let_go
+	ends_with 0
+	assert_equal "$(neo4j_run 'MATCH (n:Kept) RETURN count(n)')" '[[1]]'
+	docker exec "$(container neo4j)" rm -f /data/big
+	assert_no_leftovers
+}
+
 a_dump_is_written() {
 	[[ -n $(find "$BACKUP_DIR" -path '*/.partial-*/postgresql_backup.sql' -size +0) ]]
 }
@@ -281,16 +321,77 @@ a_dump_is_written() {
 
 # --- during restore -----------------------------------------------------------------------------------------------------
 
-@test "Ctrl-C while data is staged changes nothing" {
+@test "Ctrl-C, a request to terminate or a terminal that is closed while data is staged changes nothing" {
+	local signal
 	live_fingerprint >"$BATS_TEST_TMPDIR/before"
-	start_program restore $good --only chromadb --yes --no-safety-backup
-	hold_when chroma_is_being_staged
-	kill -INT "$running"
-	let_go
-	ends_with 130
-	assert_contains "$errors" 'everything is as it was before'
-	assert_fingerprint "$BATS_TEST_TMPDIR/before"
+	for signal in INT TERM HUP; do
+		start_program restore $good --only chromadb --yes --no-safety-backup
+		hold_when chroma_is_being_staged
+		kill -$signal "$running"
+		let_go
+		ends_with 130
+		assert_contains "$errors" 'everything is as it was before'
+		assert_fingerprint "$BATS_TEST_TMPDIR/before"
+		assert_no_leftovers
+	done
+}
+
+# From some step on it is finished: what is undone then is all there is to give up.
+@test "a signal at any step of a restore leaves the store as before, or restored" {
+	local step signals=(INT TERM HUP) before=0 restored=0
+	for ((step = 1; step < 60; step += 2)); do
+		redis_run SET sample:live 1 >/dev/null
+		WHISPERBACKUP_TEST_HOLD_AT=$step start_program restore $good --only redis --yes --no-safety-backup
+		wait_until reached is_held
+		if ! it_runs; then break; fi
+		kill "-${signals[step % 3]}" "$running"
+		let_go
+		result=0
+		wait "$running" || result=$?
+		running=''
+		errors=$(cat "$BATS_TEST_TMPDIR/err")
+		case $result-$(redis_run EXISTS sample:live) in
+		130-1)
+			before=$((before + 1))
+			assert_contains "$errors" 'everything is as it was before'
+			;;
+		0-0) restored=$((restored + 1)) ;;
+		*) fail "step $step: exit status $result, and the data is not what that says" "$errors" ;;
+		esac
+		assert_no_leftovers
+	done
+	ends_with 0
+	((before > 0 && restored > 0)) || fail "$before times as before, $restored times restored"
+	redis_run SET sample:live 1 >/dev/null
+}
+
+@test "with all standard streams closed a restore is as good as any" {
+	redis_run SET sample:live 2 >/dev/null
+	run_expecting 0 sh -c 'exec "$@" <&- >&- 2>&-' sh "$WHISPERBACKUP" restore $good --only redis --yes --no-safety-backup
+	assert_equal "$(redis_run EXISTS sample:live)" 0
 	assert_no_leftovers
+	# Somebody who reads its first line alone, such as head.
+	redis_run SET sample:live 1 >/dev/null
+	run_expecting 0 bash -c '"$@" 2> >(head -n 1 >/dev/null)' bash "$WHISPERBACKUP" restore $good --only redis --yes --no-safety-backup
+	assert_equal "$(redis_run EXISTS sample:live)" 0
+	redis_run SET sample:live 1 >/dev/null
+	assert_no_leftovers
+}
+
+@test "a backup folder that is removed while data is staged keeps nobody from being restored" {
+	cp -a "$BACKUP_DIR" "$BATS_TEST_TMPDIR/backups"
+	start_program restore $good --only redis,chromadb --yes --no-safety-backup
+	hold_when chroma_is_being_staged
+	rm -rf "$BACKUP_DIR"
+	let_go
+	ends_with 0
+	assert_contains "$errors" 'No such file or directory'
+	rm -rf "$BACKUP_DIR"
+	mv "$BATS_TEST_TMPDIR/backups" "$BACKUP_DIR"
+	assert_equal "$(redis_run EXISTS sample:live)" 0
+	assert_no_leftovers
+	redis_run SET sample:live 1 >/dev/null
+	chroma_post '' '{"name":"sample_live"}' >/dev/null
 }
 
 @test "a restore killed while it stages changes nothing, and the next one clears up and works" {

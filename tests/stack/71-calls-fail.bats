@@ -4,6 +4,8 @@
 # at some point, while a backup is made and while data is restored: the program with faults in it (tests/faults), on the
 # real stack.
 
+# shellcheck disable=SC2034 # environment.sh reads it
+[[ ${WHISPERBACKUP_TORTURE:-} != full ]] || stack=as_shipped
 load helpers
 load ../faults/others
 
@@ -27,6 +29,7 @@ setup() {
 	note=$BATS_TEST_TMPDIR/note
 	places=$BATS_TEST_TMPDIR/places
 	least=2 # times that a call has to be reached
+	before_each=''
 }
 
 teardown() {
@@ -77,6 +80,7 @@ each_fault() { # KIND[+] FOLDER CHECK COMMAND ARGUMENT..
 	runs=0
 	rm -f "$places"
 	for (( ; ; n = next)); do
+		${before_each:-}
 		fault="${1%+}:$n${1//[a-z]/}"
 		[[ -z $every || $1 != memory ]] || fault=memory:place
 		faulty "$fault" "$2" "${@:4}"
@@ -170,6 +174,16 @@ backups_are_good_later() {
 	least=1
 	each_fault_of_create refuse backups_are_good /pause
 	each_fault_of_create refuse backups_are_good /unpause
+}
+
+# Neo4j has been asked for its counts by then, and is asked anew in the next moment.
+@test "one that says so when it has paused Neo4j: the next moment is taken, and its counts are of that" {
+	faulty refuse:1 /pause create --only neo4j
+	[[ -e $note ]] || fail 'nothing was paused' "$errors"
+	[[ $result -eq 0 ]] || fail "exit status $result" "$errors"
+	program 0 show latest --json
+	assert_json "$output" '.stores[] | select(.name == "neo4j") | .fingerprint.nodes[""] | type' '"number"'
+	assert_nothing_paused
 }
 
 @test "one that says so from some point of a backup on: the same, by the next command" {
@@ -276,6 +290,26 @@ find_volumes() { # sets $volumes: the folder on this machine that has the stores
 	each_fault_of_restore name+ "$volumes"
 }
 
+@test "volumes in which something cannot be opened or removed once are as before, or restored" {
+	find_volumes
+	each_fault_of_restore open "$volumes"
+	each_fault_of_restore remove "$volumes"
+}
+
+# Its journal is there.
+@test "a backup folder whose disk is full, or fails, from some call of a restore on keeps it whole: the same" {
+	each_fault_of_restore write+ "$BACKUP_DIR"
+	each_fault_of_restore flush "$BACKUP_DIR"
+	least=1
+	each_fault_of_restore name "$BACKUP_DIR"
+}
+
+@test "one in which something cannot be opened or removed once: the same" {
+	least=1
+	each_fault_of_restore open "$BACKUP_DIR"
+	each_fault_of_restore remove "$BACKUP_DIR"
+}
+
 @test "memory that is refused once while data is restored: as before, or restored" {
 	each_fault_of_restore memory /
 }
@@ -331,6 +365,51 @@ find_volumes() { # sets $volumes: the folder on this machine that has the stores
 
 @test "one that says so from some point of a restore on: the same, by the next command" {
 	each_fault_of_restore refuse+ HTTP
+}
+
+# --- recover ----------------------------------------------------------------------------------------------------------
+
+leave_a_restore() { # killed when the data of one store has been exchanged
+	WHISPERBACKUP_TEST_KILL_AT=9 "$WHISPERBACKUP" restore $kept --only $folders --yes --no-safety-backup >/dev/null 2>&1 </dev/null 3>&- || true
+	[[ -e $BACKUP_DIR/.restore.json ]] || fail 'the restore was not killed'
+}
+
+as_before_at_last() {
+	# It looks after other things that a killed run may have left, too.
+	[[ $result -eq 0 || -e $BACKUP_DIR/.restore.json || $errors == *'as it was before'* ]] || fail "$fault: it failed, but leaves nothing to the next command" "$errors"
+	if [[ -e $BACKUP_DIR/.restore.json ]]; then
+		[[ $result -ne 0 ]] || fail "$fault: it claims to have recovered" "$errors"
+		program 0 recover
+	fi
+	assert_all_running
+	assert_equal "$(marks)" 'live live'
+	assert_no_leftovers
+}
+
+each_fault_of_recover() { # KIND[+] FOLDER
+	write_mark live
+	before_each=leave_a_restore
+	each_fault "$1" "$2" as_before_at_last recover
+	((runs >= least)) || fail "a call of that kind was reached $runs times"
+	program 0 recover # from the last one, which met no fault
+}
+
+@test "recovery during which the engine hangs up, or refuses, once: done, or left to the next one" {
+	each_fault_of_recover answer HTTP
+	each_fault_of_recover refuse HTTP
+}
+
+@test "recovery whose disk is full, or fails: the same" {
+	local kind here=(write+ flush open) there=(name+ remove)
+	[[ ${WHISPERBACKUP_TORTURE:-} != full ]] || here=(write+ flush name open read look remove) there=(flush name+ open read look remove)
+	find_volumes
+	least=1
+	for kind in "${here[@]}"; do
+		each_fault_of_recover "$kind" "$BACKUP_DIR"
+	done
+	for kind in "${there[@]}"; do
+		each_fault_of_recover "$kind" "$volumes"
+	done
 }
 
 # Step 6 of Redis alone is the last one before it is started, and then the old data goes.
@@ -420,8 +499,9 @@ backup_is_not_blamed() {
 }
 
 @test "an engine that hangs up or refuses is not taken for a bad backup by a drill" {
-	quietly "$WHISPERBACKUP" create --only redis
-	local kind
+	local kind drilled=redis
+	[[ ${WHISPERBACKUP_TORTURE:-} != full ]] || drilled=$stores
+	quietly "$WHISPERBACKUP" create --only $drilled
 	for kind in 'answer HTTP' 'refuse HTTP' 'refuse /exec/'; do
 		each_fault "${kind% *}" "${kind#* }" backup_is_not_blamed verify latest --drill
 		((runs >= 3)) || fail "$kind: a call was reached $runs times"
@@ -447,6 +527,16 @@ backup_is_not_called_bad() {
 		each_fault $kind "$BACKUP_DIR" backup_is_not_called_bad verify latest --drill
 		((runs >= 3)) || fail "$kind: a call was reached $runs times"
 	done
+}
+
+@test "a backup folder in which nothing can be written, or something not removed, makes a drill fail, and no backup bad" {
+	quietly "$WHISPERBACKUP" create --only redis
+	local kind
+	for kind in write+ flush name remove; do
+		each_fault $kind "$BACKUP_DIR" backup_is_not_called_bad verify latest --drill
+		((runs >= 1)) || fail "$kind: a call was reached $runs times"
+	done
+	program 0 verify latest --drill
 }
 
 # Of a drill of Redis through the engine the fifth container is the helper that removes the old data, when all data is there.

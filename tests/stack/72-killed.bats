@@ -1,10 +1,11 @@
 #!/usr/bin/env bats
-# shellcheck shell=bats disable=SC2030,SC2031,SC2154
+# shellcheck shell=bats disable=SC2034,SC2030,SC2031,SC2154
 # kill -9 of the program, of its guardian, of both, while services stand still under load: at most one more command later
 # everything runs, the next backup works, and nothing partial is left. What its owner has paused stays paused.
 #
 # Where a test needs the program to be found in its window, the volumes are read through the engine, which takes seconds.
 
+stack=as_shipped # environment.sh reads it
 load helpers
 load writer
 
@@ -81,7 +82,8 @@ thaw_past_engine() { # FILE as frozen_file has printed it
 	if [[ $1 == */freezer.state ]]; then echo THAWED >"$1"; else echo 0 >"$1"; fi
 }
 
-kill_all() { # PID..: at the same time, and waits until they have gone
+# The guardian goes first where both are to be found dead: it thaws as soon as the program has gone.
+kill_all() { # PID..: one after the other without a pause, and waits until they have gone
 	local pid
 	kill -KILL "$@"
 	for pid; do
@@ -142,7 +144,7 @@ pauses() { # SERVICE: how often it was paused since watch_pauses
 
 @test "both are killed in the window: what was paused stays so, and recover thaws it and says what it was" {
 	hold_in_window neo4j
-	kill_all "$running" "$guardian"
+	kill_all "$guardian" "$running"
 	[[ -e $journal ]] || fail "there is no journal"
 	is_paused neo4j
 	is_paused chromadb
@@ -163,7 +165,7 @@ pauses() { # SERVICE: how often it was paused since watch_pauses
 
 @test "both are killed in the window: the next list thaws, says so, and lists" {
 	hold_in_window neo4j
-	kill_all "$running" "$guardian"
+	kill_all "$guardian" "$running"
 	program 0 list --json
 	assert_contains "$errors" 'they run again'
 	assert_json "$output" '.backups | length > 0' true
@@ -173,7 +175,7 @@ pauses() { # SERVICE: how often it was paused since watch_pauses
 
 @test "both are killed in the window: the next create thaws, says so, and makes its backup" {
 	hold_in_window neo4j
-	kill_all "$running" "$guardian"
+	kill_all "$guardian" "$running"
 	program 0 create --quiet
 	assert_contains "$errors" 'they run again'
 	assert_nothing_paused
@@ -187,7 +189,7 @@ pauses() { # SERVICE: how often it was paused since watch_pauses
 	kill -STOP "$running"
 	guardian=$(pgrep --parent "$running") || guardian=''
 	# shellcheck disable=SC2086 # there may be none
-	kill_all "$running" $guardian
+	kill_all $guardian "$running"
 	program 0 list
 	assert_nothing_paused
 	assert_sound
@@ -340,7 +342,7 @@ write_journal() { # BOOT-ID SERVICE
 	hold_in_window neo4j
 	frozen=$(frozen_file neo4j)
 	[[ -n $frozen ]] || skip "there is no freezer here"
-	kill_all "$running" "$guardian"
+	kill_all "$guardian" "$running"
 	thaw_past_engine "$frozen"
 	is_paused neo4j
 	program 0 recover
@@ -354,7 +356,7 @@ write_journal() { # BOOT-ID SERVICE
 	program 0 create --quiet
 	is_paused extra
 	hold_in_window neo4j
-	kill_all "$running" "$guardian"
+	kill_all "$guardian" "$running"
 	program 0 recover
 	is_paused extra
 	refute_contains "$errors" "$(writer_container extra)"

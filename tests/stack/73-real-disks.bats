@@ -41,6 +41,18 @@ mount_image() { # TYPE [MKFS-OPTION..]: $room/image at $disk
 	chmod 700 "$disk"
 }
 
+# Gone and back, with nothing of it in memory. A container that starts meanwhile has a copy of every mount for a moment;
+# until that is gone, mounting would bring back the file system as it was, shut down.
+plug_in() {
+	local tries=100
+	umount "$disk"
+	while [[ -n $(losetup --associated "$room/image") ]]; do
+		((tries-- > 0)) || fail 'the disk does not come free'
+		sleep 0.1
+	done
+	mount -o loop "$room/image" "$disk"
+}
+
 # A file system of half a GiB on a device that can keep so much of it. Without a journal, and with its tables written at
 # once, it goes on when something cannot be written.
 mount_thin() { # MEGABYTES
@@ -93,8 +105,7 @@ nothing_stands_still() {
 		run --separate-stderr "$WHISPERBACKUP" create --only $stores
 		nothing_stands_still
 		if [[ $status -eq 0 ]]; then
-			umount "$disk" # so that nothing is read from memory that is not on the disk
-			mount -o loop "$room/image" "$disk"
+			plug_in # so that nothing is read from memory that is not on the disk
 			program 0 verify latest
 			break
 		fi
@@ -135,8 +146,7 @@ move_to_the_end() { # FILE
 	sync -f "$disk"
 	move_to_the_end "$file"
 	place=$(place_of "$file")
-	umount "$disk" # so that all has to be read from the disk
-	mount -o loop "$room/image" "$disk"
+	plug_in # so that all has to be read from the disk
 	truncate -s $((place + 100000)) "$room/image" # the device keeps its size, but has nothing behind that place
 	live_fingerprint >"$BATS_TEST_TMPDIR/before"
 	program 1 restore latest --yes --no-safety-backup
@@ -153,11 +163,6 @@ pull_out() {
 	perl -e 'open(my $folder, "<", $ARGV[0]) or die "$!\n"; my $without_its_journal = pack("L", 2);
 		ioctl($folder, 0x8004587d, $without_its_journal) or die "$!\n"' "$disk" || # EXT4_IOC_SHUTDOWN
 		skip 'this file system cannot be shut down'
-}
-
-plug_in() {
-	umount "$disk"
-	mount -o loop "$room/image" "$disk"
 }
 
 draft_has() { # FILE

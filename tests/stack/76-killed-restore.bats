@@ -5,6 +5,8 @@
 #
 # There are two backups, of two states. Each try goes from the one to the other, whichever is there.
 
+# shellcheck disable=SC2034 # environment.sh reads it
+[[ -z ${WHISPERBACKUP_TEST_STORES:-} ]] || stack=as_shipped
 load helpers
 
 # Neo4j takes long to start; WHISPERBACKUP_TEST_STORES=postgresql,redis,chromadb,neo4j (make soak-restore) has it take part,
@@ -95,6 +97,10 @@ try_restore() { # STORES VARIABLE=NUMBER..: sets $result and $errors
 	errors=$(cat "$BATS_TEST_TMPDIR/err")
 }
 
+started_at() { # SERVICE
+	docker inspect --format '{{.State.StartedAt}}' "$(container "$1")"
+}
+
 # --- every step -------------------------------------------------------------------------------------------------------
 
 @test "killed at each step: the next command undoes it in all stores, or finishes it" {
@@ -163,6 +169,31 @@ try_restore() { # STORES VARIABLE=NUMBER..: sets $result and $errors
 	assert_whole "$before"
 }
 
+# A restore that is killed at the first of these is undone, at the second finished.
+@test "recovery that is killed itself, at each step, is gone on with by the next one" {
+	local at step before undone=0 finished=0
+	for at in 11 18; do
+		for ((step = 1; step <= most_steps; step += stride)); do
+			where_it_is
+			before=$here
+			try_restore "$stores" WHISPERBACKUP_TEST_KILL_AT=$at
+			[[ $result -eq 137 ]] || fail "killed at $at: exit status $result" "$errors"
+			result=0
+			env WHISPERBACKUP_TEST_KILL_AT=$step "$WHISPERBACKUP" recover >/dev/null 2>&1 </dev/null || result=$?
+			if [[ $result -eq 0 ]]; then break; fi
+			[[ $result -eq 137 ]] || fail "killed at $at, recovery at $step: exit status $result"
+			program 0 recover
+			assert_sound
+			where_it_is
+			if [[ $here == "$before" ]]; then undone=$((undone + 1)); else finished=$((finished + 1)); fi
+		done
+		assert_sound
+	done
+	((undone > 0 && finished > 0)) || fail "$undone were undone, $finished finished"
+	where_it_is
+	assert_whole "$here"
+}
+
 # An engine or a person that starts what has been stopped, with whatever is in its folder: the data of before, nothing, or
 # the data of the backup.
 @test "killed at each step, and the services are started before anybody recovers: undone, or finished, all the same" {
@@ -222,8 +253,37 @@ try_restore() { # STORES VARIABLE=NUMBER..: sets $result and $errors
 	assert_whole "$before"
 }
 
-is_held() {
-	[[ $(ps -o stat= -p "$running") == T* ]]
+# Of all stores, whichever runs then; and they run again when somebody has started them.
+@test "held at each step while the services are killed: as before, or restored" {
+	local step before service
+	for ((step = 1; step <= most_steps; step += stride + 1)); do
+		where_it_is
+		before=$here
+		WHISPERBACKUP_TEST_HOLD_AT=$step start_program restore "$there" --only "$stores" --yes --no-safety-backup
+		wait_until reached is_held
+		if ! it_runs; then break; fi
+		for service in postgres redis chromadb; do
+			docker kill "$(container $service)" >/dev/null 2>&1 || true # it may stand still already
+		done
+		let_go
+		result=0
+		wait "$running" || result=$?
+		running=''
+		errors=$(cat "$BATS_TEST_TMPDIR/err")
+		[[ $result -le 1 ]] || fail "step $step: exit status $result" "$errors"
+		start_services postgres redis chromadb
+		if [[ -e $BACKUP_DIR/.restore.json ]]; then
+			assert_contains "$errors" recover
+			program 0 recover
+		fi
+		assert_sound
+		where_it_is
+		[[ $result -ne 0 || $here != "$before" ]] || fail "step $step: it claims to have restored" "$errors"
+	done
+	ends_with 0
+	((step <= most_steps && step > 5))
+	where_it_is
+	assert_whole "$here"
 }
 
 has_written_its_files() {
@@ -254,6 +314,28 @@ has_written_its_files() {
 	where_it_is
 	assert_equal "$here" "$before"
 	rm -r "$(newest_other)"
+}
+
+# At step 10 Redis has been swapped, and ChromaDB stands still.
+@test "a store that is back is not stopped again while another one cannot be recovered" {
+	local before started
+	where_it_is
+	before=$here
+	try_restore redis,chromadb WHISPERBACKUP_TEST_KILL_AT=10
+	[[ $result -eq 137 ]] || fail "exit status $result" "$errors"
+	container_is chromadb exited || fail 'it was killed at another step'
+	docker rm --force "$(container redis)" >/dev/null
+	program 1 recover
+	assert_contains "$errors" 'there is no container for it'
+	started=$(started_at chromadb)
+	program 1 recover
+	assert_contains "$errors" 'there is no container for it'
+	assert_equal "$(started_at chromadb)" "$started"
+	stack_up
+	program 0 recover
+	assert_sound
+	where_it_is
+	assert_equal "$here" "$before"
 }
 
 @test "a restore that is alive is left alone" {
@@ -352,21 +434,6 @@ has_written_its_files() {
 	assert_sound
 	save_state finished neo4j
 	assert_same_state backup finished neo4j
-	# It takes seconds to stop, and the engine goes on stopping it.
-	start_program restore "$backup" --only neo4j --yes --no-safety-backup
-	until grep -q swapping "$BACKUP_DIR/.restore.json" 2>/dev/null; do sleep 0.05; done
-	sleep 0.5
-	kill -KILL "$running"
-	wait "$running" || true
-	running=''
-	local killed started
-	killed=$(date -u +%FT%T.%NZ)
-	program 0 recover
-	assert_contains "$errors" 'as it was before'
-	assert_sound
-	# Started after the stop had come to its end; one that still runs from before would end soon.
-	started=$(docker inspect --format '{{.State.StartedAt}}' "$(container neo4j)")
-	[[ $started > $killed ]] || fail "it runs since $started, and the restore was killed at $killed"
 	# One whose database cannot be started.
 	folder=$(copy_backup "$backup" 20240903_000000)
 	# shellcheck disable=SC2034 # for the helpers

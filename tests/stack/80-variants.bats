@@ -299,9 +299,9 @@ postgresql_comes_back() {
 	wait_until clients_are_at_work $(($(turns) + 10))
 }
 
-@test "no password is seen in the list of processes" {
+# They are told in the environment of the containers, and nowhere else.
+start_with_passwords() {
 	run_service postgres postgres -e POSTGRES_PASSWORD=listed-4711
-	local seen=''
 	demand_password
 	fill_postgresql
 	# shellcheck disable=SC2016 # for the shell in the container
@@ -309,15 +309,53 @@ postgresql_comes_back() {
 		sh -c 'echo "requirepass $REDIS_PASSWORD" >/tmp/conf && exec redis-server /tmp/conf'
 	password=listed-4712
 	wait_until redis_answers
+}
+
+@test "no password is seen in the list of processes" {
+	local seen=''
+	start_with_passwords
 	listed() { cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' ' ' | grep -o 'listed-471[12]' || true; }
 	wait_until is_empty listed
-	"$WHISPERBACKUP" create >/dev/null 2>&1 3>&- && "$WHISPERBACKUP" restore latest --yes --no-safety-backup >/dev/null 2>"$BATS_TEST_TMPDIR/err" 3>&- &
+	"$WHISPERBACKUP" create >/dev/null 2>&1 3>&- && "$WHISPERBACKUP" verify --drill >/dev/null 2>&1 3>&- &&
+		"$WHISPERBACKUP" restore latest --yes --no-safety-backup >/dev/null 2>"$BATS_TEST_TMPDIR/err" 3>&- &
 	local program=$!
 	while kill -0 "$program" 2>/dev/null; do
 		seen+=$(listed)
 	done
 	wait "$program" || fail "$(cat "$BATS_TEST_TMPDIR/err")"
 	assert_equal "$seen" ''
+}
+
+@test "no password is in what is shown or written: results, logs, notes, journals, also where it is refused" {
+	local said=$BATS_TEST_TMPDIR/said status=0
+	start_with_passwords
+	run_it() { # EXPECTED-EXIT-STATUS ARGUMENT..
+		echo "$*" >>"$said"
+		status=0
+		"$WHISPERBACKUP" "${@:2}" >>"$said" 2>&1 </dev/null 3>&- || status=$?
+		[[ $status -eq $1 ]] || fail "exit status $status" "$(cat "$said")"
+		nowhere
+	}
+	nowhere() {
+		! grep -qF listed-471 "$said" || fail 'it is shown' "$(cat "$said")"
+		! grep -rlF listed-471 "$BACKUP_DIR" || fail 'it is written'
+	}
+	run_it 0 create
+	run_it 0 verify latest --drill
+	run_it 0 status
+	WHISPERBACKUP_TEST_KILL_AT=9 run_it 137 restore latest --yes --no-safety-backup
+	[[ -e $BACKUP_DIR/.restore.json ]] || fail 'there is no journal'
+	run_it 0 recover
+	# Ours are wrong from here on.
+	in_redis CONFIG SET requirepass other >/dev/null
+	docker exec "$(container postgres)" sh -c 'PGPASSWORD=$POSTGRES_PASSWORD psql -qU postgres -c "ALTER ROLE postgres PASSWORD '"'other'"'"'
+	run_it 1 create
+	grep -q 'WRONGPASS\|password' "$said" || fail "nothing was refused" "$(cat "$said")"
+	run_it 1 restore latest --yes
+	run_it 0 verify latest --drill # its server is another
+	run_it 1 health
+	run_it 1 schedule run
+	[[ -s $BACKUP_DIR/backup.log ]] || fail 'there is no log'
 }
 
 is_empty() { # COMMAND

@@ -1,7 +1,8 @@
 #!/usr/bin/env bats
-# shellcheck shell=bats disable=SC2030,SC2031,SC2154
+# shellcheck shell=bats disable=SC2034,SC2030,SC2031,SC2154
 # ./bot.sh with real services: start waits for health, status and logs tell, with Compose v1 and v2.
 
+stack=as_shipped # environment.sh reads it
 load helpers
 
 setup_file() {

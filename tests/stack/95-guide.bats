@@ -1,8 +1,9 @@
 #!/usr/bin/env bats
-# shellcheck shell=bats disable=SC2030,SC2031,SC2154
+# shellcheck shell=bats disable=SC2034,SC2030,SC2031,SC2154
 # Every command line of WhisperEngine's backup guide, typed as it stands there, in a project's folder with the real
 # services. (Not here: "tail -f" of the machine's own cron log, and "df -h", which are no part of this project.)
 
+stack=as_shipped # environment.sh reads it
 load helpers
 load ../cli/cron
 

@@ -43,6 +43,7 @@ engine_prepare() {
 engine_enter() {
 	engine_folder=$(cat "$BATS_FILE_TMPDIR/engine-folder" 2>/dev/null) || return 1
 	export DOCKER_HOST=unix://$engine_folder/docker.sock COMPOSE_PROJECT_NAME=whisperbackup-engine-test
+	# shellcheck disable=SC2034 # helpers.bash reads it
 	WHISPERBACKUP=$BATS_FILE_TMPDIR/whisperbackup
 }
 

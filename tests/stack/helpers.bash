@@ -4,9 +4,9 @@
 
 # shellcheck source=tests/cli/helpers.bash
 source "$(dirname "${BASH_SOURCE[0]}")/../cli/helpers.bash"
-# shellcheck source=tests/stack/environment.sh
-source "$(dirname "${BASH_SOURCE[0]}")/environment.sh"
 cd "${repository:?}" || exit 1
+# shellcheck source=tests/stack/environment.sh
+source tests/stack/environment.sh
 export BACKUP_DIR=${BATS_FILE_TMPDIR:-/nonexistent}/backups # of this test file
 
 all_services=(postgres redis chromadb neo4j)
@@ -57,8 +57,36 @@ is_frozen() { # SERVICE FILE as frozen_file has printed it
 	state=$(<"$2") && [[ $state == FROZEN || $state == 1 ]]
 }
 
-is_healthy() { # SERVICE
-	[[ $(docker inspect --format '{{.State.Status}} {{.State.Health.Status}}' "$(container "$1")") == 'running healthy' ]]
+# Whether it is ready for whoever comes in from this machine.
+service_answers() { # SERVICE
+	local first=''
+	case $1 in
+	postgres) # the startup message of a user: an 'E' comes from a server that is not ready
+		exec 9<>"/dev/tcp/127.0.0.1/$POSTGRES_PORT" || return 1
+		printf '\0\0\0\025\0\03\0\0user\0nobody\0\0' >&9
+		IFS= read -r -t 5 -n 1 -u 9 first || true
+		exec 9>&-
+		[[ $first == R ]]
+		;;
+	redis)
+		exec 9<>"/dev/tcp/127.0.0.1/$REDIS_PORT" || return 1
+		printf 'PING\r\n' >&9
+		IFS= read -r -t 5 -u 9 first || true
+		exec 9>&-
+		[[ $first == +PONG* ]]
+		;;
+	chromadb) curl --silent --fail --noproxy '*' --max-time 5 "http://127.0.0.1:$CHROMADB_PORT/api/v2/heartbeat" >/dev/null ;;
+	neo4j)
+		curl --silent --fail --noproxy '*' --max-time 5 "http://127.0.0.1:$NEO4J_HTTP_PORT/" >/dev/null &&
+			exec 9<>"/dev/tcp/127.0.0.1/$NEO4J_BOLT_PORT" && exec 9>&-
+		;;
+	esac 2>/dev/null
+}
+
+is_healthy() { # SERVICE: by its health check; where it has none (environment.sh), it answers
+	local state
+	state=$(docker inspect --format '{{.State.Status}} {{if .State.Health}}{{.State.Health.Status}}{{end}}' "$(container "$1")")
+	[[ $state == 'running healthy' ]] || { [[ $state == 'running ' ]] && service_answers "$1"; }
 }
 
 stop_services() { # SERVICE.. (ChromaDB does not obey the usual signal)
@@ -84,11 +112,20 @@ start_services() { # SERVICE..
 	done
 }
 
-all_healthy() {
-	local healthy service
-	healthy=$(services --filter status=running --filter health=healthy --format '{{.Label "com.docker.compose.service"}}')
+all_healthy() { # and in containers with health checks, or without, as this file of tests wants them
+	local running health=healthy service
+	[[ $STACK_FILE == docker-compose.yml ]] || health=none
+	running=$(services --filter status=running --filter "health=$health" --format '{{.Label "com.docker.compose.service"}}')
 	for service in "${all_services[@]}"; do
-		[[ $'\n'$healthy$'\n' == *$'\n'$service$'\n'* ]] || return 1
+		[[ $'\n'$running$'\n' == *$'\n'$service$'\n'* ]] || return 1
+		[[ $health == healthy ]] || service_answers "$service" || return 1
+	done
+}
+
+each_is_healthy() { # of those that there are: an image may not be had
+	local service
+	for service in $(services --format '{{.Label "com.docker.compose.service"}}'); do
+		[[ " ${all_services[*]} " != *" $service "* ]] || is_healthy "$service" || return 1
 	done
 }
 
@@ -100,7 +137,8 @@ stack_up() {
 		docker unpause "$id" >/dev/null
 	done
 	all_healthy || STACK_WAIT_SECONDS=$patience scripts/stack.sh up >"$BATS_FILE_TMPDIR/stack-up" 2>&1 ||
-		fail "the stack does not come up:" "$(cat "$BATS_FILE_TMPDIR/stack-up")"
+		fail "the stack does not come up:" "$(cat "$BATS_FILE_TMPDIR/stack-up")" || return 1
+	wait_until each_is_healthy
 }
 
 assert_all_running() {
@@ -126,6 +164,19 @@ assert_no_leftovers() {
 	assert_equal "$(psql_run postgres -c "SELECT datname FROM pg_database WHERE datname ~ '^wb_'")" ''
 	assert_no_helpers
 	assert_nothing_partial
+	assert_no_processes
+}
+
+# Of the program, on this backup folder. A guardian looks again for some seconds before it leaves.
+assert_no_processes() {
+	wait_until no_process_is_left
+}
+
+no_process_is_left() {
+	local file
+	while read -r file; do
+		[[ $(readlink "${file%environ}exe") != */whisperbackup* ]] || return 1
+	done < <(grep -lzxF "BACKUP_DIR=$BACKUP_DIR" /proc/[0-9]*/environ 2>/dev/null)
 }
 
 helpers_there() { # the throwaway containers on this project's volumes; other projects' runs have theirs
@@ -143,7 +194,8 @@ assert_no_helpers() {
 }
 
 assert_nothing_partial() {
-	[[ ! -d $BACKUP_DIR ]] || assert_equal "$(find "$BACKUP_DIR" -maxdepth 1 -name '.partial-*' -o -maxdepth 1 -name '.removing-*')" ''
+	[[ ! -d $BACKUP_DIR ]] || assert_equal "$(find "$BACKUP_DIR" -maxdepth 1 -name '.partial-*' -o -maxdepth 1 -name '.removing-*' \
+		-o -maxdepth 1 -name '.checking*')" ''
 }
 
 data_folder() { # SERVICE
@@ -351,8 +403,8 @@ close_terminal() { # EXPECTED-EXIT-STATUS: waits for the program's end
 
 # --- holding the program ----------------------------------------------------------------------------------------------
 
-start_program() { # ARGUMENT..: in the background; sets $running
-	"$WHISPERBACKUP" "$@" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" </dev/null 3>&- &
+start_program() { # ARGUMENT..: in the background, but SIGHUP counts, whatever we were started by; sets $running
+	env --default-signal=HUP "$WHISPERBACKUP" "$@" >"$BATS_TEST_TMPDIR/out" 2>"$BATS_TEST_TMPDIR/err" </dev/null 3>&- &
 	running=$!
 }
 
@@ -382,6 +434,10 @@ kill_program() { # and waits until it has gone, and its locks with it
 	kill -KILL "$running"
 	wait "$running" 2>/dev/null || true
 	running=''
+}
+
+is_held() { # by itself, at a step that it was told of (WHISPERBACKUP_TEST_HOLD_AT)
+	[[ $(ps -o stat= -p "$running") == T* ]]
 }
 
 let_go() {

@@ -220,13 +220,8 @@ mutate_chromadb() {
 
 # --- Neo4j ------------------------------------------------------------------------------------------------------------
 
-cypher() { # CONTAINER: runs the statements on standard input, first error ends it
-  # shellcheck disable=SC2016
-  docker exec -i "$1" sh -c '
-    case "${NEO4J_AUTH:-}" in */*) export NEO4J_USERNAME="${NEO4J_AUTH%%/*}" NEO4J_PASSWORD="${NEO4J_AUTH#*/}" ;; esac
-    NEO4J_PASSWORD="${NEO4J_PASSWORD%/true}"
-    exec cypher-shell --format plain --non-interactive'
-}
+# shellcheck source=scripts/cypher.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/cypher.sh"
 
 mutate_neo4j() {
   cypher "$1" >/dev/null <<'CYPHER'

@@ -252,44 +252,33 @@ state_chromadb() {
 
 # --- Neo4j ------------------------------------------------------------------------------------------------------------
 
-cypher() { # CONTAINER: runs the statements on standard input, first error ends it
-  # shellcheck disable=SC2016
-  docker exec -i "$1" sh -c '
-    case "${NEO4J_AUTH:-}" in */*) export NEO4J_USERNAME="${NEO4J_AUTH%%/*}" NEO4J_PASSWORD="${NEO4J_AUTH#*/}" ;; esac
-    NEO4J_PASSWORD="${NEO4J_PASSWORD%/true}"
-    exec cypher-shell --format plain --non-interactive'
-}
+# shellcheck source=scripts/cypher.sh
+source "$(dirname "${BASH_SOURCE[0]}")/../../scripts/cypher.sh"
 
 # Ids are those of the records in the store files: a physical restore keeps them.
 state_neo4j() {
-  cypher "$1" >"$work/neo4j" <<'CYPHER'
-RETURN '=== constraints' AS section;
+  echo '=== constraints, indexes, counts, nodes, relationships, users'
+  cypher "$1" <<'CYPHER'
 SHOW CONSTRAINTS YIELD name, type, entityType, labelsOrTypes, properties, ownedIndex RETURN * ORDER BY name;
-RETURN '=== indexes' AS section;
 SHOW INDEXES YIELD name, type, entityType, labelsOrTypes, properties, state, populationPercent, indexProvider, owningConstraint RETURN * ORDER BY name;
-RETURN '=== counts' AS section;
 MATCH (n) RETURN count(n) AS nodes;
 MATCH ()-->() RETURN count(*) AS relationships;
-RETURN '=== nodes' AS section;
 MATCH (n) CALL { WITH n UNWIND keys(n) AS k WITH n, k ORDER BY k RETURN collect([k, n[k]]) AS properties }
 CALL { WITH n UNWIND labels(n) AS l WITH l ORDER BY l RETURN collect(l) AS labels }
 RETURN toInteger(split(elementId(n), ':')[2]) AS id, labels, properties ORDER BY id;
-RETURN '=== relationships' AS section;
 MATCH (a)-[r]->(b) CALL { WITH r UNWIND keys(r) AS k WITH r, k ORDER BY k RETURN collect([k, r[k]]) AS properties }
 RETURN toInteger(split(elementId(r), ':')[2]) AS id, toInteger(split(elementId(a), ':')[2]) AS from, type(r) AS type,
   toInteger(split(elementId(b), ':')[2]) AS to, properties ORDER BY id;
-RETURN '=== users' AS section;
 :use system
 SHOW USERS YIELD user, passwordChangeRequired RETURN user, passwordChangeRequired ORDER BY user;
 CYPHER
-  cat "$work/neo4j"
   # Ask the full-text indexes too: they are files of their own beside the store.
   echo '=== full-text indexes'
   cypher "$1" >"$work/fulltext" <<'CYPHER'
 SHOW FULLTEXT INDEXES YIELD name, entityType WHERE entityType = 'NODE'
 RETURN 'CALL db.index.fulltext.queryNodes(\'' + replace(replace(name, '\\', '\\\\'), '\'', '\\\'') + '\', \'*:*\') YIELD node, score RETURN count(node) AS found, sum(score) AS score;' AS statement ORDER BY name;
 CYPHER
-  sed -n 's/^"\(CALL .*;\)"$/\1/p' "$work/fulltext" | tee "$work/statements"
+  jq -r '.[0]._value' "$work/fulltext" | tee "$work/statements"
   if [[ -s $work/statements ]]; then cypher "$1" <"$work/statements"; fi
 }
 

@@ -2,8 +2,8 @@
 # The container that writes numbers to all four stores, one after the other, as a service of the tests' Compose project.
 # Sourced by tests and by tests/soak.sh; needs COMPOSE_PROJECT_NAME.
 #
-# It is started by hand with the labels that Compose would give it: so it needs no Compose file of its own, is the same to
-# Compose 1 and 2, and the stack's own file stays the only one that scripts/stack.sh knows.
+# It is started by hand with the labels that Compose would give it: so it needs no Compose file of its own, and is the same
+# to Compose 1 and 2.
 
 writer_image=whisperbackup-test-writer
 writer_folder=$(dirname "${BASH_SOURCE[0]}")/writer
