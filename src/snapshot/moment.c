@@ -360,6 +360,11 @@ static enum status try_once(struct taking *taking, struct moment *moment, struct
 		return status;
 	}
 	status = take(taking, moment, error);
+	struct error too_long; /* one that has stood still for as long as it may is not tried again */
+	if (status == STATUS_CONFLICT && interrupt_check(&too_long) != STATUS_OK) {
+		*error = too_long;
+		status = error->status;
+	}
 	if (status != STATUS_OK) {
 		window_abandon(MOVE(taking->window));
 		forget(taking);

@@ -34,12 +34,21 @@ setup() {
 	busy=''
 	chroma_folder=$(docker inspect --format '{{range .Mounts}}{{if eq .Destination "/chroma/chroma"}}{{.Source}}{{end}}{{end}}' "$chroma_id")
 	redis_id=$(container redis)
+	aside=$BATS_TEST_TMPDIR/backups
 }
 
 teardown() {
 	end_program
+	bring_folder_back
 	[[ -z $busy ]] || docker exec "$chroma_id" rm -f "$busy" 2>/dev/null || true
 	find "$BACKUP_DIR" -mindepth 1 -maxdepth 1 -name 'whisperengine_backup_*' ! -name "*$good" -exec rm -r {} +
+}
+
+bring_folder_back() { # the one that a test removes
+	if [[ -e $aside ]]; then
+		rm -rf "$BACKUP_DIR"
+		mv "$aside" "$BACKUP_DIR"
+	fi
 }
 
 chroma_is_paused() {
@@ -61,6 +70,10 @@ chroma_is_being_staged() { # asked of the host where it can be, which is quicker
 	else
 		docker exec "$chroma_id" test -e /chroma/chroma/.whisperbackup-restore/new
 	fi
+}
+
+only_chroma_is_being_staged() { # what is staged of Redis is all there
+	grep -q 'redis  *staged in' "$BATS_TEST_TMPDIR/err" && chroma_is_being_staged
 }
 
 run_of() { # CONTAINER-ID: changes when it stops and when it starts
@@ -237,7 +250,7 @@ a_dump_is_written() {
 
 @test "a backup folder that is removed while it is written to fails the backup, and the next one works" {
 	write_all_the_time
-	cp -a "$BACKUP_DIR" "$BATS_TEST_TMPDIR/backups"
+	cp -a "$BACKUP_DIR" "$aside"
 	start_program create --only redis,chromadb
 	hold_when chroma_is_paused
 	rm -rf "$BACKUP_DIR"
@@ -249,8 +262,7 @@ a_dump_is_written() {
 	assert_nothing_paused
 	program 0 create --only redis
 	assert_nothing_partial
-	rm -rf "$BACKUP_DIR"
-	mv "$BATS_TEST_TMPDIR/backups" "$BACKUP_DIR"
+	bring_folder_back
 }
 
 # What is written would end up in the next file that is opened.
@@ -379,15 +391,14 @@ a_dump_is_written() {
 }
 
 @test "a backup folder that is removed while data is staged keeps nobody from being restored" {
-	cp -a "$BACKUP_DIR" "$BATS_TEST_TMPDIR/backups"
+	cp -a "$BACKUP_DIR" "$aside"
 	start_program restore $good --only redis,chromadb --yes --no-safety-backup
-	hold_when chroma_is_being_staged
+	hold_when only_chroma_is_being_staged
 	rm -rf "$BACKUP_DIR"
 	let_go
 	ends_with 0
 	assert_contains "$errors" 'No such file or directory'
-	rm -rf "$BACKUP_DIR"
-	mv "$BATS_TEST_TMPDIR/backups" "$BACKUP_DIR"
+	bring_folder_back
 	assert_equal "$(redis_run EXISTS sample:live)" 0
 	assert_no_leftovers
 	redis_run SET sample:live 1 >/dev/null

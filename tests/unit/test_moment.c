@@ -11,7 +11,8 @@ struct actor {
 	unsigned busy;          /* looks that find it not at rest */
 	enum status ask_answer; /* what the calls return */
 	enum status answer_answer;
-	unsigned conflicts; /* answers that are STATUS_CONFLICT before it is content */
+	unsigned conflicts;         /* answers that are STATUS_CONFLICT before it is content */
+	unsigned slow_milliseconds; /* that an answer takes */
 	enum status capture_answer;
 	bool owner_thaws; /* its capture sees "a" thawed by whoever had paused it */
 	bool crash_loops; /* its capture sees "a" started, which ended at once and is about to be started again */
@@ -42,6 +43,7 @@ static enum status actor_answer(void *context, struct error *error)
 {
 	struct actor *actor = context;
 	note(actor, "answer");
+	clock_sleep(actor->slow_milliseconds);
 	if (actor->conflicts > 0) {
 		actor->conflicts--;
 		return result(STATUS_CONFLICT, error);
@@ -226,6 +228,21 @@ static void a_conflict_means_another_window(void **state)
 	assert_int_equal(set->actors[0].forgotten, 2);
 	assert_int_equal(set->actors[2].forgotten, 2);
 	assert_memory_equal(set->engine->log, "+a+b+d askc  aske  answerc -d-b-a forgetc  forgetd  forgete +a", 62);
+	stage_free(set);
+}
+
+/* Such as a program that was stopped for a while: what it asked for meanwhile is no longer to be had. */
+static void a_conflict_after_too_long_a_time_means_none(void **state)
+{
+	struct error error;
+	struct moment moment;
+	struct stage *set = stage(state);
+	set->actors[0].conflicts = 1;
+	set->actors[0].slow_milliseconds = 1100;
+	set->request.longest_seconds = 1;
+	assert_status(STATUS_FAILED, take(set, &moment, &error), &error);
+	assert_non_null(strstr(error.message, "have stood still for 1 seconds"));
+	assert_int_equal(set->actors[0].forgotten, 1);
 	stage_free(set);
 }
 
@@ -513,6 +530,7 @@ int main(void)
 		scratch_test(who_is_busy_is_thawed_and_looked_at_again),
 		scratch_test(one_that_never_rests_does_not_keep_the_others_from_their_moment),
 		scratch_test(a_conflict_means_another_window),
+		scratch_test(a_conflict_after_too_long_a_time_means_none),
 		scratch_test(one_that_is_never_ready_does_not_keep_the_others_from_their_moment),
 		scratch_test(one_that_fails_does_not_keep_the_others_from_their_moment),
 		scratch_test(one_that_fails_while_it_is_paused_runs_again),
