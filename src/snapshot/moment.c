@@ -35,6 +35,7 @@ struct taking {
 	struct participant *participants;
 	size_t count;
 	const struct container **containers; /* the writers, then the participants that pause */
+	bool *thawed;                        /* one for each of them: in a window that was given up */
 	size_t container_count;
 	struct refusal *refusals; /* one for each writer */
 	struct window *window;
@@ -76,8 +77,9 @@ static enum status list_containers(struct taking *taking, struct error *error)
 {
 	const struct moment_request *request = taking->request;
 	taking->containers = calloc(request->writer_count + taking->count + 1, sizeof(const struct container *));
+	taking->thawed = calloc(request->writer_count + taking->count + 1, sizeof *taking->thawed);
 	taking->refusals = calloc(request->writer_count + 1, sizeof *taking->refusals);
-	if (taking->containers == NULL || taking->refusals == NULL) {
+	if (taking->containers == NULL || taking->thawed == NULL || taking->refusals == NULL) {
 		return error_memory(error);
 	}
 	for (size_t i = 0; i < request->writer_count; i++) {
@@ -350,6 +352,7 @@ static enum status try_once(struct taking *taking, struct moment *moment, struct
 		.journal = request->journal,
 		.containers = taking->containers,
 		.count = taking->container_count,
+		.thawed = taking->thawed,
 		.longest_seconds = request->longest_seconds,
 	};
 	enum status status = wait_for_quiet(taking, error);
@@ -404,6 +407,7 @@ enum status moment_take(const struct moment_request *request, struct participant
 		status = interrupt_check(error);
 	}
 	free(taking.containers);
+	free(taking.thawed);
 	free(taking.refusals);
 	if (status == STATUS_OK) {
 		*ret_moment = moment;

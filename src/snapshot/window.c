@@ -20,16 +20,18 @@ enum {
 	DISMISSAL_SECONDS = 15, /* that the guardian is waited for when it has something to thaw */
 	DISMISSAL_STEP_MILLISECONDS = 20,
 	HANGING_SECONDS = 10,          /* that the guardian tries to thaw beside a parent that hangs */
-	BELIEF_MILLISECONDS = 500,     /* that the engine may believe an old event ... */
-	BELIEF_STEP_MILLISECONDS = 20, /* ... with this between two tries */
+	BELIEF_STEP_MILLISECONDS = 20, /* between two tries while the engine may believe an old event */
 };
+
+/* That it may. Not longer, since others stand still; the guardian looks again after that. */
+static const double BELIEF_SECONDS = 0.5;
 
 struct window {
 	struct window_plan plan;      /* lent */
 	double *paused;               /* clock_seconds when each was; 0: it is not */
-	bool *thawed;                 /* has each been, by us, since the window was opened */
 	double began;                 /* clock_seconds of the first pause; 0 before it */
-	bool unheard;                 /* a pause was asked for, and nothing heard of it: it may come at any time */
+	bool unsure;                  /* something may be paused without our knowing: a pause was asked for, and nothing heard
+								   * of it, or the engine may be wrong about one that it calls thawed */
 	struct sigaction stop_action; /* what SIGTSTP did before */
 	pid_t guardian;
 	int pipe; /* write end; its closing wakes the guardian */
@@ -191,7 +193,6 @@ static void free_window(struct window *window)
 {
 	cleanup_close(&window->lock);
 	free(window->paused);
-	free(window->thawed);
 	free(window);
 }
 
@@ -201,14 +202,10 @@ enum status window_open(const struct window_plan *plan, struct window **ret_wind
 	if (window == NULL) {
 		return error_memory(error);
 	}
-	*window = (struct window){.plan = *plan,
-							  .paused = calloc(plan->count + 1, sizeof *window->paused),
-							  .thawed = calloc(plan->count + 1, sizeof *window->thawed),
-							  .lock = -1};
-	bool room = window->paused != NULL && window->thawed != NULL;
-	enum status status =
-		!room ? error_memory(error)
-			  : journal_write(plan->journal, plan->engine, plan->containers, plan->count, &window->lock, error);
+	*window = (struct window){.plan = *plan, .paused = calloc(plan->count + 1, sizeof *window->paused), .lock = -1};
+	enum status status = window->paused == NULL ? error_memory(error)
+												: journal_write(plan->journal, plan->engine, plan->containers,
+																plan->count, &window->lock, error);
 	if (status == STATUS_OK) {
 		status = start_guardian(window, error);
 		if (status != STATUS_OK) {
@@ -262,9 +259,9 @@ static void begin(struct window *window)
 static enum status insist(enum status (*ask)(struct runtime *, const struct container *, struct error *),
 						  const struct window *window, const struct container *container, struct error *error)
 {
+	double until = clock_seconds() + BELIEF_SECONDS;
 	enum status status = ask(window->plan.runtime, container, error);
-	for (int waited = 0; status == STATUS_CONFLICT && waited < BELIEF_MILLISECONDS;
-		 waited += BELIEF_STEP_MILLISECONDS) {
+	while (status == STATUS_CONFLICT && clock_seconds() < until) {
 		clock_sleep(BELIEF_STEP_MILLISECONDS);
 		status = ask(window->plan.runtime, container, error);
 	}
@@ -287,13 +284,14 @@ enum status window_pause(struct window *window, const struct container *containe
 	window->paused[index] = clock_seconds();
 	/* A request that we give up may still be carried out, so it is not given up, and counts from its beginning. */
 	interrupt_hold();
-	status = window->thawed[index] ? insist(runtime_pause, window, container, error)
+	bool again = window->plan.thawed != NULL && window->plan.thawed[index];
+	status = again ? insist(runtime_pause, window, container, error)
 								   : runtime_pause(window->plan.runtime, container, error);
 	interrupt_release();
 	if (status == STATUS_CONFLICT || status == STATUS_NOT_FOUND) {
 		window->paused[index] = 0; /* refused: somebody else has paused, stopped or removed it */
 	} else if (status != STATUS_OK) {
-		window->unheard = true;
+		window->unsure = true;
 		clock_sleep(LATE_PAUSE_MILLISECONDS); /* closing the window thaws it, and the guardian looks again */
 	}
 	return status;
@@ -314,8 +312,8 @@ enum status window_thaw(struct window *window, const struct container *container
 		return STATUS_OK;
 	}
 	interrupt_hold();
-	/* Where a pause may be on the way, the guardian looks again. */
-	enum status status = window->unheard ? runtime_unpause(window->plan.runtime, container, error)
+	/* Where the guardian looks again anyway, the others need not wait. */
+	enum status status = window->unsure ? runtime_unpause(window->plan.runtime, container, error)
 										 : insist(runtime_unpause, window, container, error);
 	interrupt_release();
 	if (ret_milliseconds != NULL) {
@@ -323,10 +321,13 @@ enum status window_thaw(struct window *window, const struct container *container
 	}
 	if (status == STATUS_CONFLICT || status == STATUS_NOT_FOUND) {
 		window->paused[index] = 0;
+		window->unsure = window->unsure || status == STATUS_CONFLICT;
 		return lost(container, error);
 	}
 	window->paused[index] = status == STATUS_OK ? 0 : window->paused[index];
-	window->thawed[index] = window->thawed[index] || status == STATUS_OK;
+	if (status == STATUS_OK && window->plan.thawed != NULL) {
+		window->plan.thawed[index] = true;
+	}
 	return status;
 }
 
@@ -336,7 +337,7 @@ enum status window_close(struct window *window, double *ret_milliseconds, struct
 		return STATUS_OK;
 	}
 	enum status result = STATUS_OK;
-	bool all_thawed = !window->unheard;
+	bool all_thawed = true;
 	interrupt_unlimit();
 	for (size_t i = window->plan.count; i > 0; i--) {
 		struct error failure;
@@ -347,6 +348,7 @@ enum status window_close(struct window *window, double *ret_milliseconds, struct
 			result = status;
 		}
 	}
+	all_thawed = all_thawed && !window->unsure;
 	if (ret_milliseconds != NULL) {
 		*ret_milliseconds = window_milliseconds(window);
 	}

@@ -22,6 +22,7 @@ struct fake_engine {
 	enum status unpause_answer[FAKE_CONTAINERS]; /* likewise */
 	unsigned starts[FAKE_CONTAINERS];            /* since the test began */
 	unsigned believes_old[FAKE_CONTAINERS];      /* so many pauses and thaws are refused as made already */
+	pid_t believes_longer[FAKE_CONTAINERS];      /* what this process asks for is refused as made already; 0: nobody */
 	bool pauses_late[FAKE_CONTAINERS];  /* right after the next try to thaw it, by a pause that nothing was heard of */
 	double next_check[FAKE_CONTAINERS]; /* clock_seconds of a health check; 0: there is none; -1: always soon */
 	char log[FAKE_LOG_SIZE];            /* "+a" paused, "-a" thawed, in the order of the calls */
@@ -99,8 +100,8 @@ static inline enum status fake_unpause(struct runtime *runtime, const struct con
 {
 	struct fake_engine *engine = fake_of(runtime);
 	size_t index = fake_index(container);
-	if (engine->believes_old[index] > 0) {
-		engine->believes_old[index]--;
+	if (engine->believes_old[index] > 0 || engine->believes_longer[index] == getpid()) {
+		engine->believes_old[index] -= engine->believes_old[index] > 0;
 		return error_set(error, STATUS_CONFLICT, "%s is not paused", container->name);
 	}
 	if (engine->unpause_answer[index] != STATUS_OK) {

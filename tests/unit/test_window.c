@@ -29,17 +29,21 @@ struct stage {
 	struct runtime *runtime;
 	struct window_plan plan;
 	char *journal;
+	bool *thawed;
 };
 
 static struct stage stage(void **state, size_t count)
 {
-	struct stage stage = {.engine = fake_engine(), .journal = strdup(at(*state, JOURNAL_NAME))};
+	struct stage stage = {.engine = fake_engine(),
+						  .journal = strdup(at(*state, JOURNAL_NAME)),
+						  .thawed = calloc(FAKE_CONTAINERS, sizeof(bool))};
 	stage.runtime = fake_runtime(stage.engine);
 	stage.plan = (struct window_plan){.runtime = stage.runtime,
 									  .engine = "unix:///somewhere",
 									  .journal = stage.journal,
 									  .containers = fake_containers(),
 									  .count = count,
+									  .thawed = stage.thawed,
 									  .longest_seconds = 3600};
 	return stage;
 }
@@ -49,6 +53,7 @@ static void stage_free(struct stage *stage)
 	runtime_free(stage->runtime);
 	munmap(stage->engine, sizeof *stage->engine);
 	free(stage->journal);
+	free(stage->thawed);
 }
 
 static struct window *opened(const struct stage *stage)
@@ -148,6 +153,25 @@ static void an_engine_that_believes_an_old_event_is_asked_again(void **state)
 	set.engine->believes_old[0] = 3;
 	assert_ok(window_close(window, NULL, &error), &error);
 	assert_string_equal(set.engine->log, "+a-a+a-a");
+	/* In the next window as well. */
+	window = opened(&set);
+	set.engine->believes_old[0] = 3;
+	assert_ok(window_pause(window, container, &error), &error);
+	assert_ok(window_close(window, NULL, &error), &error);
+	stage_free(&set);
+}
+
+/* Longer than others can be kept waiting: the failure is said, and the guardian thaws it. */
+static void an_engine_that_believes_it_for_long_is_left_to_the_guardian(void **state)
+{
+	struct error error;
+	struct stage set = stage(state, 2);
+	struct window *window = opened(&set);
+	pause_all(window, &set);
+	set.engine->believes_longer[0] = getpid();
+	assert_status(STATUS_FAILED, window_close(window, NULL, &error), &error);
+	assert_non_null(strstr(error.message, "name-a did not stand still"));
+	wait_until_thawed(&set);
 	stage_free(&set);
 }
 
@@ -514,6 +538,7 @@ int main(void)
 		scratch_test(one_that_its_owner_had_paused_stays_paused),
 		scratch_test(one_that_somebody_else_has_thawed_spoils_the_moment),
 		scratch_test(an_engine_that_believes_an_old_event_is_asked_again),
+		scratch_test(an_engine_that_believes_it_for_long_is_left_to_the_guardian),
 		scratch_test(one_that_we_have_not_thawed_is_not_asked_for_again),
 		scratch_test(a_container_that_is_not_in_the_journal_is_not_paused),
 		scratch_test(the_guardian_thaws_what_could_not_be_thawed),
