@@ -42,10 +42,22 @@ bool text_is_utf8(const char *text)
 	return length > 0;
 }
 
-/* C0 and DEL; and C1 (U+0080 to U+009F), which some terminals obey as well. */
+/*
+ * C0 and DEL; C1 (U+0080 to U+009F), which some terminals obey as well; what turns the direction of writing about, so
+ * that a line reads otherwise than it is (U+061C, U+200E and F, U+202A to E, U+2066 to 9), and the line and paragraph
+ * separators (U+2028 and 9).
+ */
 static bool is_control(const unsigned char *text, size_t length)
 {
-	return (length == 1 && (*text < 0x20 || *text == 0x7F)) || (length == 2 && text[0] == 0xC2 && text[1] < 0xA0);
+	if (length == 1) {
+		return *text < 0x20 || *text == 0x7F;
+	}
+	if (length == 2) {
+		return (text[0] == 0xC2 && text[1] < 0xA0) || (text[0] == 0xD8 && text[1] == 0x9C);
+	}
+	return length == 3 && text[0] == 0xE2 &&
+		   ((text[1] == 0x80 && (text[2] == 0x8E || text[2] == 0x8F || (text[2] >= 0xA8 && text[2] <= 0xAE))) ||
+			(text[1] == 0x81 && text[2] >= 0xA6 && text[2] <= 0xA9));
 }
 
 void text_make_plain(char *text)

@@ -4,6 +4,7 @@
 #include "base/interrupt.h"
 #include "base/units.h"
 #include "commands/restore_work.h"
+#include "stores/artefact_read.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -50,7 +51,9 @@ static enum status stage_one(void *context, size_t index, struct progress *progr
 {
 	struct restore_work *work = context;
 	struct restore_target *target = &work->targets[work->staging[index]];
-	return target->store->ops->stage(target->store, target->path, &target->artefact, progress, error);
+	const struct store_ops *ops = target->store->ops;
+	enum status status = ops->stage(target->store, target->path, &target->artefact, progress, error);
+	return status == STATUS_OK ? artefact_expect_unchanged(ops, target->path, &target->artefact, error) : status;
 }
 
 static enum status note_staged(void *context, size_t index, const struct crew_end *end, struct error *error)

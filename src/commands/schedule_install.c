@@ -194,7 +194,7 @@ enum status schedule_uninstall(const struct invocation *invocation, enum exit_co
 	*ret_exit_code = doubt.status == STATUS_OK ? EXIT_DONE : EXIT_FAILED;
 	if (nothing) {
 		display_line(&display, MARK_DONE, "no automated backups are installed for %s; nothing to do",
-					 session.project_folder);
+					 session.project_folder_shown);
 		return STATUS_OK;
 	}
 	if (doubt.status == STATUS_OK) {

@@ -190,7 +190,7 @@ enum status schedule_run(const struct invocation *invocation, enum exit_code *re
 	}
 	struct last_run run = {.started = time(NULL), .process = getpid()};
 	double began = clock_seconds();
-	log_line("scheduled backup of %s", session.project_folder);
+	log_line("scheduled backup of %s", session.project_folder_shown);
 	write_note(&session, &run);
 	*ret_exit_code = back_up(days, &run);
 	if (*ret_exit_code == EXIT_DONE && invocation->options[OPTION_DRILL] != NULL) {
@@ -203,8 +203,8 @@ enum status schedule_run(const struct invocation *invocation, enum exit_code *re
 	log_line("%s, in %s (exit code %d)", run.summary, units_seconds(clock_seconds() - began, seconds),
 			 (int)run.exit_code);
 	if (dup2(scheduler, STDERR_FILENO) >= 0 && run.exit_code != EXIT_DONE) {
-		fprintf(stderr, "whisperbackup: scheduled backup of %s: %s\nSee %s/" RUN_LOG_NAME "\n", session.project_folder,
-				run.summary, session.backup_folder);
+		fprintf(stderr, "whisperbackup: scheduled backup of %s: %s\nSee %s/" RUN_LOG_NAME "\n",
+				session.project_folder_shown, run.summary, session.backup_folder_shown);
 	}
 	return STATUS_OK;
 }

@@ -175,7 +175,7 @@ static enum status print_installed(const struct session *session, const char *ki
 	struct last_run last = {0};
 	time_t first = 0;
 	char moment[SCHEDULE_MOMENT_SIZE];
-	printf("Automated backups of %s: installed (%s)\n", session->project_folder, kind);
+	printf("Automated backups of %s: installed (%s)\n", session->project_folder_shown, kind);
 	if (job->command == NULL) {
 		*ret_wrong = complain("no backup is made: %s", installed->problem.message);
 		printf("      %s\n", installed->problem.hint);
@@ -224,7 +224,7 @@ enum status schedule_status(const struct invocation *invocation, enum exit_code 
 		wrong = complain("%s", unknown->message);
 	}
 	if (!installation.cron.there && !installation.systemd.there) {
-		printf("Automated backups of %s: not installed\n", session.project_folder);
+		printf("Automated backups of %s: not installed\n", session.project_folder_shown);
 		printf("  to have one every night: %s schedule install daily\n", command_program());
 		wrong = true;
 	}

@@ -1,6 +1,7 @@
 #include "commands/session.h"
 
 #include "base/files.h"
+#include "base/text.h"
 #include "catalog/catalog.h"
 #include "catalog/trust.h"
 #include "commands/recovery.h"
@@ -172,9 +173,13 @@ static enum status set_backup_folder(struct session *session, const char *dot_en
 			return status;
 		}
 	}
-	if (session->backup_folder == NULL || session->backup_folder_shown == NULL) {
+	session->project_folder_shown = strdup(session->project_folder);
+	if (session->backup_folder == NULL || session->backup_folder_shown == NULL ||
+		session->project_folder_shown == NULL) {
 		return error_memory(error);
 	}
+	text_make_line(session->backup_folder_shown);
+	text_make_line(session->project_folder_shown);
 	for (char *folder = session->backup_folder; strlen(folder) > 1 && folder[strlen(folder) - 1] == '/';) {
 		folder[strlen(folder) - 1] = '\0';
 	}
@@ -402,6 +407,7 @@ void session_close(struct session *session)
 	free(session->project_folder);
 	free(session->real_folder);
 	free(session->backup_folder);
+	free(session->project_folder_shown);
 	free(session->backup_folder_shown);
 	free(session->docker_host);
 	free(session->project);

@@ -13,16 +13,17 @@
 struct session {
 	/* The folder of the compose file: this one or the nearest above it; this one if there is none. */
 	char *project_folder;
-	char *real_folder;         /* the same without symbolic links on the way to it */
-	bool has_compose_file;     /* it was found */
-	char *backup_folder;       /* absolute */
-	bool folder_chosen;        /* by BACKUP_DIR */
-	char *backup_folder_shown; /* as the user knows it: "./backups" or what BACKUP_DIR says */
-	char *docker_host;         /* DOCKER_HOST, or NULL */
-	char *project;             /* COMPOSE_PROJECT_NAME; NULL until session_connect has asked the engine */
-	const char *volume_access; /* --volume-access, or NULL; lent by the command line */
-	bool shared_allowed;       /* by --allow-shared-folder or the environment: see session_guard */
-	bool chosen[STORE_COUNT];  /* by --only; all without it */
+	char *real_folder;          /* the same without symbolic links on the way to it */
+	bool has_compose_file;      /* it was found */
+	char *backup_folder;        /* absolute */
+	bool folder_chosen;         /* by BACKUP_DIR */
+	char *project_folder_shown; /* as one line of plain text */
+	char *backup_folder_shown;  /* likewise, as the user knows it: "./backups" or what BACKUP_DIR says */
+	char *docker_host;          /* DOCKER_HOST, or NULL */
+	char *project;              /* COMPOSE_PROJECT_NAME; NULL until session_connect has asked the engine */
+	const char *volume_access;  /* --volume-access, or NULL; lent by the command line */
+	bool shared_allowed;        /* by --allow-shared-folder or the environment: see session_guard */
+	bool chosen[STORE_COUNT];   /* by --only; all without it */
 	bool all_chosen;
 	struct runtime *runtime;
 	struct container_list containers;

@@ -188,7 +188,9 @@ static enum status set(const struct tar_list_to_set *item, struct tar_lists *lis
 	if (item->size > 0 && lsetxattr(item->path, item->attribute, item->bytes, item->size, 0) == 0) {
 		return STATUS_OK;
 	}
-	if (errno != EINVAL && errno != ENOTSUP && errno != EACCES) { /* EACCES: a default list, and no folder */
+	/* EACCES: a default list, and no folder. The rest: longer than this file system can keep. */
+	if (errno != EINVAL && errno != ENOTSUP && errno != EACCES && errno != E2BIG && errno != ERANGE &&
+		errno != ENOSPC) {
 		return error_set_errno(error, "cannot unpack: cannot set the access list of %s", item->path);
 	}
 	if (!lists->warned) {

@@ -27,11 +27,11 @@ enum {
 static const double BELIEF_SECONDS = 0.5;
 
 struct window {
-	struct window_plan plan;      /* lent */
-	double *paused;               /* clock_seconds when each was; 0: it is not */
-	double began;                 /* clock_seconds of the first pause; 0 before it */
-	bool unsure;                  /* something may be paused without our knowing: a pause was asked for, and nothing heard
-								   * of it, or the engine may be wrong about one that it calls thawed */
+	struct window_plan plan; /* lent */
+	double *paused;          /* clock_seconds when each was; 0: it is not */
+	double began;            /* clock_seconds of the first pause; 0 before it */
+	bool unsure;             /* something may be paused without our knowing: a pause was asked for, and nothing heard
+							  * of it, or the engine may be wrong about one that it calls thawed */
 	struct sigaction stop_action; /* what SIGTSTP did before */
 	pid_t guardian;
 	int pipe; /* write end; its closing wakes the guardian */
@@ -285,8 +285,8 @@ enum status window_pause(struct window *window, const struct container *containe
 	/* A request that we give up may still be carried out, so it is not given up, and counts from its beginning. */
 	interrupt_hold();
 	bool again = window->plan.thawed != NULL && window->plan.thawed[index];
-	status = again ? insist(runtime_pause, window, container, error)
-								   : runtime_pause(window->plan.runtime, container, error);
+	status =
+		again ? insist(runtime_pause, window, container, error) : runtime_pause(window->plan.runtime, container, error);
 	interrupt_release();
 	if (status == STATUS_CONFLICT || status == STATUS_NOT_FOUND) {
 		window->paused[index] = 0; /* refused: somebody else has paused, stopped or removed it */
@@ -314,7 +314,7 @@ enum status window_thaw(struct window *window, const struct container *container
 	interrupt_hold();
 	/* Where the guardian looks again anyway, the others need not wait. */
 	enum status status = window->unsure ? runtime_unpause(window->plan.runtime, container, error)
-										 : insist(runtime_unpause, window, container, error);
+										: insist(runtime_unpause, window, container, error);
 	interrupt_release();
 	if (ret_milliseconds != NULL) {
 		*ret_milliseconds = (clock_seconds() - window->paused[index]) * 1000;

@@ -21,9 +21,9 @@ struct window_plan {
 	const char *journal;                       /* path of the journal's file */
 	const struct container *const *containers; /* all that may be paused in it */
 	size_t count;
-	bool *thawed;              /* which of them have been paused and thawed by us before, also in an earlier window; kept
-								* up to date; may be NULL where each is paused once */
-	unsigned longest_seconds;  /* from the first pause on; the guardian's limit, a little later, is its own */
+	bool *thawed;             /* which of them have been paused and thawed by us before, also in an earlier window; kept
+							   * up to date; may be NULL where each is paused once */
+	unsigned longest_seconds; /* from the first pause on; the guardian's limit, a little later, is its own */
 	const char *too_long_hint; /* what to do when that was not enough; NULL: what a backup's user can do */
 };
 

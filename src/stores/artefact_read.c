@@ -62,6 +62,7 @@ enum status artefact_read_stream(const struct store_ops *ops, struct source *fil
 	if (checked != STATUS_OK) {
 		*error = checking;
 	}
+	memcpy(ret_reading->artefact.sha256, ret_reading->sha256, sizeof ret_reading->sha256);
 	return checked;
 }
 
@@ -76,4 +77,20 @@ enum status artefact_read(const struct store_ops *ops, const char *path, const c
 		return status;
 	}
 	return artefact_read_stream(ops, file, expected, progress, ret_reading, error);
+}
+
+enum status artefact_expect_unchanged(const struct store_ops *ops, const char *path, const struct artefact *artefact,
+									  struct error *error)
+{
+	char sha256[DIGEST_TEXT_SIZE];
+	uint64_t size = 0;
+	if (!ops->unsummed || artefact->sha256[0] == '\0') {
+		return STATUS_OK;
+	}
+	enum status status = digest_file(path, NULL, sha256, &size, error);
+	if (status == STATUS_OK && strcmp(sha256, artefact->sha256) != 0) {
+		(void)error_set(error, STATUS_DAMAGED, "%s is not what was checked: it has changed since", path);
+		return error_hint(error, "see whether something writes into the backup folder, and whether its disk is well");
+	}
+	return status == STATUS_NOT_FOUND ? STATUS_OK : status;
 }

@@ -31,4 +31,12 @@ enum status artefact_read_stream(const struct store_ops *ops, struct source *fil
 								 struct progress *progress, struct artefact_reading *ret_reading,
 								 struct error *error) MUST_CHECK;
 
+/*
+ * Is the file `path`, which has just been staged, still the one that was checked? Between the two a disk may have
+ * failed and somebody may have changed it; it is read again where staging alone would not see that. STATUS_DAMAGED if
+ * not. One that is not there any more was read while it was.
+ */
+enum status artefact_expect_unchanged(const struct store_ops *ops, const char *path, const struct artefact *artefact,
+									  struct error *error) MUST_CHECK;
+
 #endif

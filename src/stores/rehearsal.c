@@ -3,6 +3,7 @@
 #include "base/buffer.h"
 #include "base/clock.h"
 #include "base/interrupt.h"
+#include "stores/artefact_read.h"
 #include "stores/container_http.h"
 
 #include <ctype.h>
@@ -273,6 +274,9 @@ enum status rehearsal_restore(struct rehearsal *rehearsal, const char *path, con
 	double began = clock_seconds();
 	progress_step(progress, "staging", artefact->raw_bytes);
 	status = ops->stage(rehearsal->store, path, artefact, progress, error);
+	if (status == STATUS_OK) {
+		status = artefact_expect_unchanged(ops, path, artefact, error);
+	}
 	if (status == STATUS_OK) {
 		status = ops->swap(rehearsal->store, progress, error);
 	}

@@ -30,6 +30,7 @@ struct artefact {
 	char folder[256];                 /* archives: the data folder's path inside it, without slashes at its ends */
 	uint64_t raw_bytes;               /* size of the content; of an archive, of its files, without holes */
 	uint64_t entries;                 /* archives: how many files, folders and other things */
+	char sha256[DIGEST_TEXT_SIZE];    /* of the file that was checked (artefact_read.h); empty: not known */
 };
 
 /* What saving a store has to tell the manifest. */
@@ -128,6 +129,9 @@ struct store_ops {
 	 */
 	enum status (*check)(struct source *file, struct progress *progress, struct artefact *ret_artefact,
 						 struct error *error);
+
+	/* The artefact has no checksums of its own inside, which would be looked at again when it is staged. */
+	bool unsummed;
 
 	/*
 	 * Looks into a checked artefact for what reading it once does not show; in the folder `scratch`, which it makes and

@@ -250,6 +250,22 @@ TEXT
 	refute_contains "$output" $'\e'
 }
 
+@test "nor does the name of a folder" {
+	mkdir $'x\e[2Jy\xe2\x80\xaez'
+	touch $'x\e[2Jy\xe2\x80\xaez/docker-compose.yml'
+	cd $'x\e[2Jy\xe2\x80\xaez'
+	BACKUP_DIR=$PWD/backups program 0 list
+	assert_contains "$output" 'x?[2Jy???z/backups'
+	local arguments
+	for arguments in 'schedule status' 'schedule run' status create verify; do
+		# shellcheck disable=SC2086 # words
+		BACKUP_DIR=$PWD/backups run --separate-stderr "$WHISPERBACKUP" $arguments
+		refute_contains "$output$stderr" $'\e'
+		refute_contains "$output$stderr" $'\xe2\x80\xae'
+	done
+	refute_contains "$(cat backups/backup.log)" $'\e'
+}
+
 @test "show --json is list's entry and the manifest" {
 	make_backup 20240912_143022
 	program 0 list --json

@@ -441,6 +441,22 @@ a_dump_is_written() {
 	assert_no_leftovers
 }
 
+@test "a dump that changes after it was checked is not restored" {
+	local dump
+	dump=$(backup_path $good)/postgresql_backup.sql
+	cp -a "$dump" "$BATS_TEST_TMPDIR/dump"
+	start_program restore $good --only postgresql --yes --no-safety-backup
+	hold_when postgresql_has_another_database "$(psql_run postgres -c 'SELECT count(*) FROM pg_database')"
+	printf '#' | dd of="$dump" bs=1 seek=3 conv=notrunc status=none # in a comment: all of it can be loaded
+	let_go
+	ends_with 5
+	cp -a "$BATS_TEST_TMPDIR/dump" "$dump"
+	assert_contains "$errors" 'has changed since'
+	assert_contains "$errors" 'everything is as it was before'
+	assert_equal "$(psql_run shop -c "SELECT to_regclass('live')")" live
+	assert_no_leftovers
+}
+
 @test "an SQL error while PostgreSQL is staged leaves all stores as they were" {
 	local folder
 	live_fingerprint >"$BATS_TEST_TMPDIR/before"

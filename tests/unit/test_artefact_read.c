@@ -81,6 +81,31 @@ static void a_whole_archive_is_good(void **state)
 	assert_string_equal(reading.sha256, sha256);
 }
 
+static const struct store_ops *store_called(const char *name)
+{
+	const struct store_ops *ops = store_by_name(name);
+	assert_non_null(ops);
+	return ops;
+}
+
+static void a_dump_that_has_changed_since_it_was_checked_is_damage(void **state)
+{
+	struct error error;
+	struct artefact artefact = {0};
+	const char *path = make_archive(*state); /* what it holds does not matter */
+	const struct store_ops *postgresql = store_called("postgresql");
+	assert_ok(artefact_expect_unchanged(postgresql, path, &artefact, &error), &error); /* nobody knows */
+	digest_of(path, artefact.sha256);
+	assert_ok(artefact_expect_unchanged(postgresql, path, &artefact, &error), &error);
+	change_byte(path, 5);
+	assert_status(STATUS_DAMAGED, artefact_expect_unchanged(postgresql, path, &artefact, &error), &error);
+	assert_non_null(strstr(error.message, "has changed since"));
+	assert_ok(artefact_expect_unchanged(store_called("chromadb"), path, &artefact, &error),
+			  &error); /* gzip has a CRC */
+	unlink(path);
+	assert_ok(artefact_expect_unchanged(postgresql, path, &artefact, &error), &error);
+}
+
 static void another_checksum_is_damage(void **state)
 {
 	const char *path = make_archive(*state);
@@ -195,6 +220,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		scratch_test(a_whole_archive_is_good),
+		scratch_test(a_dump_that_has_changed_since_it_was_checked_is_damage),
 		scratch_test(another_checksum_is_damage),
 		scratch_test(the_checksum_is_said_first_wherever_the_file_is_damaged),
 		scratch_test(the_structure_is_said_if_the_checksum_is_right),

@@ -324,7 +324,8 @@ static enum status count_neo4j(struct error *error)
 {
 	struct store store = {.ops = &store_neo4j, .runtime = &runtime, .container = &container};
 	struct neo4j_counts *counts = NULL;
-	enum status status = neo4j_counts_open(&store, &counts, error);
+	bool refused = false;
+	enum status status = neo4j_counts_open(&store, &counts, &refused, error);
 	if (status == STATUS_OK) {
 		status = neo4j_counts_ask(counts, error);
 	}

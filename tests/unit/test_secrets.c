@@ -343,7 +343,8 @@ static void the_dialogue_with_neo4j_gets_the_password_by_standard_input(void **s
 		struct store store = neo4j_store(&listener, &container);
 		struct neo4j_counts *counts = NULL;
 		struct error error = {0};
-		assert_int_not_equal(neo4j_counts_open(&store, &counts, &error), STATUS_OK);
+		bool refused = false;
+		assert_int_not_equal(neo4j_counts_open(&store, &counts, &refused, &error), STATUS_OK);
 		assert_null(strstr(buffer_text(&listener.arguments), PASSWORD));
 		assert_kept(&listener, &listener.input, ENCODED "\n", &error);
 	}

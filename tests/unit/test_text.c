@@ -195,6 +195,23 @@ static void c1_controls_become_question_marks(void **state)
 	}
 }
 
+/* U+202E makes what follows read backwards; U+2028 ends a line. */
+static void what_makes_a_line_read_otherwise_becomes_question_marks(void **state)
+{
+	static const uint32_t ours[] = {0x61C,  0x200E, 0x200F, 0x2028, 0x2029, 0x202A, 0x202B,
+									0x202C, 0x202D, 0x202E, 0x2066, 0x2067, 0x2068, 0x2069};
+	(void)state;
+	for (uint32_t value = 0x600, i = 0; value <= 0x2100; value++) {
+		char character[5];
+		char text[8];
+		encode(value, character);
+		snprintf(text, sizeof text, "a%sb", character);
+		bool turns = i < sizeof ours / sizeof *ours && value == ours[i];
+		i += turns;
+		assert_plain_text(text, !turns ? text : value < 0x800 ? "a??b" : "a???b");
+	}
+}
+
 static void a_terminal_is_told_nothing(void **state)
 {
 	(void)state;
@@ -378,6 +395,7 @@ int main(void)
 		cmocka_unit_test(text_that_is_fine_stays),
 		cmocka_unit_test(every_control_character_but_newline_and_tab_becomes_a_question_mark),
 		cmocka_unit_test(c1_controls_become_question_marks),
+		cmocka_unit_test(what_makes_a_line_read_otherwise_becomes_question_marks),
 		cmocka_unit_test(a_terminal_is_told_nothing),
 		cmocka_unit_test(every_byte_that_is_not_utf8_becomes_a_question_mark),
 		cmocka_unit_test(a_character_that_is_broken_off_costs_nothing_behind_it),

@@ -147,17 +147,20 @@ enum status neo4j_counts_query(const char *const *labels, const char *const *typ
 	return status;
 }
 
-enum status neo4j_counts_open(struct store *store, struct neo4j_counts **ret_counts, struct error *error)
+enum status neo4j_counts_open(struct store *store, struct neo4j_counts **ret_counts, bool *ret_refused,
+							  struct error *error)
 {
 	CLEANUP(cleanup_counts) struct neo4j_counts *counts = calloc(1, sizeof *counts);
 	CLEANUP(buffer_free) struct buffer query = BUFFER_INIT(QUERY_LIMIT);
 	CLEANUP(cleanup_json_value) json_t *rows = NULL;
+	*ret_refused = false;
 	if (counts == NULL) {
 		return error_memory(error);
 	}
 	enum status status = neo4j_http_open(store, &counts->http, error);
 	if (status == STATUS_OK) {
 		status = find_database(counts, error);
+		*ret_refused = status != STATUS_OK && neo4j_http_refused(counts->http);
 	}
 	if (status == STATUS_OK) {
 		status = learn_names(counts, error);

@@ -17,9 +17,11 @@ struct neo4j_counts;
 
 /*
  * Logs in, learns the labels and types, and asks once, so that the answer in the moment needs no planning. Any failure
- * but STATUS_INTERRUPTED means that this server does not let itself be counted, and why.
+ * but STATUS_INTERRUPTED means that this server does not let itself be counted, and why; *ret_refused: because of the
+ * name or the password, with which each further try counts (neo4j_http_refused).
  */
-enum status neo4j_counts_open(struct store *store, struct neo4j_counts **ret_counts, struct error *error) MUST_CHECK;
+enum status neo4j_counts_open(struct store *store, struct neo4j_counts **ret_counts, bool *ret_refused,
+							  struct error *error) MUST_CHECK;
 
 /* Asks and does not wait. */
 enum status neo4j_counts_ask(struct neo4j_counts *counts, struct error *error) MUST_CHECK;

@@ -33,6 +33,7 @@ struct neo4j_http {
 	unsigned number; /* of the answers asked for so far */
 	bool pending;    /* the last of them has not come */
 	int code;        /* HTTP status of the last answer; 0: there was none */
+	bool refused;    /* for the name or the password, and by Neo4j */
 };
 
 void neo4j_http_free(struct neo4j_http *http)
@@ -68,8 +69,11 @@ bool neo4j_http_heard(const struct neo4j_http *http)
 
 bool neo4j_http_refused(const struct neo4j_http *http)
 {
-	return http->code == 401 || http->code == 403 || http->code == 429;
+	return http->refused;
 }
+
+/* What Neo4j calls each refusal (status codes, "Neo.ClientError.Security"); anybody may answer 401 at that port. */
+static const char refusal[] = "\"Neo.ClientError.Security.";
 
 /* The rows of the one statement's result. */
 static enum status rows_of(struct neo4j_http *http, const struct buffer *reply, json_t **ret_rows, struct error *error)
@@ -80,7 +84,8 @@ static enum status rows_of(struct neo4j_http *http, const struct buffer *reply, 
 		return error_set(error, STATUS_UNAVAILABLE, "its HTTP port does not answer");
 	}
 	http->code = code;
-	if (neo4j_http_refused(http)) {
+	http->refused = (code == 401 || code == 403 || code == 429) && strstr(body, refusal) != NULL;
+	if (http->refused) {
 		return error_set(error, STATUS_UNAVAILABLE, "it refuses the name and password of NEO4J_AUTH");
 	}
 	CLEANUP(cleanup_json_value) json_t *document = NULL;
@@ -116,6 +121,7 @@ enum status neo4j_http_ask(struct neo4j_http *http, const char *database, const 
 	CLEANUP(cleanup_free) char *body = json_text_write(document, JSON_COMPACT | JSON_ENSURE_ASCII);
 	CLEANUP(cleanup_free) char *text = NULL;
 	http->code = 0;
+	http->refused = false;
 	if (body == NULL || asprintf(&text, "ask\n/db/%s/tx/commit\n%zu\n%s\n", database, strlen(body), body) < 0) {
 		text = NULL;
 		return error_memory(error);

@@ -38,8 +38,8 @@ bool neo4j_http_pending(const struct neo4j_http *http);
 bool neo4j_http_heard(const struct neo4j_http *http);
 
 /*
- * Was it refused for the name or the password? They are wrong (401), have to be changed (403), or were wrong too often
- * (429): the server locks a name for 5 seconds after three times, and again for each further try.
+ * Was it refused by a Neo4j for the name or the password? They are wrong (401), have to be changed (403), or were wrong
+ * too often (429): the server locks a name for 5 seconds after three times, and again for each further try.
  */
 bool neo4j_http_refused(const struct neo4j_http *http);
 

@@ -36,7 +36,8 @@ static enum status neo4j_count(struct store *store, const struct fingerprint *pl
 	(void)places;
 	struct neo4j_counts *counts = NULL;
 	*ret_fingerprint = (struct fingerprint){0};
-	enum status status = neo4j_counts_open(store, &counts, error);
+	bool refused = false;
+	enum status status = neo4j_counts_open(store, &counts, &refused, error);
 	if (status == STATUS_OK) {
 		status = neo4j_counts_ask(counts, error);
 	}
@@ -45,11 +46,12 @@ static enum status neo4j_count(struct store *store, const struct fingerprint *pl
 	}
 	if (status == STATUS_OK) {
 		*ret_fingerprint = neo4j_counts_take(counts);
+	} else if (refused) {
+		status = STATUS_OK;
 	} else if (status != STATUS_INTERRUPTED) {
-		/* What is said over HTTP does not tell a refusal from other trouble as surely as this does. */
+		/* HTTP may be switched off. */
 		CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(REPLY_LIMIT);
 		struct error ignored;
-		bool refused = false;
 		(void)!neo4j_server_ask(store, "RETURN 1", &refused, &reply, &ignored);
 		status = refused ? STATUS_OK : error_prefix(error, "Neo4j cannot be counted");
 	}
@@ -148,7 +150,8 @@ static enum status neo4j_open(struct runtime *runtime, const struct container *c
 static enum status prepare_counts(struct neo4j *self, struct progress *progress, struct error *error)
 {
 	progress_step(progress, "counting", 0);
-	enum status status = neo4j_counts_open(&self->volume.store, &self->counts, error);
+	bool refused = false;
+	enum status status = neo4j_counts_open(&self->volume.store, &self->counts, &refused, error);
 	if (status == STATUS_OK || status == STATUS_INTERRUPTED) {
 		return status;
 	}

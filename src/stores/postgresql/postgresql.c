@@ -278,6 +278,7 @@ const struct store_ops store_postgresql = {
 	.forget = postgresql_forget,
 	.finish = postgresql_finish,
 	.check = dump_check,
+	.unsummed = true,
 	.stage = restore_stage,
 	.swap = restore_swap,
 	.commit = restore_commit,

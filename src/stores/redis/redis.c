@@ -172,6 +172,7 @@ const struct store_ops store_redis = {
 	.forget = redis_forget,
 	.finish = redis_finish,
 	.check = rdb_check,
+	.unsummed = true, /* its CRC can be switched off (rdbchecksum) */
 	.stage = redis_stage,
 	.swap = volume_store_swap,
 	.settle = volume_store_settle,
