@@ -1,23 +1,12 @@
-#include "base/files.h"
-#include "base/units.h"
 #include "commands/command.h"
+#include "commands/disks.h"
 #include "commands/restore_work.h"
 #include "commands/space.h"
 
-#include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/statvfs.h>
 
-enum {
-	SPACE_RESERVE = 64 << 20,      /* bytes that are to be left on each disk, */
-	FILES_RESERVE = 1000,          /* and files that could still be made there */
-	POSTGRESQL_FACTOR = 2,         /* of a dump's size, as its own check has it */
-	PATIENCE_SECONDS = 120,        /* for a server to count what it holds; there is no harm in not knowing */
-	DISKS_COUNT = STORE_COUNT + 1, /* at the most: one for each store, and the backups' */
-};
+enum { PATIENCE_SECONDS = 120 }; /* for a server to count what it holds; there is no harm in not knowing */
 
 /* --- versions ----------------------------------------------------------------------------------------------------- */
 
@@ -61,50 +50,7 @@ static enum status check_versions(const struct restore_work *work, struct error 
 
 /* --- space -------------------------------------------------------------------------------------------------------- */
 
-struct disk {
-	dev_t device;
-	char *folder;    /* one on it */
-	uint64_t needed; /* bytes */
-	uint64_t files;
-};
-
-static void free_disks(struct disk *disks)
-{
-	for (size_t i = 0; i < DISKS_COUNT; i++) {
-		free(disks[i].folder);
-	}
-}
-
-static void warn_of_disk(struct restore_work *work, const char *folder)
-{
-	progress_warn(&work->display.progress, "it is not known whether there is room on the disk of %s: %s", folder,
-				  strerror(errno));
-}
-
-/* `folder` is owned from then on; NULL: it cannot be seen from here. */
-static void add_need(struct restore_work *work, struct disk *disks, char *folder, uint64_t bytes, uint64_t files)
-{
-	CLEANUP(cleanup_free) char *owned = folder;
-	struct stat attributes;
-	if (folder == NULL) {
-		return;
-	}
-	if (stat(folder, &attributes) != 0) {
-		warn_of_disk(work, folder);
-		return;
-	}
-	size_t i = 0;
-	while (i < DISKS_COUNT - 1 && disks[i].folder != NULL && disks[i].device != attributes.st_dev) {
-		i++;
-	}
-	if (disks[i].folder == NULL) {
-		disks[i] = (struct disk){.device = attributes.st_dev, .folder = MOVE(owned)};
-	}
-	disks[i].needed += bytes;
-	disks[i].files += files;
-}
-
-static void add_staged(struct restore_work *work, struct disk *disks)
+static void add_staged(struct restore_work *work, struct disks *disks)
 {
 	for (size_t i = 0; i < STORE_COUNT; i++) {
 		const struct restore_target *target = &work->targets[i];
@@ -114,12 +60,11 @@ static void add_staged(struct restore_work *work, struct disk *disks)
 														 target->store->data_folder, &folder, &ignored) != STATUS_OK) {
 			continue;
 		}
-		unsigned factor = strcmp(store_table[i]->name, "postgresql") == 0 ? POSTGRESQL_FACTOR : 1;
-		add_need(work, disks, folder, factor * target->artefact.raw_bytes, target->artefact.entries);
+		disks_add(disks, folder, disks_staged_bytes(i, &target->artefact), target->artefact.entries);
 	}
 }
 
-static enum status add_safety(struct restore_work *work, struct disk *disks, struct error *error)
+static enum status add_safety(struct restore_work *work, struct disks *disks, struct error *error)
 {
 	CLEANUP(backup_list_free) struct backup_list list = {0};
 	struct error failure;
@@ -136,53 +81,26 @@ static enum status add_safety(struct restore_work *work, struct disk *disks, str
 	if (folder == NULL) {
 		return error_memory(error);
 	}
-	add_need(work, disks, folder, bytes, 0);
-	return STATUS_OK;
-}
-
-static enum status check_disk(struct restore_work *work, const struct disk *disk, bool safety, struct error *error)
-{
-	struct statvfs there;
-	char needed[UNITS_SIZE];
-	char available[UNITS_SIZE];
-	if (statvfs(disk->folder, &there) != 0) {
-		warn_of_disk(work, disk->folder);
-		return STATUS_OK;
-	}
-	uint64_t bytes = (uint64_t)there.f_bavail * there.f_frsize;
-	if (disk->needed + SPACE_RESERVE > bytes) {
-		(void)error_set(error, STATUS_NO_SPACE,
-						"the disk of %s is too full: the restore needs about %s there, and %s are free; nothing "
-						"was changed",
-						disk->folder, units_bytes(disk->needed + SPACE_RESERVE, needed), units_bytes(bytes, available));
-		return error_hint(error, "old and new data lie side by side until the restore is done%s",
-						  safety ? ", and the present state is backed up first" : "");
-	}
-	/* A file system that makes room for files as they come, such as btrfs, counts none. */
-	if (there.f_files > 0 && disk->files > 0 && disk->files + FILES_RESERVE > there.f_favail) {
-		(void)error_set(error, STATUS_NO_SPACE,
-						"the file system of %s has no room for so many files: the restore needs %llu more, and %llu "
-						"can be made; nothing was changed",
-						disk->folder, (unsigned long long)disk->files, (unsigned long long)there.f_favail);
-		return error_hint(error,
-						  "df -i shows what there is; old and new data lie side by side until the restore is done");
-	}
+	disks_add(disks, folder, bytes, 0);
 	return STATUS_OK;
 }
 
 /* Old and new data lie side by side until the end. Where that cannot be seen from here, a full disk is found later. */
 static enum status check_space(struct restore_work *work, bool safety, struct error *error)
 {
-	struct disk disks[DISKS_COUNT] = {0};
+	CLEANUP(disks_free) struct disks disks = {.progress = &work->display.progress};
 	enum status status = STATUS_OK;
-	add_staged(work, disks);
+	add_staged(work, &disks);
 	if (safety) {
-		status = add_safety(work, disks, error);
+		status = add_safety(work, &disks, error);
 	}
-	for (size_t i = 0; status == STATUS_OK && i < DISKS_COUNT && disks[i].folder != NULL; i++) {
-		status = check_disk(work, &disks[i], safety, error);
+	if (status == STATUS_OK) {
+		status = disks_check(&disks, "restore",
+							 safety ? "old and new data lie side by side until the restore is done, and the present "
+									  "state is backed up first"
+									: "old and new data lie side by side until the restore is done",
+							 error);
 	}
-	free_disks(disks);
 	return status;
 }
 

@@ -5,6 +5,7 @@
 #include "base/interrupt.h"
 #include "base/units.h"
 #include "catalog/drill_journal.h"
+#include "commands/disks.h"
 #include "commands/moment_text.h"
 #include "stores/rehearsal.h"
 
@@ -49,6 +50,33 @@ static enum status begin_all(struct drill *drill, struct error *error)
 		}
 	}
 	return status;
+}
+
+/* A folder of the container that the data will come into; NULL: it has none in a volume. */
+static const char *place_of(const struct rehearsal *rehearsal, size_t index)
+{
+	const char *const *volumes = store_table[index]->rehearsal->volumes;
+	if (rehearsal->container == NULL || volumes != NULL) {
+		return volumes != NULL && rehearsal->container != NULL ? volumes[0] : NULL;
+	}
+	return rehearsal->container->mount_count > 0 ? rehearsal->container->mounts[0].destination : NULL;
+}
+
+/* The live data lies on the same disk: a drill that filled it would stop the live servers. */
+static enum status check_room(struct drill *drill, struct error *error)
+{
+	CLEANUP(disks_free) struct disks disks = {.progress = &drill->display->progress};
+	for (size_t i = 0; i < STORE_COUNT; i++) {
+		const struct rehearsal *rehearsal = &drill->rehearsals[i];
+		const char *place = place_of(rehearsal, i);
+		char *folder = NULL;
+		struct error ignored; /* staging will say it */
+		if (place != NULL &&
+			runtime_host_folder(drill->session->runtime, rehearsal->container, place, &folder, &ignored) == STATUS_OK) {
+			disks_add(&disks, folder, disks_staged_bytes(i, &drill->artefacts[i]), drill->artefacts[i].entries);
+		}
+	}
+	return disks_check(&disks, "drill", "a drill restores all of the backup beside the live data", error);
 }
 
 static void end_all(struct drill *drill)
@@ -157,6 +185,9 @@ enum status verify_drill(const struct session *session, const struct backup *bac
 		return status;
 	}
 	status = begin_all(&drill, error);
+	if (status == STATUS_OK) {
+		status = check_room(&drill, error);
+	}
 	for (size_t i = 0; status == STATUS_OK && i < STORE_COUNT; i++) {
 		if (backup->stores[i].status == STORE_OK) {
 			status = drill_store(&drill, i, run, error);

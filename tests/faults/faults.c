@@ -78,10 +78,10 @@ bool fault_disarm(void)
 __attribute__((constructor)) static void arm_from_environment(void)
 {
 	static const char *const names[] = {
-		[FAULT_MEMORY] = "memory",      [FAULT_WRITE] = "write", [FAULT_FLUSH] = "flush",   [FAULT_NAME] = "name",
-		[FAULT_OPEN] = "open",          [FAULT_READ] = "read",   [FAULT_LOOK] = "look",     [FAULT_REMOVE] = "remove",
-		[FAULT_SCARCE] = "scarce",      [FAULT_CLOCK] = "clock", [FAULT_ANSWER] = "answer", [FAULT_REFUSE] = "refuse",
-		[FAULT_INTERRUPT] = "interrupt"};
+		[FAULT_MEMORY] = "memory", [FAULT_WRITE] = "write",        [FAULT_FLUSH] = "flush",   [FAULT_NAME] = "name",
+		[FAULT_OPEN] = "open",     [FAULT_READ] = "read",          [FAULT_LOOK] = "look",     [FAULT_REMOVE] = "remove",
+		[FAULT_SCARCE] = "scarce", [FAULT_CLOCK] = "clock",        [FAULT_ANSWER] = "answer", [FAULT_REFUSE] = "refuse",
+		[FAULT_FULL] = "full",     [FAULT_INTERRUPT] = "interrupt"};
 	const char *wanted = getenv("WHISPERBACKUP_FAULT");
 	if (wanted == NULL) {
 		return;
@@ -488,7 +488,13 @@ int statvfs64(const char *path, struct statvfs64 *ret_statistics)
 {
 	int (*real)(const char *, struct statvfs64 *) = NULL;
 	*(void **)&real = dlsym(RTLD_NEXT, "statvfs64");
-	return FAIL_PATH(FAULT_LOOK, EIO, AT_FDCWD, path) ? -1 : real(path, ret_statistics);
+	if (FAIL_PATH(FAULT_LOOK, EIO, AT_FDCWD, path) || real(path, ret_statistics) != 0) {
+		return -1;
+	}
+	if (FAIL_PATH(FAULT_FULL, 0, AT_FDCWD, path)) {
+		ret_statistics->f_bavail = 0;
+	}
+	return 0;
 }
 
 /* Extended attributes, and access lists. */

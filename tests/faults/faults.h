@@ -35,6 +35,7 @@ enum fault_kind {
 	FAULT_CLOCK,     /* clock_gettime of the date, time: from the Nth on it is an hour ago. No folder narrows it. */
 	FAULT_ANSWER,    /* recv: ECONNRESET */
 	FAULT_REFUSE,    /* an HTTP reply that says that it went well: it did, but the reply says 500 */
+	FAULT_FULL,      /* statvfs: it tells that nothing is free */
 	FAULT_INTERRUPT, /* read and write and the like: EINTR, as when a signal comes, and the call has done nothing */
 };
 

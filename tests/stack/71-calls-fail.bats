@@ -547,6 +547,20 @@ backup_is_not_called_bad() {
 	assert_nothing_of_drills
 }
 
+@test "a drill that there is no room for is not begun: the live data lies on that disk too" {
+	quietly "$WHISPERBACKUP" create --only $stores
+	local folder
+	folder=$(docker inspect --format '{{range .Mounts}}{{if eq .Destination "/data"}}{{.Source}}{{end}}{{end}}' "$(container redis)")
+	[[ -d $folder ]] || skip 'the volumes cannot be seen from here'
+	faulty full:1+ "${folder%/volumes/*}" verify latest --drill
+	[[ $result -eq 1 ]] || fail "exit status $result" "$errors"
+	assert_contains "$errors" 'is too full: the drill needs about'
+	assert_contains "$errors" 'nothing was changed'
+	assert_nothing_of_drills
+	! grep '"good": *false' "$(backup_path)/verified.json" || fail 'the backup is noted as bad'
+	program 0 verify latest --drill
+}
+
 @test "a database of ChromaDB in another folder is not taken because the first was not heard of" {
 	docker exec --user 0 "$(container chromadb)" sh -c 'mkdir -p /data && touch /data/chroma.sqlite3'
 	faulty answer:1 /archive create --only chromadb # that is asked again
