@@ -134,7 +134,7 @@ stack_up() {
 	local id
 	[[ $COMPOSE_PROJECT_NAME == *-test ]] || fail "these tests are not for the project $COMPOSE_PROJECT_NAME" || return 1
 	for id in $(docker ps --quiet --filter status=paused --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME"); do
-		docker unpause "$id" >/dev/null
+		docker unpause "$id" >/dev/null 2>&1 || true # somebody else's thaw may have come first; whether it runs is seen below
 	done
 	all_healthy || STACK_WAIT_SECONDS=$patience scripts/stack.sh up >"$BATS_FILE_TMPDIR/stack-up" 2>&1 ||
 		fail "the stack does not come up:" "$(cat "$BATS_FILE_TMPDIR/stack-up")" || return 1
@@ -154,17 +154,34 @@ assert_nothing_paused() {
 		--format '{{.Names}}')" ''
 }
 
-# Nothing that the program makes on its way is left in the volumes, the backup folder or the engine.
+# Nothing that the program makes on its way is left in the volumes, the backup folder, the containers or the engine.
 assert_no_leftovers() {
 	local service folder
 	for service in redis chromadb neo4j; do
 		folder=$(data_folder "$service")
 		assert_equal "$(docker exec "$(container "$service")" find "$folder" -maxdepth 1 -name '.whisperbackup*')" ''
 	done
+	assert_nothing_executed
 	assert_equal "$(psql_run postgres -c "SELECT datname FROM pg_database WHERE datname ~ '^wb_'")" ''
 	assert_no_helpers
 	assert_nothing_partial
 	assert_no_processes
+}
+
+# What it has started in the services' containers (psql, pg_dump, bash for a dialogue ..) has a mark in its environment; it
+# ends by itself when it finds that nobody listens any more.
+assert_nothing_executed() {
+	local service
+	for service in "${all_services[@]}"; do
+		wait_until nothing_is_executed_in "$service" || fail "left in $service:" "$(docker top "$(container "$service")")" || return 1
+	done
+}
+
+nothing_is_executed_in() { # SERVICE
+	local marks
+	# shellcheck disable=SC2016 # for the shell in the container
+	marks=$(docker exec --user 0 "$(container "$1")" sh -c \
+		'cat /proc/[0-9]*/environ 2>/dev/null | tr "\0" "\n" | grep ^WHISPERBACKUP_EXEC= || echo none') && [[ $marks == none ]]
 }
 
 # Of the program, on this backup folder. A guardian looks again for some seconds before it leaves.
@@ -424,10 +441,22 @@ hold_soon_after() { # COMMAND ARGUMENT..: holds the program once that is true, w
 hold_when() { # COMMAND ARGUMENT..: holds the program while that is true
 	hold_soon_after "$@"
 	"$@" || {
-		kill -CONT "$running"
-		wait "$running" || true
+		run_to_its_end
 		skip "the program was too quick to be held at: $*"
 	}
+}
+
+catch_when() { # COMMAND ARGUMENT..: the same, for a test that starts it again where it was too quick; it has ended then
+	until reached "$@"; do :; done
+	if kill -STOP "$running" 2>/dev/null && "$@"; then return 0; fi
+	run_to_its_end
+	return 1
+}
+
+run_to_its_end() { # one that is held, or has ended already
+	kill -CONT "$running" 2>/dev/null || true
+	wait "$running" || true
+	running=''
 }
 
 kill_program() { # and waits until it has gone, and its locks with it
@@ -452,22 +481,43 @@ ends_with() { # EXPECTED-EXIT-STATUS: sets $errors
 	[[ $status -eq $1 ]] || fail "exit status $status instead of $1" "$errors"
 }
 
-end_program() { # for teardown
-	if [[ -n ${running:-} ]] && it_runs; then
-		kill -KILL "$running"
-	fi
+end_program() { # for teardown; and waits until it has gone, and its locks with it
+	[[ -z ${running:-} ]] || kill_program 2>/dev/null || true
+	running=''
 }
 
-# The engine forgets all but its last few hundred events, so they are listened to from the beginning.
+# The engine forgets all but its last few hundred events, so they are listened to from the beginning. A mark that comes
+# through the same stream shows that it is listened to, and that whatever was before it has come: a program that is started
+# in a container that nobody stops or pauses here, with a word that nothing else has.
 watch_pauses() { # until unwatch
 	docker events --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME" --filter event=pause --filter event=unpause \
-		--format '{{index .Actor.Attributes "com.docker.compose.service"}} {{.Action}}' >"$BATS_TEST_TMPDIR/pauses" 3>&- &
+		--filter event=exec_create --format '{{index .Actor.Attributes "com.docker.compose.service"}} {{.Action}}' \
+		>"$BATS_TEST_TMPDIR/pauses" 3>&- &
 	watcher=$!
-	sleep 1 # it has no way to say that it listens
+	wait_until a_mark_is_heard
 }
 
-pauses_of() { # SERVICE: what has become of it, in one line
-	sed -n "s/^$1 //p" "$BATS_TEST_TMPDIR/pauses" | tr '\n' ' '
+send_mark() { # sets $mark
+	mark=mark-$BASHPID-$(date +%s%N)
+	docker exec "$(container postgres)" true "$mark"
+}
+
+mark_has_come() {
+	grep -q "exec_create: true $mark" "$BATS_TEST_TMPDIR/pauses"
+}
+
+a_mark_is_heard() { # one of those that were sent
+	local mark=mark-
+	mark_has_come || { send_mark && mark=mark- && sleep 0.2 && mark_has_come; }
+}
+
+pauses_of() { # SERVICE: what has become of it until now, in one line
+	local mark
+	if ! send_mark || ! wait_until mark_has_come; then
+		echo 'the events did not come' # whoever compares this finds no word of it
+		return 1
+	fi
+	sed -nE "s/^$1 (pause|unpause)\$/\1/p" "$BATS_TEST_TMPDIR/pauses" | tr '\n' ' '
 }
 
 unwatch() { # for a teardown
