@@ -28,6 +28,12 @@ setup() {
 teardown() {
 	end_program
 	unwatch
+	umount "$BATS_FILE_TMPDIR/small" 2>/dev/null || true
+	if [[ -z ${BATS_TEST_COMPLETED:-} ]]; then # what it has left is in no other one's way
+		stack_up
+		docker exec "$(container redis)" sh -c '[ ! -d /data/dump.rdb ] || rm -r /data/dump.rdb; redis-cli BGSAVE'
+		quietly "$WHISPERBACKUP" recover || true
+	fi
 	find "$BACKUP_DIR" -mindepth 1 -maxdepth 1 -name 'whisperengine_backup_*' ! -name "*$good" -exec rm -r {} +
 }
 
@@ -71,7 +77,7 @@ with_manifest() { # JQ-FILTER: the good backup with another manifest, as $bad
 }
 
 @test "a disk that is too full for the data and a safety backup is refused" {
-	mkdir "$BATS_FILE_TMPDIR/small"
+	mkdir -p "$BATS_FILE_TMPDIR/small"
 	# Room for the backup itself, and a little; a safety backup wants more than that.
 	mount -t tmpfs -o "mode=700,size=$(($(du -sk "$(backup_path $good)" | cut -f 1) + 128))k" tmpfs "$BATS_FILE_TMPDIR/small" 2>/dev/null ||
 		skip 'this user may not mount'
@@ -175,10 +181,14 @@ with_manifest() { # JQ-FILTER: the good backup with another manifest, as $bad
 	assert_nothing_paused
 }
 
+# At step 4 Redis stands still and its data is being exchanged, and the writers stand still as well.
 @test "writers run again after a restore that was killed" {
-	start_program restore $good --only redis --yes --no-safety-backup
-	hold_soon_after container_is idle paused
-	kill -KILL "$running"
+	start_writer idle
+	WHISPERBACKUP_TEST_HOLD_AT=4 start_program restore $good --only redis --yes --no-safety-backup
+	wait_until reached is_held
+	it_runs || fail "it has ended already:" "$(cat "$BATS_TEST_TMPDIR/err")"
+	container_is idle paused || fail 'the writer does not stand still at that step'
+	kill_program
 	wait_until container_is idle running
 	program 0 recover
 	start_services redis
