@@ -132,9 +132,18 @@ expect_good_backups() {
 	[[ -z $left ]] || broken "this is left: $left"
 }
 
+# Nor a process: each of ours has the folder of the backups in its environment, its guardian too.
+no_process_of_ours() {
+	local file
+	while read -r file; do
+		[[ $(readlink "${file%environ}exe") != "$program" ]] || return 1
+	done < <(grep -lzxF "BACKUP_DIR=$BACKUP_DIR" /proc/[0-9]*/environ 2>/dev/null)
+}
+
 # Somebody else's drills come to an end; what was left behind stays.
 nothing_of_ours_in_the_engine() {
 	local label
+	no_process_of_ours || return 1
 	for label in whisperengine.backup.helper whisperengine.backup.drill; do
 		[[ -z $(docker ps --all --quiet --filter "label=$label") && -z $(docker volume ls --quiet --filter "label=$label") &&
 			-z $(docker network ls --quiet --filter "label=$label") ]] || return 1

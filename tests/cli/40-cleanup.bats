@@ -227,6 +227,14 @@ flip_a_bit() { # TIMESTAMP FILE
 	assert_equal "$output$errors" ''
 }
 
+@test "with all standard streams closed it does its work all the same" {
+	make_backup "$(days_ago 1)"
+	make_backup "$(days_ago 40)"
+	run_expecting 0 sh -c 'exec "$@" <&- >&- 2>&-' sh "$WHISPERBACKUP" cleanup
+	program 0 list --json
+	assert_json "$output" '[.backups[].status]' '["complete"]'
+}
+
 @test "what a killed run has left is removed" {
 	make_backup "$age_1"
 	mkdir "$backups/.partial-$age_10" "$backups/.removing-$age_31"

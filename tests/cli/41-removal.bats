@@ -47,15 +47,23 @@ make_large_backup() { # TIMESTAMP
 }
 
 @test "a cleanup that is told to stop finishes the backup it is at" {
+	local signal before pid result
 	make_backup "$age_1"
-	make_large_backup "$age_31"
-	make_large_backup "$age_100"
-	local before pid result=0
+	for signal in INT TERM HUP; do
+		make_large_backup "$age_31"
+		make_large_backup "$age_100"
+		stopped_by "$signal"
+		rm -rf "$backups/whisperengine_backup_$age_31"
+	done
+}
+
+stopped_by() { # SIGNAL
+	result=0
 	before=$(snapshot_of "$backups/whisperengine_backup_$age_31")
-	"$WHISPERBACKUP" cleanup --quiet &
+	env --default-signal "$WHISPERBACKUP" cleanup --quiet &
 	pid=$!
 	while [[ -d $backups/whisperengine_backup_$age_100 ]] && kill -0 "$pid"; do :; done 2>/dev/null
-	kill -TERM "$pid" 2>/dev/null || true
+	kill "-$1" "$pid" 2>/dev/null || true
 	wait "$pid" || result=$?
 	[[ $result == 130 || $result == 0 ]] || fail "exit status $result"
 	assert_equal "$(find "$backups" -name '.removing-*')" ''

@@ -266,10 +266,23 @@ correct_crc() { # FILE
 }
 
 @test "a drill that is interrupted removes what it has made" {
-	hold_drill "$good"
-	kill -INT "$running"
-	let_go
-	ends_with 130
+	local signal
+	for signal in INT TERM HUP; do
+		hold_drill "$good"
+		kill "-$signal" "$running"
+		let_go
+		ends_with 130
+		assert_nothing_left
+		[[ ! -e $(backup_path "$good")/verified.json ]] || refute_contains "$(cat "$(backup_path "$good")/verified.json")" '"good": false'
+	done
+}
+
+@test "with all standard streams closed a drill is as good as any" {
+	quietly "$WHISPERBACKUP" create --only redis
+	run_expecting 0 sh -c 'exec "$@" <&- >&- 2>&-' sh "$WHISPERBACKUP" verify latest --drill
+	assert_nothing_left
+	assert_json "$(cat "$(backup_path)/verified.json")" '[.drill.good, .read.good]' '[true,true]'
+	rm -r "$(backup_path)"
 }
 
 @test "a drill that was killed is cleared away by the next command" {
