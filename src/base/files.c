@@ -5,41 +5,81 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { OPEN_FOLDERS = 32 }; /* descriptors that a walk may use at a time */
-
-static int remove_one(const char *path, const struct stat *attributes, int type, struct FTW *walk)
-{
-	(void)attributes;
-	(void)type;
-	(void)walk;
-	return remove(path) == 0 || errno == ENOENT ? 0 : -1; /* what somebody else has removed keeps nothing else */
-}
-
-enum status files_remove(const char *path, struct error *error)
-{
-	struct stat attributes;
-	if (nftw(path, remove_one, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS | FTW_MOUNT) == 0) {
-		return STATUS_OK;
-	}
-	if (errno != ENOENT || lstat(path, &attributes) == 0) { /* it may be something in there that is missing */
-		return error_set_errno(error, "cannot remove %s", path);
-	}
-	return errno == ENOENT ? STATUS_OK : error_set_errno(error, "cannot remove %s", path);
-}
-
-enum { BLOCK_SIZE = 512 }; /* of st_blocks, whatever the filesystem's own is (stat(2)) */
-
 static bool is_gone(int number)
 {
 	return number == ENOENT || number == ENOTDIR || number == ELOOP;
 }
+
+/* --- removing --------------------------------------------------------------------------------------------------------
+ */
+
+static bool remove_below(int fd, dev_t device);
+
+/*
+ * Removes an entry of the open folder. Not by its path: who may write into a folder on the way could exchange it for a
+ * symbolic link at any moment. What is mounted below (on another device than `device`, NULL at the top) stays, and its
+ * folder cannot be removed, which tells. False with errno.
+ */
+static bool remove_entry(int folder, const char *name, const dev_t *device)
+{
+	struct stat attributes;
+	if (fstatat(folder, name, &attributes, AT_SYMLINK_NOFOLLOW) != 0) {
+		return errno == ENOENT; /* what somebody else has removed keeps nothing else */
+	}
+	if (S_ISDIR(attributes.st_mode) && (device == NULL || attributes.st_dev == *device)) {
+		int fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		/* One that may not be read, or that something else has come in the place of: its removal tells. */
+		if (fd < 0 ? errno != EACCES && !is_gone(errno) : !remove_below(fd, attributes.st_dev)) {
+			return false;
+		}
+	}
+	return unlinkat(folder, name, S_ISDIR(attributes.st_mode) ? AT_REMOVEDIR : 0) == 0 || errno == ENOENT;
+}
+
+/* Removes what is in the open folder, which is closed. Each folder on the way down stays open meanwhile. */
+static bool remove_below(int fd, dev_t device)
+{
+	DIR *list = fdopendir(fd);
+	if (list == NULL) {
+		int number = errno;
+		close(fd);
+		errno = number;
+		return false;
+	}
+	int failure = 0;
+	errno = 0;
+	for (struct dirent *entry; failure == 0 && (entry = readdir(list)) != NULL; errno = 0) {
+		const char *name = entry->d_name;
+		if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && !remove_entry(fd, name, &device)) {
+			failure = errno;
+		}
+	}
+	failure = failure != 0 ? failure : errno;
+	closedir(list);
+	errno = failure;
+	return failure == 0;
+}
+
+enum status files_remove_at(int folder, const char *name, const char *path, struct error *error)
+{
+	return remove_entry(folder, name, NULL) ? STATUS_OK : error_set_errno(error, "cannot remove %s", path);
+}
+
+enum status files_remove(const char *path, struct error *error)
+{
+	return files_remove_at(AT_FDCWD, path, path, error);
+}
+
+/* --- looking and reading ---------------------------------------------------------------------------------------------
+ */
+
+enum { BLOCK_SIZE = 512 }; /* of st_blocks, whatever the filesystem's own is (stat(2)) */
 
 /*
  * Adds what is in the open folder, which is closed. Entry by entry: fts(3) keeps a list of them, of 50 MiB for 200,000

@@ -15,6 +15,10 @@ enum { FILES_TEXT_LIMIT = 16 << 20 }; /* bytes of a small file that is read whol
 /* Removes a file, or a folder with all it holds, never following a symbolic link. STATUS_OK if it is not there. */
 enum status files_remove(const char *path, struct error *error) MUST_CHECK;
 
+/* The same for the entry `name` of an open folder (as openat(2) takes it); `path` is what a failure calls it. Whatever
+ * is exchanged for what meanwhile, nothing is removed that is not below the folder. */
+enum status files_remove_at(int folder, const char *name, const char *path, struct error *error) MUST_CHECK;
+
 /* The space on disk that a folder takes with all it holds, in bytes; what vanishes meanwhile does not count,
  * and a file with several names does for each. */
 enum status files_disk_usage(const char *path, uint64_t *ret_bytes, struct error *error) MUST_CHECK;

@@ -3,6 +3,8 @@
 
 #include "base/files.h"
 
+#include <sys/syscall.h>
+
 static void remove_of_something_missing_is_fine(void **state)
 {
 	struct error error;
@@ -44,13 +46,56 @@ static void remove_does_not_follow_a_symbolic_link_inside_the_tree(void **state)
 	assert_true(exists(at(*state, "target/precious")));
 }
 
-static int remove_trouble; /* errno of the next removal, which is not made; 0: none */
+static int remove_trouble;          /* errno of the next removal, which is not made; 0: none */
+static const char *exchange_folder; /* is exchanged for a symbolic link to "outside" before the next removal */
 
-int remove(const char *path)
+int unlinkat(int folder, const char *name, int flags)
 {
+	if (exchange_folder != NULL) {
+		shell_ok("cd '%s' && mv tree/sub tree/moved && ln -s ../outside tree/sub", exchange_folder);
+		exchange_folder = NULL;
+	}
 	errno = remove_trouble;
 	remove_trouble = 0;
-	return errno != 0 ? -1 : unlink(path) == 0 ? 0 : errno == EISDIR ? rmdir(path) : -1;
+	return errno != 0 ? -1 : (int)syscall(SYS_unlinkat, folder, name, flags);
+}
+
+static void remove_does_not_follow_a_folder_that_becomes_a_symbolic_link(void **state)
+{
+	struct error error;
+	shell_ok("cd '%s' && mkdir -p tree/sub outside && touch tree/sub/a tree/sub/b outside/a outside/b", (char *)*state);
+	exchange_folder = *state;
+	(void)!files_remove(at(*state, "tree"), &error);
+	assert_null(exchange_folder);
+	assert_true(exists(at(*state, "outside/a")));
+	assert_true(exists(at(*state, "outside/b")));
+	assert_ok(files_remove(at(*state, "tree"), &error), &error);
+	assert_false(exists(at(*state, "tree")));
+	assert_true(exists(at(*state, "outside/a")));
+}
+
+static void remove_takes_away_folders_that_are_hundreds_deep(void **state)
+{
+	struct error error;
+	shell_ok("cd '%s' && mkdir -p tree/$(printf 'folder%%.0s/' $(seq 500))", (char *)*state);
+	assert_ok(files_remove(at(*state, "tree"), &error), &error);
+	assert_false(exists(at(*state, "tree")));
+}
+
+static void remove_at_takes_away_an_entry_of_an_open_folder(void **state)
+{
+	struct error error;
+	shell_ok("cd '%s' && mkdir -p tree/a target && touch tree/a/file target/precious && ln -s ../target tree/link",
+			 (char *)*state);
+	CLEANUP(cleanup_close) int fd = open(at(*state, "tree"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_ok(files_remove_at(fd, "a", "/some/a", &error), &error);
+	assert_ok(files_remove_at(fd, "link", "/some/link", &error), &error);
+	assert_ok(files_remove_at(fd, "nothing", "/some/nothing", &error), &error);
+	assert_int_equal(rmdir(at(*state, "tree")), 0);
+	assert_true(exists(at(*state, "target/precious")));
+	remove_trouble = EIO;
+	assert_status(STATUS_FAILED, files_remove_at(AT_FDCWD, at(*state, "target"), "/some/target", &error), &error);
+	assert_string_equal(error.message, "cannot remove /some/target: Input/output error");
 }
 
 /* That something inside is not there does not mean that the folder is gone. */
@@ -313,6 +358,9 @@ int main(void)
 		scratch_test(remove_takes_away_a_whole_tree),
 		scratch_test(remove_takes_away_a_symbolic_link_but_not_its_target),
 		scratch_test(remove_does_not_follow_a_symbolic_link_inside_the_tree),
+		scratch_test(remove_does_not_follow_a_folder_that_becomes_a_symbolic_link),
+		scratch_test(remove_takes_away_folders_that_are_hundreds_deep),
+		scratch_test(remove_at_takes_away_an_entry_of_an_open_folder),
 		scratch_test(remove_tells_of_a_folder_that_is_still_there),
 		scratch_test(remove_of_a_path_through_a_file_is_a_failure),
 		scratch_test(disk_usage_counts_the_blocks_of_all_below),
