@@ -173,9 +173,10 @@ enum status files_is_name_of(const char *path, int fd, bool *ret_is, struct erro
 	return status;
 }
 
-enum status files_read_text(const char *path, char **ret_text, struct error *error)
+/* The text of the file that is open, which is closed; -1: it could not be opened, for the reason that errno tells. */
+static enum status read_text(int opened, const char *path, char **ret_text, struct error *error)
 {
-	CLEANUP(cleanup_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+	CLEANUP(cleanup_close) int fd = opened;
 	struct stat attributes;
 	if (fd < 0 || fstat(fd, &attributes) != 0) {
 		bool missing = errno == ENOENT || errno == ENOTDIR;
@@ -205,6 +206,22 @@ enum status files_read_text(const char *path, char **ret_text, struct error *err
 	}
 	*ret_text = MOVE(text);
 	return STATUS_OK;
+}
+
+enum status files_read_text(const char *path, char **ret_text, struct error *error)
+{
+	return read_text(open(path, O_RDONLY | O_CLOEXEC), path, ret_text, error);
+}
+
+enum status files_read_text_at(int folder, const char *name, const char *path, char **ret_text, struct error *error)
+{
+	/* Nor is it waited for somebody to write into a named pipe. */
+	int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 && errno == ELOOP) {
+		(void)error_set(error, STATUS_FAILED, "%s is a symbolic link, which is not followed", path);
+		return error_hint(error, "see who has put it there and where it leads to (ls -l), then remove it");
+	}
+	return read_text(fd, path, ret_text, error);
 }
 
 ssize_t files_read_at(int fd, void *bytes, size_t length, uint64_t offset)

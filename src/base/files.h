@@ -29,6 +29,11 @@ enum status files_join(const char *folder, const char *name, char **ret_path, st
 /* A small file's text. STATUS_NOT_FOUND if it is not there. Owned by the caller. */
 enum status files_read_text(const char *path, char **ret_text, struct error *error) MUST_CHECK;
 
+/* The same for the file `name` of an open folder; `path` is what a failure calls it. A symbolic link is STATUS_FAILED.
+ */
+enum status files_read_text_at(int folder, const char *name, const char *path, char **ret_text,
+							   struct error *error) MUST_CHECK;
+
 /* Is there anything of that name? A symbolic link is, wherever it leads. That it cannot be seen does not mean no. */
 enum status files_exists(const char *path, bool *ret_exists, struct error *error) MUST_CHECK;
 

@@ -67,7 +67,9 @@ static void file_sink_free(struct sink *sink)
 	free(self);
 }
 
-enum status file_sink_new(const char *path, struct sink **ret_sink, struct error *error)
+/* For the new file `name` of an open folder; `path` is what a failure calls it. */
+static enum status sink_new_at(int folder, const char *name, const char *path, struct sink **ret_sink,
+							   struct error *error)
 {
 	static const struct sink_ops ops = {.write = file_sink_write, .finish = file_sink_finish, .free = file_sink_free};
 	struct file_sink *self = calloc(1, sizeof *self);
@@ -78,7 +80,7 @@ enum status file_sink_new(const char *path, struct sink **ret_sink, struct error
 		return error_memory(error);
 	}
 	*self = (struct file_sink){
-		.sink = {.ops = &ops}, .path = copy, .fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)};
+		.sink = {.ops = &ops}, .path = copy, .fd = openat(folder, name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600)};
 	if (self->fd < 0) {
 		(void)error_set_errno(error, "cannot make %s", path);
 		file_sink_free(&self->sink);
@@ -86,6 +88,11 @@ enum status file_sink_new(const char *path, struct sink **ret_sink, struct error
 	}
 	*ret_sink = &self->sink;
 	return STATUS_OK;
+}
+
+enum status file_sink_new(const char *path, struct sink **ret_sink, struct error *error)
+{
+	return sink_new_at(AT_FDCWD, path, path, ret_sink, error);
 }
 
 struct file_source {
@@ -182,12 +189,17 @@ enum status file_publish(const char *draft, const char *path, struct error *erro
 	return status;
 }
 
-enum status file_write_text(const char *path, const char *text, struct error *error)
+enum status file_write_text_at(int folder, const char *name, const char *path, const char *text, struct error *error)
 {
 	CLEANUP(cleanup_sink) struct sink *sink = NULL;
-	enum status status = file_sink_new(path, &sink, error);
+	enum status status = sink_new_at(folder, name, path, &sink, error);
 	if (status == STATUS_OK) {
 		status = sink_write(sink, text, strlen(text), error);
 	}
 	return status == STATUS_OK ? sink_finish(sink, error) : status;
+}
+
+enum status file_write_text(const char *path, const char *text, struct error *error)
+{
+	return file_write_text_at(AT_FDCWD, path, path, text, error);
 }

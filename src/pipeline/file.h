@@ -29,4 +29,8 @@ enum status file_publish(const char *draft, const char *path, struct error *erro
 /* Writes a whole small file (mode 0600, new) and flushes it to disk. */
 enum status file_write_text(const char *path, const char *text, struct error *error) MUST_CHECK;
 
+/* The same for the file `name` of an open folder; `path` is what a failure calls it. */
+enum status file_write_text_at(int folder, const char *name, const char *path, const char *text,
+							   struct error *error) MUST_CHECK;
+
 #endif

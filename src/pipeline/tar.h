@@ -72,6 +72,13 @@ void tar_rename_source_watch(struct source *source, void (*see)(void *context, c
 enum status tar_unpack(struct source *tar, const char *path_in_archive, const char *target, struct progress *progress,
 					   struct error *error) MUST_CHECK;
 
+/*
+ * The same into a folder that is open (lent): what becomes of its path meanwhile changes nothing, if the kernel allows
+ * a thread a working folder of its own (unshare(2)). `target` is what a failure calls it.
+ */
+enum status tar_unpack_at(struct source *tar, const char *path_in_archive, int folder, const char *target,
+						  struct progress *progress, struct error *error) MUST_CHECK;
+
 /* One entry of a tar stream that is made from parts. */
 struct tar_part {
 	const char *path;

@@ -1,9 +1,11 @@
+#include "base/files.h"
 #include "pipeline/tar_attributes.h"
 #include "pipeline/tar_plain.h"
 #include "pipeline/tar_reader.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -15,7 +17,7 @@ struct unpacker {
 	struct tar_lists lists;        /* of the entry that is being unpacked */
 	struct tar_lists folder_lists; /* of all folders so far */
 	const char *prefix;
-	const char *target;
+	const char *target; /* its path for libarchive; "" if it is the working folder */
 	struct progress *progress;
 };
 
@@ -30,9 +32,12 @@ static enum status disk_error(struct unpacker *unpacker, struct error *error)
 	return text != NULL ? error_set(error, STATUS_DAMAGED, "cannot unpack: %s", text) : error_memory(error);
 }
 
-/* The path on disk of an entry, or NULL with STATUS_OK for a folder above the one that is wanted. */
+/*
+ * The path on disk of an entry, or NULL with STATUS_OK for a folder above the one that is wanted. *ret_below: its path
+ * below the target, "" for that itself; lent.
+ */
 static enum status place_of(const struct unpacker *unpacker, const char *path, bool is_folder, char **ret_place,
-							struct error *error)
+							const char **ret_below, struct error *error)
 {
 	*ret_place = NULL;
 	const char *below = tar_path_below(path, unpacker->prefix);
@@ -45,8 +50,13 @@ static enum status place_of(const struct unpacker *unpacker, const char *path, b
 	if (below[0] == '\0' && !is_folder) {
 		return error_set(error, STATUS_DAMAGED, "the archive's %s is not a folder", path);
 	}
-	const char *slash = below[0] != '\0' ? "/" : "";
-	return asprintf(ret_place, "%s%s%s", unpacker->target, slash, below) < 0 ? error_memory(error) : STATUS_OK;
+	*ret_below = below;
+	if (unpacker->target[0] != '\0' && below[0] != '\0') {
+		return files_join(unpacker->target, below, ret_place, error);
+	}
+	const char *top = unpacker->target[0] != '\0' ? unpacker->target : ".";
+	*ret_place = strdup(below[0] != '\0' ? below : top);
+	return *ret_place == NULL ? error_memory(error) : STATUS_OK;
 }
 
 static enum status copy_content(struct unpacker *unpacker, struct error *error)
@@ -73,9 +83,6 @@ static enum status copy_content(struct unpacker *unpacker, struct error *error)
 static enum status set_lists(struct unpacker *unpacker, const struct tar_entry *entry, const char *place,
 							 struct error *error)
 {
-	if (place[strlen(unpacker->target)] == '\0') {
-		return STATUS_OK;
-	}
 	if (entry->is_folder) {
 		return tar_lists_add(&unpacker->folder_lists, unpacker->reader->entry, place, error);
 	}
@@ -88,27 +95,29 @@ static enum status unpack_entry(struct unpacker *unpacker, const struct tar_entr
 	struct archive_entry *header = unpacker->reader->entry;
 	CLEANUP(cleanup_free) char *place = NULL;
 	CLEANUP(cleanup_free) char *link = NULL;
-	enum status status = place_of(unpacker, entry->path, entry->is_folder, &place, error);
+	const char *below = "";
+	const char *link_below = "";
+	enum status status = place_of(unpacker, entry->path, entry->is_folder, &place, &below, error);
 	if (status != STATUS_OK || place == NULL) {
 		return status;
 	}
 	if (entry->is_file) {
 		bool done = false;
-		status = tar_plain_unpack(&unpacker->plain, unpacker->reader, place + strlen(unpacker->target) + 1,
-								  unpacker->progress, &done, error);
+		status = tar_plain_unpack(&unpacker->plain, unpacker->reader, below, unpacker->progress, &done, error);
 		if (status != STATUS_OK || done) {
 			return status;
 		}
 	}
 	const char *hard_link = archive_entry_hardlink(header);
 	if (hard_link != NULL) {
-		status = place_of(unpacker, hard_link, false, &link, error);
+		status = place_of(unpacker, hard_link, false, &link, &link_below, error);
 		if (status != STATUS_OK) {
 			return status;
 		}
 		archive_entry_copy_hardlink(header, link);
 	}
-	archive_entry_copy_pathname(header, place);
+	const bool has_lists = hard_link == NULL && below[0] != '\0'; /* see set_lists */
+	archive_entry_copy_pathname(header, place);                   /* `below` is gone with the path that was there */
 	if (archive_write_header(unpacker->disk, header) != ARCHIVE_OK) {
 		return disk_error(unpacker, error);
 	}
@@ -122,60 +131,105 @@ static enum status unpack_entry(struct unpacker *unpacker, const struct tar_entr
 		status = error_set(error, STATUS_FAILED,
 						   "cannot unpack: %s has not got its extended attributes: perhaps out of memory", place);
 	}
-	return status == STATUS_OK && hard_link == NULL ? set_lists(unpacker, entry, place, error) : status;
+	return status == STATUS_OK && has_lists ? set_lists(unpacker, entry, place, error) : status;
 }
 
-static enum status flush(const char *folder, struct error *error)
+static enum status unpack(struct unpacker *unpacker, struct error *error)
 {
-	CLEANUP(cleanup_close) int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 || syncfs(fd) != 0 ? error_set_errno(error, "cannot flush %s to disk", folder) : STATUS_OK;
-}
-
-enum status tar_unpack(struct source *tar, const char *path_in_archive, const char *target, struct progress *progress,
-					   struct error *error)
-{
-	CLEANUP(cleanup_tar_reader) struct tar_reader *reader = NULL;
-	enum status status = tar_reader_new(tar, &reader, error);
-	if (status != STATUS_OK) {
-		return status;
-	}
-	/* The library refuses paths through symbolic links, so the target's own path must not hold any. */
-	CLEANUP(cleanup_free) char *real_target = realpath(target, NULL);
-	if (real_target == NULL) {
-		return error_set_errno(error, "cannot use the folder %s", target);
-	}
-	CLEANUP(cleanup_close) int folder = open(real_target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	struct unpacker unpacker = {.reader = reader,
-								.disk = archive_write_disk_new(),
-								.plain = {.folder = folder},
-								.prefix = path_in_archive,
-								.target = real_target,
-								.progress = progress};
-	if (unpacker.disk == NULL) {
-		return error_memory(error);
-	}
-	archive_write_disk_set_options(unpacker.disk, ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME |
-													  ARCHIVE_EXTRACT_XATTR | ARCHIVE_EXTRACT_SECURE_SYMLINKS |
-													  ARCHIVE_EXTRACT_SECURE_NODOTDOT);
+	enum status status = STATUS_OK;
+	archive_write_disk_set_options(unpacker->disk, ARCHIVE_EXTRACT_OWNER | ARCHIVE_EXTRACT_PERM | ARCHIVE_EXTRACT_TIME |
+													   ARCHIVE_EXTRACT_XATTR | ARCHIVE_EXTRACT_SECURE_SYMLINKS |
+													   ARCHIVE_EXTRACT_SECURE_NODOTDOT);
 	for (bool ended = false; status == STATUS_OK;) {
 		struct tar_entry entry;
-		status = tar_reader_next(reader, &entry, &ended, error);
+		status = tar_reader_next(unpacker->reader, &entry, &ended, error);
 		if (status != STATUS_OK || ended) {
 			break;
 		}
 		status = tar_refuse_device(&entry, error);
 		if (status == STATUS_OK) {
-			status = unpack_entry(&unpacker, &entry, error);
+			status = unpack_entry(unpacker, &entry, error);
 		}
 	}
-	if (archive_write_close(unpacker.disk) != ARCHIVE_OK && status == STATUS_OK) {
-		status = disk_error(&unpacker, error);
+	if (archive_write_close(unpacker->disk) != ARCHIVE_OK && status == STATUS_OK) {
+		status = disk_error(unpacker, error);
 	}
+	return status == STATUS_OK ? tar_lists_set(&unpacker->folder_lists, unpacker->progress, error) : status;
+}
+
+/*
+ * libarchive takes paths only, and who may write above the folder could exchange it for a symbolic link meanwhile. So
+ * the folder becomes the working folder, of this thread alone. *ret_before is the one before; -1 if a sandbox forbids
+ * that (EPERM), and the path has to do.
+ */
+static enum status enter(int folder, const char *target, int *ret_before, struct error *error)
+{
+	CLEANUP(cleanup_close) int before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	*ret_before = -1;
+	bool apart = before >= 0 && unshare(CLONE_FS) == 0;
+	if (before >= 0 && !apart && errno == EPERM) {
+		return STATUS_OK;
+	}
+	if (!apart || fchdir(folder) != 0) {
+		return error_set_errno(error, "cannot use the folder %s", target);
+	}
+	*ret_before = cleanup_take(&before);
+	return STATUS_OK;
+}
+
+/* The library refuses paths through symbolic links, so the folder's own path must not hold any. */
+static enum status find_path(int folder, const char *target, char **ret_path, struct error *error)
+{
+	bool same = false;
+	*ret_path = realpath(target, NULL);
+	if (*ret_path == NULL) {
+		return error_set_errno(error, "cannot use the folder %s", target);
+	}
+	enum status status = files_is_name_of(*ret_path, folder, &same, error);
+	return status == STATUS_OK && !same
+			   ? error_set(error, STATUS_FAILED, "%s has been exchanged for another folder", target)
+			   : status;
+}
+
+enum status tar_unpack_at(struct source *tar, const char *path_in_archive, int folder, const char *target,
+						  struct progress *progress, struct error *error)
+{
+	CLEANUP(cleanup_tar_reader) struct tar_reader *reader = NULL;
+	CLEANUP(cleanup_close) int before = -1;
+	CLEANUP(cleanup_free) char *path = NULL;
+	enum status status = tar_reader_new(tar, &reader, error);
 	if (status == STATUS_OK) {
-		status = tar_lists_set(&unpacker.folder_lists, progress, error);
+		status = enter(folder, target, &before, error);
 	}
+	if (status == STATUS_OK && before < 0) {
+		status = find_path(folder, target, &path, error);
+	}
+	if (status != STATUS_OK) {
+		return status;
+	}
+	struct unpacker unpacker = {.reader = reader,
+								.disk = archive_write_disk_new(),
+								.plain = {.folder = folder},
+								.prefix = path_in_archive,
+								.target = path != NULL ? path : "",
+								.progress = progress};
+	status = unpacker.disk == NULL ? error_memory(error) : unpack(&unpacker, error);
 	tar_lists_free(&unpacker.lists);
 	tar_lists_free(&unpacker.folder_lists);
 	archive_write_free(unpacker.disk);
-	return status == STATUS_OK ? flush(real_target, error) : status;
+	if (before >= 0 && fchdir(before) != 0 && status == STATUS_OK) {
+		status = error_set_errno(error, "cannot go back to the working folder");
+	}
+	if (status == STATUS_OK && syncfs(folder) != 0) {
+		status = error_set_errno(error, "cannot flush %s to disk", target);
+	}
+	return status;
+}
+
+enum status tar_unpack(struct source *tar, const char *path_in_archive, const char *target, struct progress *progress,
+					   struct error *error)
+{
+	CLEANUP(cleanup_close) int folder = open(target, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	return folder < 0 ? error_set_errno(error, "cannot use the folder %s", target)
+					  : tar_unpack_at(tar, path_in_archive, folder, target, progress, error);
 }

@@ -154,6 +154,18 @@ static void write_text_refuses_a_file_that_exists(void **state)
 	assert_file_is(at(*state, "file"), "old");
 }
 
+static void write_text_at_makes_a_new_file_in_an_open_folder(void **state)
+{
+	struct error error;
+	shell_ok("cd '%s' && ln -s target link", (char *)*state);
+	CLEANUP(cleanup_close) int fd = open(*state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_ok(file_write_text_at(fd, "file", "/some/file", "text", &error), &error);
+	assert_file_is(at(*state, "file"), "text");
+	assert_status(STATUS_FAILED, file_write_text_at(fd, "link", "/some/link", "text", &error), &error);
+	assert_string_equal(error.message, "cannot make /some/link: File exists");
+	assert_false(exists(at(*state, "target")));
+}
+
 static void sync_folder_takes_a_folder(void **state)
 {
 	struct error error;
@@ -261,6 +273,7 @@ int main(void)
 		scratch_test(file_source_that_cannot_be_opened_is_no_word_against_its_content),
 		scratch_test(write_text_makes_a_private_file),
 		scratch_test(write_text_refuses_a_file_that_exists),
+		scratch_test(write_text_at_makes_a_new_file_in_an_open_folder),
 		scratch_test(sync_folder_takes_a_folder),
 		scratch_test(sync_folder_refuses_a_file),
 		scratch_test(sync_folder_refuses_what_is_not_there),

@@ -272,6 +272,32 @@ static void read_text_refuses_a_file_beyond_the_limit(void **state)
 	assert_status(STATUS_FAILED, files_read_text(at(*state, "file"), &text, &error), &error);
 }
 
+static void read_text_at_reads_a_file_of_an_open_folder(void **state)
+{
+	struct error error;
+	char *text = NULL;
+	write_file(at(*state, "file"), "text");
+	CLEANUP(cleanup_close) int fd = open(*state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_ok(files_read_text_at(fd, "file", "/some/file", &text, &error), &error);
+	assert_string_equal(text, "text");
+	free(text);
+	assert_status(STATUS_NOT_FOUND, files_read_text_at(fd, "nothing", "/some/nothing", &text, &error), &error);
+	assert_string_equal(error.message, "cannot read /some/nothing: No such file or directory");
+}
+
+static void read_text_at_follows_no_symbolic_link_and_waits_for_no_pipe(void **state)
+{
+	struct error error;
+	char *text = NULL;
+	shell_ok("cd '%s' && echo secret >secret && ln -s secret link && mkfifo pipe", (char *)*state);
+	CLEANUP(cleanup_close) int fd = open(*state, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_status(STATUS_FAILED, files_read_text_at(fd, "link", "/some/link", &text, &error), &error);
+	assert_string_equal(error.message, "/some/link is a symbolic link, which is not followed");
+	assert_non_null(strstr(error.hint, "then remove it"));
+	assert_status(STATUS_FAILED, files_read_text_at(fd, "pipe", "/some/pipe", &text, &error), &error);
+	assert_string_equal(error.message, "/some/pipe is not a small file");
+}
+
 static void make_folder_makes_missing_parents(void **state)
 {
 	struct error error;
@@ -378,6 +404,8 @@ int main(void)
 		scratch_test(read_text_refuses_a_folder),
 		scratch_test(read_text_takes_a_file_of_the_limit),
 		scratch_test(read_text_refuses_a_file_beyond_the_limit),
+		scratch_test(read_text_at_reads_a_file_of_an_open_folder),
+		scratch_test(read_text_at_follows_no_symbolic_link_and_waits_for_no_pipe),
 		scratch_test(make_folder_makes_missing_parents),
 		scratch_test(make_folder_gives_new_ones_the_mode),
 		scratch_test(make_folder_takes_one_that_exists_and_leaves_its_mode),

@@ -3,6 +3,9 @@
 
 #include "pipeline/gzip.h"
 
+#include <sched.h>
+#include <sys/syscall.h>
+
 /* Unpacks an archive that has to be refused into SCRATCH/out; nothing but that folder may have changed. */
 static void assert_refused_bytes(const char *scratch, const void *bytes, size_t length)
 {
@@ -608,6 +611,100 @@ static void unpack_hands_on_the_failure_of_what_it_reads(void **state)
 	assert_string_equal(error.message, "stop");
 }
 
+/* --- the folder that is unpacked into ----------------------------------------------------------------------------- */
+
+static int forbidden; /* errno of unshare(2); 0: it is allowed */
+
+int unshare(int flags)
+{
+	errno = forbidden;
+	return forbidden != 0 ? -1 : (int)syscall(SYS_unshare, flags);
+}
+
+/* Reads as drip does, and after its third read SCRATCH/own has been exchanged for a symbolic link. */
+struct exchanging_source {
+	struct drip_source drip;
+	const char *scratch;
+	unsigned reads;
+};
+
+static enum status exchanging_read(struct source *source, void *bytes, size_t capacity, size_t *ret_length,
+								   struct error *error)
+{
+	struct exchanging_source *self = (struct exchanging_source *)source;
+	if (++self->reads == 3) {
+		shell_ok("cd '%s' && mv own moved && ln -s outside own", self->scratch);
+	}
+	return drip_read(source, bytes, capacity, ret_length, error);
+}
+
+static void nothing_follows_a_link_that_comes_in_the_place_of_a_folder_above(void **state)
+{
+	static const struct source_ops ops = {.read = exchanging_read};
+	struct error error;
+	make_source(*state, make_tree);
+	shell_ok("cd '%s' && mkdir -p own/new outside/new", (char *)*state);
+	struct buffer archive = packed(at(*state, "src"), "data");
+	struct exchanging_source source = {
+		.drip = {.source = {.ops = &ops}, .bytes = archive.data, .left = archive.length, .step = TAR_BLOCK},
+		.scratch = *state};
+	CLEANUP(cleanup_free) char *before = getcwd(NULL, 0);
+	assert_ok(tar_unpack(&source.drip.source, "data", at(*state, "own/new"), NULL, &error), &error);
+	CLEANUP(cleanup_free) char *after = getcwd(NULL, 0);
+	assert_string_equal(after, before);
+	assert_same_trees(at(*state, "src"), at(*state, "moved/new"));
+	assert_int_equal(rmdir(at(*state, "outside/new")), 0);
+	buffer_free(&archive);
+}
+
+/* As by the list of calls that Docker allows a container. */
+static void where_no_thread_may_have_its_own_folder_the_path_is_taken(void **state)
+{
+	struct error error;
+	make_source(*state, make_tree);
+	make_folder(at(*state, "out"));
+	struct buffer archive = packed(at(*state, "src"), "data");
+	forbidden = EPERM;
+	enum status status = unpack(&archive, "data", at(*state, "out"), &error);
+	forbidden = 0;
+	assert_ok(status, &error);
+	assert_same_trees(at(*state, "src"), at(*state, "out"));
+	buffer_free(&archive);
+}
+
+static void the_path_is_not_taken_if_it_leads_elsewhere_by_then(void **state)
+{
+	struct error error;
+	make_source(*state, make_tree);
+	shell_ok("cd '%s' && mkdir out elsewhere", (char *)*state);
+	struct buffer archive = packed(at(*state, "src"), "data");
+	CLEANUP(cleanup_close) int fd = open(at(*state, "out"), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct source *source = drip(archive.data, archive.length, 100000);
+	forbidden = EPERM;
+	enum status status = tar_unpack_at(source, "data", fd, at(*state, "elsewhere"), NULL, &error);
+	forbidden = 0;
+	source_free(source);
+	assert_status(STATUS_FAILED, status, &error);
+	assert_non_null(strstr(error.message, "/elsewhere has been exchanged for another folder"));
+	assert_int_equal(rmdir(at(*state, "elsewhere")), 0);
+	assert_int_equal(rmdir(at(*state, "out")), 0);
+	buffer_free(&archive);
+}
+
+static void a_thread_that_gets_no_folder_of_its_own_is_a_failure(void **state)
+{
+	struct error error;
+	struct buffer archive = small_archive();
+	raw_zeros(&archive, 2);
+	make_folder(at(*state, "out"));
+	forbidden = ENOMEM;
+	enum status status = unpack(&archive, "data", at(*state, "out"), &error);
+	forbidden = 0;
+	assert_status(STATUS_NO_MEMORY, status, &error);
+	assert_int_equal(rmdir(at(*state, "out")), 0);
+	buffer_free(&archive);
+}
+
 /* --- entry by entry ----------------------------------------------------------------------------------------------- */
 
 static void the_reader_tells_files_from_folders(void **state)
@@ -732,6 +829,10 @@ int main(void)
 		scratch_test(unpack_refuses_a_text),
 		scratch_test(unpack_refuses_a_compressed_archive_that_is_cut_between_members),
 		scratch_test(unpack_hands_on_the_failure_of_what_it_reads),
+		scratch_test(nothing_follows_a_link_that_comes_in_the_place_of_a_folder_above),
+		scratch_test(where_no_thread_may_have_its_own_folder_the_path_is_taken),
+		scratch_test(the_path_is_not_taken_if_it_leads_elsewhere_by_then),
+		scratch_test(a_thread_that_gets_no_folder_of_its_own_is_a_failure),
 		cmocka_unit_test(the_reader_tells_files_from_folders),
 		cmocka_unit_test(the_reader_gives_the_content),
 		cmocka_unit_test(the_reader_takes_an_archive_of_nothing),
