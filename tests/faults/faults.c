@@ -434,6 +434,24 @@ struct dirent64 *readdir64(DIR *list)
 		return FAIL_PATH(FAULT_READ, EIO, AT_FDCWD, path) ? -1 : real(path, ret_entries, filter, compare);             \
 	}
 
+int scandirat(int at, const char *path, struct dirent ***ret_entries, int (*filter)(const struct dirent *),
+			  int (*compare)(const struct dirent **, const struct dirent **))
+{
+	int (*real)(int, const char *, struct dirent ***, int (*)(const struct dirent *),
+				int (*)(const struct dirent **, const struct dirent **)) = NULL;
+	*(void **)&real = dlsym(RTLD_NEXT, "scandirat");
+	return FAIL_PATH(FAULT_READ, EIO, at, path) ? -1 : real(at, path, ret_entries, filter, compare);
+}
+
+int scandirat64(int at, const char *path, struct dirent64 ***ret_entries, int (*filter)(const struct dirent64 *),
+				int (*compare)(const struct dirent64 **, const struct dirent64 **))
+{
+	int (*real)(int, const char *, struct dirent64 ***, int (*)(const struct dirent64 *),
+				int (*)(const struct dirent64 **, const struct dirent64 **)) = NULL;
+	*(void **)&real = dlsym(RTLD_NEXT, "scandirat64");
+	return FAIL_PATH(FAULT_READ, EIO, at, path) ? -1 : real(at, path, ret_entries, filter, compare);
+}
+
 DEFINE_SCANDIR(scandir, dirent)
 DEFINE_SCANDIR(scandir64, dirent64)
 

@@ -374,15 +374,14 @@ static void a_second_stage_is_refused(void **state)
 
 static int refused; /* errno of the next rmdir of a folder "old" */
 
-int rmdir(const char *path)
+int unlinkat(int folder, const char *name, int flags)
 {
-	size_t length = strlen(path);
-	if (refused != 0 && length > 4 && strcmp(path + length - 4, "/old") == 0) {
+	if (refused != 0 && flags == AT_REMOVEDIR && strcmp(name, "old") == 0) {
 		errno = refused;
 		refused = 0;
 		return -1;
 	}
-	return (int)syscall(SYS_rmdir, path);
+	return (int)syscall(SYS_unlinkat, folder, name, flags);
 }
 
 /* Such as a disk that has been pulled out: that says nothing of what is there. */
