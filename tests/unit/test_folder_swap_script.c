@@ -16,6 +16,10 @@ static void a_heal_of_a_death_in_a_commit_fails_at_any_call(void **state);
 static void odd_names_are_swapped(void **state);
 static void odd_names_are_rolled_back(void **state);
 static void a_container_that_does_not_tell_the_state_is_left_alone(void **state);
+static void a_planted_link_to_our_folder_is_not_followed(void **state);
+static void a_planted_link_to_old_data_is_not_followed(void **state);
+static void a_planted_link_to_staged_data_is_not_followed(void **state);
+static void a_planted_link_to_a_state_is_not_followed(void **state);
 #define SCRIPT_TESTS                                                                                                   \
 	scratch_test(an_apply_fails_at_any_call), scratch_test(an_apply_of_some_names_fails_at_any_call),                  \
 		scratch_test(a_rollback_fails_at_any_call), scratch_test(a_rollback_of_some_names_fails_at_any_call),          \
@@ -23,7 +27,11 @@ static void a_container_that_does_not_tell_the_state_is_left_alone(void **state)
 		scratch_test(a_rollback_of_what_was_half_moved_in_fails_at_any_call),                                          \
 		scratch_test(a_commit_fails_at_any_call), scratch_test(a_heal_of_staged_data_fails_at_any_call),               \
 		scratch_test(a_heal_of_a_death_in_a_commit_fails_at_any_call), scratch_test(odd_names_are_swapped),            \
-		scratch_test(odd_names_are_rolled_back), scratch_test(a_container_that_does_not_tell_the_state_is_left_alone)
+		scratch_test(odd_names_are_rolled_back), scratch_test(a_container_that_does_not_tell_the_state_is_left_alone), \
+		scratch_test(a_planted_link_to_our_folder_is_not_followed),                                                    \
+		scratch_test(a_planted_link_to_old_data_is_not_followed),                                                      \
+		scratch_test(a_planted_link_to_staged_data_is_not_followed),                                                   \
+		scratch_test(a_planted_link_to_a_state_is_not_followed)
 #include "test_folder_swap.c" // NOLINT(bugprone-suspicious-include)
 
 /* --- a call of the script fails ----------------------------------------------------------------------------------- */
@@ -348,4 +356,80 @@ static void a_container_that_does_not_tell_the_state_is_left_alone(void **state)
 	assert_false(moved);
 	assert_volume_is(*state, "old");
 	folder_swap_free(swap);
+}
+
+/* --- symbolic links that somebody has planted (test_folder_swap_links.c has those of the system calls) ------------ */
+
+/* SCRATCH/outside stands for another volume of the container, SCRATCH/kept for what it has to remain. */
+static void make_outside(const char *scratch)
+{
+	make_volume(scratch, little_old, little_new);
+	shell_ok("cd '%s' && mkdir -p outside/old outside/new && echo precious >outside/old/precious && "
+			 "cp outside/old/precious outside/new/ && printf out >outside/state && cp -a outside kept",
+			 scratch);
+}
+
+static void assert_link_refused(const char *scratch, enum status status, const struct error *error, const char *name)
+{
+	char expected[128];
+	snprintf(expected, sizeof expected, "%s is a symbolic link, which is not followed", name);
+	assert_status(STATUS_FAILED, status, error);
+	assert_non_null(strstr(error->message, expected));
+	assert_same_trees(at(scratch, "kept"), at(scratch, "outside"));
+}
+
+static void assert_link_stops_all(const char *scratch, const char *command, const char *name)
+{
+	struct error error;
+	bool moved = false;
+	make_outside(scratch);
+	die_at(scratch, command);
+	assert_link_refused(scratch, heal(scratch, true, &moved, &error), &error, name);
+	CLEANUP(cleanup_folder_swap) struct folder_swap *swap = new_swap(scratch, NULL);
+	assert_link_refused(scratch, folder_swap_rollback(swap, &error), &error, name);
+	assert_file_is(at(scratch, "volume/a"), "old\n");
+	shell_ok("rm -r '%s'/*", scratch);
+}
+
+static void a_planted_link_to_our_folder_is_not_followed(void **state)
+{
+	struct error error;
+	assert_link_stops_all(*state, "ln -s ../outside $o", OWN);
+	make_outside(*state);
+	die_at(*state, "ln -s ../outside $o");
+	CLEANUP(cleanup_folder_swap) struct folder_swap *swap = new_swap(*state, NULL);
+	assert_link_refused(*state, folder_swap_apply(swap, &error), &error, OWN);
+	assert_link_refused(*state, folder_swap_commit(swap, &error), &error, OWN);
+}
+
+static void a_planted_link_to_old_data_is_not_followed(void **state)
+{
+	assert_link_stops_all(*state, "mkdir $o; ln -s ../../outside/old $o/old", OWN "/old");
+	assert_link_stops_all(*state, "mkdir $o; ln -s ../../outside/old $o/old; printf out >$o/state", OWN "/old");
+	assert_link_stops_all(*state, "mkdir $o; ln -s ../../outside/old $o/old; printf in >$o/state", OWN "/old");
+}
+
+static void a_planted_link_to_staged_data_is_not_followed(void **state)
+{
+	struct error error;
+	make_outside(*state);
+	CLEANUP(cleanup_folder_swap) struct folder_swap *swap = new_swap(*state, NULL);
+	die_at(*state, "mkdir $o; ln -s ../../outside/new $o/new");
+	assert_link_refused(*state, folder_swap_apply(swap, &error), &error, OWN "/new");
+	assert_ok(folder_swap_rollback(swap, &error), &error);
+	assert_volume_is(*state, "old");
+}
+
+static void a_planted_link_to_a_state_is_not_followed(void **state)
+{
+	struct error error;
+	assert_link_stops_all(*state, "mkdir $o; ln -s ../../outside/state $o/state", OWN "/state");
+	make_outside(*state);
+	CLEANUP(cleanup_folder_swap) struct folder_swap *swap = new_swap(*state, NULL);
+	assert_ok(stage(swap, *state, &error), &error);
+	die_at(*state, "ln -s ../../outside/old/precious $o/state.new");
+	assert_ok(folder_swap_apply(swap, &error), &error);
+	assert_ok(folder_swap_commit(swap, &error), &error);
+	assert_same_trees(at(*state, "kept"), at(*state, "outside"));
+	assert_volume_is(*state, "new");
 }
