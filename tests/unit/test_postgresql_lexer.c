@@ -143,6 +143,9 @@ static void test_copy(void **state)
 		"S[COPY public.t (a, \"from stdin;\") FROM stdin;]\nD[\\\\.\n\\.x\n\\N\t'\"$$;\n--\n\\.\n]\nS[SELECT 1;]\n");
 	assert_pieces("copy t from STDIN ;  \n\\.\ncopy t to stdout;",
 				  "S[copy t from STDIN ;]\nD[\\.\n]\nS[copy t to stdout;]\n");
+	/* A table may have that name; what follows are no rows then, but commands to psql. */
+	assert_pieces("COPY (SELECT a FROM stdin) TO stdout;\n\\! id\n",
+				  "S[COPY (SELECT a FROM stdin) TO stdout;]\nB[\\! id]\n");
 	assert_damaged("COPY t FROM stdin; x\n\\.\n", "follows COPY");
 	assert_damaged("COPY t FROM stdin;\n1\n", "the rows of a table");
 	assert_damaged("COPY t FROM stdin;\n\\.", "the rows of a table");

@@ -12,7 +12,9 @@ void dump_statement_word(struct dump_statement *statement, const char *word, siz
 {
 	unsigned number = statement->words++;
 	statement->copy = number == 0 ? is_word(word, length, "copy") : statement->copy;
-	statement->from_stdin = statement->from_stdin || (statement->from && is_word(word, length, "stdin"));
+	/* In parentheses it is a table of that name: COPY (SELECT a FROM stdin) TO stdout. */
+	statement->from_stdin =
+		statement->from_stdin || (statement->from && statement->paren_depth == 0 && is_word(word, length, "stdin"));
 	statement->from = is_word(word, length, "from");
 	if (number < sizeof statement->first_letters &&
 		(is_word(word, length, "create") || is_word(word, length, "or") || is_word(word, length, "replace") ||
