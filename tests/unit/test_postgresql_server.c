@@ -569,6 +569,32 @@ static void a_server_says_its_version_and_shows_its_folder(void **state)
 	store_postgresql.free(store);
 }
 
+/* --- what is not for everybody's ears --------------------------------------------------------------------------- */
+
+static void assert_said(struct server *server, const char *errors, const char *message)
+{
+	struct error error;
+	server->postgresql.database = "boss";
+	server->lines[0] = (struct line){.asked = "SELECT x", .errors = errors};
+	assert_status(STATUS_FAILED, psql_query(&server->postgresql, "boss", "SELECT x;", NULL, &error), &error);
+	assert_string_equal(error.message, message);
+}
+
+static void rows_and_keys_of_users_are_in_no_message(void **state)
+{
+	struct server *server = *state;
+	assert_said(server,
+				"psql:<stdin>:9: ERROR:  new row for relation \"t\" violates check constraint \"c\"\n"
+				"DETAIL:  Failing row contains (1, alice, secret).\n",
+				"psql in container stack_postgres_1: new row for relation \"t\" violates check constraint \"c\"");
+	assert_said(server,
+				"ERROR:  duplicate key value violates unique constraint \"u\"\n"
+				"DETAIL:  Key (email)=(x@example.com) already exists.\n",
+				"psql in container stack_postgres_1: duplicate key value violates unique constraint \"u\"");
+	assert_said(server, "ERROR:  it cannot be dropped\nDETAIL:  2 objects in database shop\n",
+				"psql in container stack_postgres_1: it cannot be dropped (2 objects in database shop)");
+}
+
 #define server_test(function) cmocka_unit_test_setup_teardown(function, server_start, server_stop)
 
 int main(void)
@@ -612,6 +638,7 @@ int main(void)
 		server_test(a_container_that_does_not_run_is_told_of),
 		server_test(a_secret_that_cannot_be_read_is_told_of),
 		server_test(a_server_says_its_version_and_shows_its_folder),
+		server_test(rows_and_keys_of_users_are_in_no_message),
 	};
 	return cmocka_run_group_tests_name("postgresql_server", tests, NULL, NULL);
 }

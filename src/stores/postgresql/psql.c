@@ -73,6 +73,15 @@ static enum status settings(struct variables *variables, struct error *error)
 	return status == STATUS_OK ? set(variables, "PGCLIENTENCODING", "SQL_ASCII", error) : status;
 }
 
+/* Rows and keys are the users', and a message goes into logs and mails. (PostgreSQL 17: execMain.c,
+ * ExecConstraints; nbtinsert.c, _bt_check_unique; ri_triggers.c, ri_ReportViolation.) */
+static bool quotes_data(const char *detail, size_t length)
+{
+	static const char row[] = "Failing row contains";
+	static const char key[] = ")=(";
+	return strncmp(detail, row, sizeof row - 1) == 0 || memmem(detail, length, key, sizeof key - 1) != NULL;
+}
+
 /* What a program said when it failed, as one line: the first error, without psql's file and line in front. */
 static void explain(const struct buffer *errors, char *ret_text, size_t size)
 {
@@ -86,9 +95,13 @@ static void explain(const struct buffer *errors, char *ret_text, size_t size)
 	snprintf(ret_text, size, "%.*s", (int)strcspn(from, "\n"), from);
 	const char *detail = strstr(from, "\nDETAIL:  ");
 	size_t used = strlen(ret_text);
-	if (detail != NULL && used < size) {
-		detail += strlen("\nDETAIL:  ");
-		snprintf(ret_text + used, size - used, " (%.*s)", (int)strcspn(detail, "\n"), detail);
+	if (detail == NULL || used >= size) {
+		return;
+	}
+	detail += strlen("\nDETAIL:  ");
+	size_t length = strcspn(detail, "\n");
+	if (!quotes_data(detail, length)) {
+		snprintf(ret_text + used, size - used, " (%.*s)", (int)length, detail);
 	}
 }
 
