@@ -37,7 +37,7 @@ static enum status lex(const uint8_t *data, size_t size, size_t step, struct buf
 	CLEANUP(cleanup_dump_lexer) struct dump_lexer *lexer = NULL;
 	struct recorder recorder = {.listener = {.part = record}, .ends = BUFFER_INIT(TEXT_LIMIT)};
 	struct error error = {.message = ""};
-	HOLDS(dump_lexer_new(&recorder.listener, 0, &lexer, &error) == STATUS_OK);
+	HOLDS(dump_lexer_new(&recorder.listener, 0, false, &lexer, &error) == STATUS_OK);
 	enum status status = STATUS_OK;
 	for (size_t at = 0; status == STATUS_OK && at < size; at += step) {
 		status = dump_lexer_put_bytes(lexer, data + at, size - at < step ? size - at : step, &error);
@@ -74,13 +74,13 @@ static void check_layout(const struct dump_layout *layout, size_t size)
 }
 
 /* Writes a section of the file `from` with another name in it to the file `to`. */
-static enum status rename_section(const char *from, uint64_t start, uint64_t end, const char *name,
-								  const char *new_name, const char *to)
+static enum status rename_section(const char *from, struct dump_stretch stretch, const char *name, const char *new_name,
+								  const char *to)
 {
 	CLEANUP(buffer_free) struct buffer text = BUFFER_INIT(TEXT_LIMIT);
 	struct source *source = NULL;
 	struct error error = {.message = ""};
-	enum status status = dump_rename_source_new(from, start, end, name, new_name, "", "", NULL, &source, &error);
+	enum status status = dump_rename_source_new(from, stretch, name, new_name, "", "", NULL, &source, &error);
 	if (status == STATUS_OK) {
 		status = fuzz_drain(source, &text, &error);
 	}
@@ -95,7 +95,12 @@ static uint64_t size_of(const char *path)
 	return (uint64_t)attributes.st_size;
 }
 
-static void check_rename(const char *path, uint64_t start, uint64_t end, const char *name)
+static struct dump_stretch all_of(const char *path)
+{
+	return (struct dump_stretch){.to = size_of(path)};
+}
+
+static void check_rename(const char *path, struct dump_stretch stretch, const char *name)
 {
 	static const char new_name[] = "whisperbackup \"new\"";
 	unsigned char before[DUMP_DIGEST_SIZE];
@@ -104,11 +109,11 @@ static void check_rename(const char *path, uint64_t start, uint64_t end, const c
 	CLEANUP(cleanup_free) char *plain = fuzz_path("plain");
 	CLEANUP(cleanup_free) char *there = fuzz_path("there");
 	CLEANUP(cleanup_free) char *back = fuzz_path("back");
-	if (rename_section(path, start, end, name, name, plain) == STATUS_OK) {
-		HOLDS(rename_section(plain, 0, size_of(plain), name, new_name, there) == STATUS_OK);
-		HOLDS(rename_section(there, 0, size_of(there), new_name, name, back) == STATUS_OK);
-		HOLDS(dump_digest_file(plain, 0, size_of(plain), before, &error) == STATUS_OK);
-		HOLDS(dump_digest_file(back, 0, size_of(back), after, &error) == STATUS_OK);
+	if (rename_section(path, stretch, name, name, plain) == STATUS_OK) {
+		HOLDS(rename_section(plain, all_of(plain), name, new_name, there) == STATUS_OK);
+		HOLDS(rename_section(there, all_of(there), new_name, name, back) == STATUS_OK);
+		HOLDS(dump_digest_file(plain, all_of(plain), before, &error) == STATUS_OK);
+		HOLDS(dump_digest_file(back, all_of(back), after, &error) == STATUS_OK);
 		HOLDS(memcmp(before, after, sizeof before) == 0);
 	}
 }
@@ -128,8 +133,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	check_layout(&layout, size);
 	for (size_t i = 0; i < layout.count && i < MOST_RENAMED; i++) {
 		const struct dump_database *database = &layout.databases[i];
-		check_rename(path, database->start, database->content, database->name);
-		check_rename(path, database->content, database->end, database->name);
+		check_rename(path, dump_layout_making(database), database->name);
+		check_rename(path, dump_layout_content(database), database->name);
 	}
 	dump_layout_free(&layout);
 	return 0;

@@ -65,12 +65,13 @@ static inline enum status talk_open(struct runtime *runtime, const struct exec_r
 static inline const struct line *line_for(const struct server *server, const char *asked)
 {
 	static const struct line nothing = {.rows = ""};
+	static const struct line encoding = {.rows = "UTF8|"};
 	for (size_t i = 0; i < LINES && server->lines[i].asked != NULL; i++) {
 		if (strstr(asked, server->lines[i].asked) != NULL) {
 			return &server->lines[i];
 		}
 	}
-	return &nothing;
+	return strncmp(asked, "SHOW server_encoding;", strlen("SHOW server_encoding;")) == 0 ? &encoding : &nothing;
 }
 
 /* psql's \echo behind what was asked in a session tells it apart. */
@@ -178,7 +179,7 @@ static inline int server_start(void **state)
 	*server = (struct server){
 		.runtime = {.ops = &ops},
 		.container = {.name = name, .state = CONTAINER_RUNNING},
-		.postgresql = {.user = user, .preferred = user, .version_number = 170000},
+		.postgresql = {.user = user, .preferred = user, .version_number = 170000, .encoding = "--encoding=UTF8"},
 		.heard = BUFFER_INIT(HEARD_LIMIT),
 		.progress = {.step = take_no_step, .advance = take_no_advance, .warn = keep_warning},
 	};

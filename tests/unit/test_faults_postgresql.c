@@ -52,7 +52,7 @@ static enum status digest_twice(struct error *error)
 	unsigned char of_file[DUMP_DIGEST_SIZE] = {0};
 	unsigned char of_stream[DUMP_DIGEST_SIZE] = {1};
 	CLEANUP(cleanup_sink) struct sink *sink = NULL;
-	enum status status = dump_digest_file(dump_path, 0, sizeof section - 1, of_file, error);
+	enum status status = dump_digest_file(dump_path, (struct dump_stretch){.to = sizeof section - 1}, of_file, error);
 	if (status == STATUS_OK) {
 		status = dump_digest_sink_new(of_stream, &sink, error);
 	}
@@ -79,8 +79,8 @@ static enum status rename_all(struct error *error)
 	CLEANUP(cleanup_source) struct source *source = NULL;
 	char text[256] = "";
 	size_t used = 0;
-	enum status status =
-		dump_rename_source_new(dump_path, 0, sizeof section - 1, "shop", "wb_new_1", "<", ">", NULL, &source, error);
+	enum status status = dump_rename_source_new(dump_path, (struct dump_stretch){.to = sizeof section - 1}, "shop",
+												"wb_new_1", "<", ">", NULL, &source, error);
 	for (size_t length = 1; status == STATUS_OK && length > 0; used += length) {
 		status = source_read(source, text + used, sizeof text - 1 - used, &length, error);
 		length = status == STATUS_OK ? length : 0;
@@ -133,7 +133,8 @@ static void postgresql_is_got_to_know(void **state)
 	char password[] = "POSTGRES_PASSWORD_FILE=/secret";
 	char database[] = "POSTGRES_DB=shop";
 	postgresql->container.environment = (char *[]){user, password, database, NULL};
-	postgresql->lines[0] = (struct line){.asked = "SHOW server_version", .rows = "17.2 (Debian)|170002|/data|"};
+	postgresql->lines[0] =
+		(struct line){.asked = "SHOW server_version", .rows = "17.2 (Debian)|170002|170002|UTF8|/data|"};
 	postgresql->lines[1] = (struct line){.asked = "cat /secret", .rows = "word"};
 	assert_told(open_postgresql);
 }
@@ -319,7 +320,8 @@ static void nothing_is_asked_of_postgresql_with_a_mark_that_can_be_guessed(void 
 {
 	(void)state;
 	postgresql->container.environment = (char *[]){NULL};
-	postgresql->lines[0] = (struct line){.asked = "SHOW server_version", .rows = "17.2 (Debian)|170002|/data|"};
+	postgresql->lines[0] =
+		(struct line){.asked = "SHOW server_version", .rows = "17.2 (Debian)|170002|170002|UTF8|/data|"};
 	assert_needs_random_bytes(open_postgresql);
 }
 

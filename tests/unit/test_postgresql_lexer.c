@@ -5,6 +5,7 @@
 #include "stores/postgresql/dump_layout.h"
 #include "stores/postgresql/dump_lexer.h"
 #include "stores/postgresql/dump_reader.h"
+#include "stores/postgresql/dump_setting.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -51,7 +52,7 @@ static struct buffer lex(const char *text, size_t length, size_t chunk, enum sta
 {
 	struct recorder recorder = {.listener = {.part = record_part}, .record = BUFFER_INIT(RECORD_LIMIT)};
 	struct dump_lexer *lexer = NULL;
-	assert_int_equal(dump_lexer_new(&recorder.listener, 0, &lexer, error), STATUS_OK);
+	assert_int_equal(dump_lexer_new(&recorder.listener, 0, false, &lexer, error), STATUS_OK);
 	enum status status = STATUS_OK;
 	for (size_t at = 0; status == STATUS_OK && at < length; at += chunk) {
 		status = dump_lexer_put_bytes(lexer, text + at, length - at < chunk ? length - at : chunk, error);
@@ -301,6 +302,173 @@ static void test_check_no_dump(void **state)
 	assert_non_null(strstr(error.message, "zero byte"));
 }
 
+#define MADE(statements)                                                                                               \
+	OPENING HEADER "CREATE DATABASE shop WITH TEMPLATE = template0;\n" statements "\\connect shop\n" FOOTER CLOSING
+#define LOADED(statements) OPENING HEADER "CREATE DATABASE shop;\n\\connect shop\n" statements FOOTER CLOSING
+
+static void assert_dump(const char *text)
+{
+	struct error error = {0};
+	struct artefact artefact;
+	enum status status = check(text, strlen(text), &artefact, &error);
+	assert_string_equal(status == STATUS_OK ? "" : error.message, "");
+}
+
+/* What is done before a database's last \connect is done for good, outside of a transaction. */
+static void nothing_but_the_making_of_a_database_stands_before_it(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {
+		MADE("ALTER SYSTEM SET a = 'secret';\n"),
+		MADE("alter database other rename to gone;\n"),
+		MADE("ALTER DATABASE shop RENAME TO gone;\n"),
+		MADE("ALTER DATABASE other OWNER TO app;\n"),
+		MADE("ALTER ROLE app SUPERUSER;\n"),
+		MADE("ALTER ROLE app IN DATABASE other SET a TO 'b';\n"),
+		MADE("DROP TABLE x;\n"),
+		MADE("COMMENT ON DATABASE other IS 'x';\n"),
+		MADE("GRANT app TO other;\n"),
+		MADE("GRANT ALL ON DATABASE shop, other TO app;\n"),
+		MADE("REVOKE ALL ON DATABASE other FROM app;\n"),
+		MADE("SELECT pg_catalog.set_config('a', f(), false);\n"),
+		MADE("SELECT pg_catalog.set_config('a', '', false), f();\n"),
+		MADE("UPDATE pg_catalog.pg_authid SET rolsuper = true;\n"),
+		MADE("UPDATE other SET a = 1;\n"),
+		MADE("INSERT INTO x VALUES (1);\n"),
+		MADE("(SELECT f());\n"),
+		MADE("COPY x FROM stdin;\n1\n\\.\n"),
+		MADE("DO $$ ALTER DATABASE shop SET a $$;\n"),
+		MADE("ALTER DATABASE /* \" */ shop SET a TO 'b'; -- \"\n"),
+		/* Between the two connections, or before a database of which there is nothing to be made. */
+		MADE("\\connect shop\nCREATE TABLE x (a int);\n"),
+		OPENING "\\connect template1\n" HEADER "CREATE TABLE x (a int);\n\\connect template1\n" FOOTER CLOSING,
+		OPENING HEADER "DROP TABLE x;\nCREATE DATABASE shop;\n\\connect shop\n" FOOTER CLOSING,
+	};
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		assert_not_a_dump(texts[i], "is before a \\connect, where a dump only makes the database");
+	}
+	assert_not_a_dump(texts[0], "the statement ALTER SYSTEM SET... at line 10 is before a \\connect");
+}
+
+static void all_that_pg_dump_makes_a_database_of_may_stand_there(void **state)
+{
+	(void)state;
+	assert_dump(MADE("ALTER DATABASE shop OWNER TO app;\n"
+					 "ALTER DATABASE shop CONNECTION LIMIT = 3;\n"
+					 "ALTER DATABASE shop IS_TEMPLATE = true;\n"
+					 "ALTER DATABASE shop SET standard_conforming_strings TO 'off';\n"
+					 "ALTER ROLE \"in database x\" IN DATABASE shop SET a TO 'b';\n"
+					 "COMMENT ON DATABASE shop IS 'DATABASE other; /*';\n"
+					 "SECURITY LABEL FOR selinux ON DATABASE shop IS 'x';\n"
+					 "SECURITY LABEL FOR \"a b\" ON DATABASE \"shop\" IS E'\\\\x';\n"
+					 "REVOKE CONNECT,TEMPORARY ON DATABASE shop FROM PUBLIC;\n"
+					 "REVOKE GRANT OPTION FOR ALL ON DATABASE shop FROM app;\n"
+					 "GRANT ALL ON DATABASE shop TO app WITH GRANT OPTION;\n"
+					 "SET SESSION AUTHORIZATION 'app';\n"
+					 "RESET SESSION AUTHORIZATION;\n"
+					 "SET default_tablespace = '';\n"
+					 "SELECT pg_catalog.set_config('search_path', '', false);\n"));
+	assert_dump(OPENING HEADER "UPDATE pg_catalog.pg_database SET datistemplate = false WHERE datname = 'shop';\n"
+							   "DROP DATABASE IF EXISTS shop;\nCREATE DATABASE shop;\n\\connect shop\n" FOOTER CLOSING);
+}
+
+/* psql reads on as the server's setting says, whoever has changed it and however it is spelt. */
+static void settings_that_change_how_a_dump_is_read_are_spelt_as_pg_dump_does(void **state)
+{
+	(void)state;
+	static const char *const statements[] = {
+		LOADED("set standard_conforming_strings to off;\nSELECT 'a\\'';\n\\! id >/tmp/pwned\n-- ';\n"),
+		LOADED("SET standard_conforming_strings TO off;\n"),
+		LOADED("SET standard_conforming_strings = 'off';\n"),
+		LOADED("SET standard_conforming_strings = of;\n"),
+		LOADED("SET  standard_conforming_strings = off;\n"),
+		LOADED("SET LOCAL standard_conforming_strings = off;\n"),
+		LOADED("SET SESSION Standard_Conforming_Strings = off;\n"),
+		LOADED("SET \"standard_conforming_strings\" = off;\n"),
+		LOADED("SET U&\"\\0073tandard_conforming_strings\" = off;\n"),
+		LOADED("SET /* x */ standard_conforming_strings = off;\n"),
+		LOADED("RESET standard_conforming_strings;\n"),
+		LOADED("RESET ALL;\n"),
+		LOADED("RESET U&\"x\";\n"),
+		LOADED("DISCARD ALL;\n"),
+		LOADED("BEGIN;\nSET standard_conforming_strings = off;\nROLLBACK;\n"),
+		LOADED("abort;\n"),
+		LOADED("SELECT pg_catalog.set_config('standard_conforming_strings', 'off', false);\n"),
+		LOADED("SELECT pg_catalog.set_config('STANDARD_conforming_strings', 'off', false);\n"),
+		LOADED("UPDATE pg_settings SET setting = 'off' WHERE name = 'standard_conforming_strings';\n"),
+		LOADED("DO $$ BEGIN SET standard_conforming_strings = off; END $$;\n"),
+		LOADED("WITH a AS (SELECT set_config('standard_conforming_strings', 'off', false)) SELECT 1 FROM a;\n"),
+		LOADED("CALL p('standard_conforming_strings');\n"),
+		LOADED("(SELECT set_config('standard_conforming_strings', 'off', false));\n"),
+		LOADED("SET client_encoding = 'SJIS';\n"),
+		LOADED("SET client_encoding = 'sh-ift_jis';\n"),
+		LOADED("SET client_encoding TO 'UTF8';\n"),
+		LOADED("SET NAMES 'SJIS';\n"),
+		LOADED("SELECT set_config('client_encoding', 'SJIS', false);\n"),
+		OPENING "set standard_conforming_strings = off;\n" CLOSING,
+	};
+	for (size_t i = 0; i < sizeof statements / sizeof *statements; i++) {
+		assert_not_a_dump(statements[i], "may change how the rest is read, in a way that pg_dump does not");
+	}
+	assert_not_a_dump(statements[0], "the statement set standard... at line 11 may change");
+}
+
+static void the_names_of_those_settings_may_stand_in_data(void **state)
+{
+	(void)state;
+	assert_dump(LOADED("SET standard_conforming_strings = off;\nSET standard_conforming_strings = on;\n"
+					   "SET client_encoding = 'LATIN1';\nSET client_encoding = 'SQL_ASCII';\n"
+					   "CREATE FUNCTION f() RETURNS text SET standard_conforming_strings TO 'off' AS 'SELECT 1';\n"
+					   "COMMENT ON TABLE x IS 'SET standard_conforming_strings = off;';\n"
+					   "ALTER ROLE app SET standard_conforming_strings TO 'off';\n"
+					   "INSERT INTO x VALUES ('standard_conforming_strings');\n"
+					   "SELECT pg_catalog.setval('public.client_encodings_id_seq', 1, true);\n"
+					   "COPY x FROM stdin;\nSET standard_conforming_strings TO off;\nRESET ALL;\n\\.\n"));
+}
+
+/* It is looked for over the seams of the parts that a long statement comes in. */
+static void a_setting_is_found_wherever_it_stands_in_a_statement(void **state)
+{
+	(void)state;
+	static const char text[] = "SELECT                                   f('standard_conforming_strings')      ;";
+	static const char other[] = "SELECT                                   f('standard_conforming_string_')      ;";
+	size_t length = sizeof text - 1;
+	for (size_t first = 6; first < length; first++) {
+		for (size_t step = 1; step < length; step++) {
+			struct dump_setting setting = {0};
+			struct dump_setting other_setting = {0};
+			bool allowed = true;
+			bool other_allowed = true;
+			for (size_t at = 0, next = first; at < length; at = next, next = at + step < length ? at + step : length) {
+				struct dump_part part = {.first = at == 0, .last = next == length, .length = next - at};
+				part.bytes = text + at;
+				allowed &= dump_setting_allows(&setting, &part);
+				part.bytes = other + at;
+				other_allowed &= dump_setting_allows(&other_setting, &part);
+			}
+			assert_false(allowed);
+			assert_true(other_allowed);
+		}
+	}
+}
+
+/* The lexer hands on a statement that is longer than its window in parts. */
+static void a_setting_is_found_in_a_statement_without_end(void **state)
+{
+	(void)state;
+	enum { LARGE = 3 << 20 };
+	struct error error;
+	struct buffer text = BUFFER_INIT(RECORD_LIMIT);
+	assert_int_equal(buffer_printf(&text, &error,
+								   OPENING HEADER
+								   "CREATE DATABASE shop;\n\\connect shop\nSELECT '%0*d', "
+								   "set_config('standard_conforming_strings', 'off', false);\n" FOOTER CLOSING,
+								   LARGE, 0),
+					 STATUS_OK);
+	assert_not_a_dump(text.data, "the statement SELECT... at line 11 may change");
+	buffer_free(&text);
+}
+
 static void test_check_bounds(void **state)
 {
 	(void)state;
@@ -321,7 +489,7 @@ static void test_check_bounds(void **state)
 static enum status read_file(const char *path, struct error *error)
 {
 	struct recorder recorder = {.listener = {.part = record_part}, .record = BUFFER_INIT(RECORD_LIMIT)};
-	return dump_reader_run(path, 0, 1, &recorder.listener, NULL, error);
+	return dump_reader_run(path, (struct dump_stretch){.to = 1}, &recorder.listener, NULL, error);
 }
 
 static void test_no_file(void **state)
@@ -361,9 +529,12 @@ static void test_shortened_file(void **state)
 	int fd = mkstemp(path);
 	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
 	close(fd);
-	assert_int_equal(dump_reader_run(path, 0, strlen(text), &recorder.listener, NULL, &error), STATUS_OK);
+	assert_int_equal(dump_reader_run(path, (struct dump_stretch){.to = strlen(text)}, &recorder.listener, NULL, &error),
+					 STATUS_OK);
 	recorder.next = 0;
-	assert_int_equal(dump_reader_run(path, 0, strlen(text) + 1, &recorder.listener, NULL, &error), STATUS_DAMAGED);
+	assert_int_equal(
+		dump_reader_run(path, (struct dump_stretch){.to = strlen(text) + 1}, &recorder.listener, NULL, &error),
+		STATUS_DAMAGED);
 	assert_string_equal(error.message, "the dump has become shorter while it was read");
 	buffer_free(&recorder.record);
 	unlink(path);
@@ -397,6 +568,39 @@ static void test_layout(void **state)
 	dump_layout_free(&layout);
 }
 
+/* A section is loaded by a session of its own, which has to read it as it was read here. */
+static void a_section_knows_how_its_strings_are_read(void **state)
+{
+	(void)state;
+	static const char text[] =
+		OPENING "SET standard_conforming_strings = off;\n" HEADER
+				"CREATE DATABASE shop;\nCOMMENT ON DATABASE shop IS 'a\\';b';\n\\connect shop\n"
+				"SELECT 'a\\';b';\n" FOOTER HEADER "SET standard_conforming_strings = on;\nCREATE DATABASE other;\n"
+				"\\connect other\nSELECT 'a\\';\n" FOOTER CLOSING;
+	char path[] = "/tmp/test_postgresql_lexer.XXXXXX";
+	int fd = mkstemp(path);
+	assert_int_equal(write(fd, text, sizeof text - 1), sizeof text - 1);
+	close(fd);
+	struct error error = {0};
+	struct dump_layout layout = {0};
+	struct source *file = NULL;
+	assert_int_equal(file_source_new(path, &file, &error), STATUS_OK);
+	assert_int_equal(dump_layout_read(file, NULL, &layout, &error), STATUS_OK);
+	assert_int_equal(layout.count, 2);
+	assert_true(dump_layout_making(&layout.databases[0]).escapes);
+	assert_true(dump_layout_content(&layout.databases[0]).escapes);
+	assert_true(dump_layout_making(&layout.databases[1]).escapes);
+	assert_false(dump_layout_content(&layout.databases[1]).escapes);
+	struct recorder recorder = {.listener = {.part = record_part}, .record = BUFFER_INIT(RECORD_LIMIT)};
+	struct dump_stretch content = dump_layout_content(&layout.databases[0]);
+	recorder.next = content.from;
+	assert_int_equal(dump_reader_run(path, content, &recorder.listener, NULL, &error), STATUS_OK);
+	assert_non_null(strstr(recorder.record.data, "S[SELECT 'a\\';b';]\n"));
+	buffer_free(&recorder.record);
+	dump_layout_free(&layout);
+	unlink(path);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -411,6 +615,13 @@ int main(void)
 		cmocka_unit_test(test_check_good),
 		cmocka_unit_test(test_check_no_dump),
 		cmocka_unit_test(test_check_cut_anywhere),
+		cmocka_unit_test(nothing_but_the_making_of_a_database_stands_before_it),
+		cmocka_unit_test(all_that_pg_dump_makes_a_database_of_may_stand_there),
+		cmocka_unit_test(settings_that_change_how_a_dump_is_read_are_spelt_as_pg_dump_does),
+		cmocka_unit_test(the_names_of_those_settings_may_stand_in_data),
+		cmocka_unit_test(a_setting_is_found_wherever_it_stands_in_a_statement),
+		cmocka_unit_test(a_setting_is_found_in_a_statement_without_end),
+		cmocka_unit_test(a_section_knows_how_its_strings_are_read),
 		cmocka_unit_test(test_check_bounds),
 		cmocka_unit_test(test_no_file),
 		cmocka_unit_test(a_dump_that_cannot_be_read_is_no_word_against_its_content),

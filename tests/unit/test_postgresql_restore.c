@@ -62,8 +62,28 @@ static void test_statement_names(void **state)
 	buffer_free(&sql);
 }
 
+static void test_statement_kinds(void **state)
+{
+	(void)state;
+	static const char *const texts[][2] = {
+		{"CREATE USER bob PASSWORD 'clear';", "CREATE USER bob"},
+		{"CREATE USER \"bob\" PASSWORD 'clear';", "CREATE USER"},
+		{"ALTER\n\tROLE x9 PASSWORD 'clear';", "ALTER ROLE x"},
+		{"SET standard_conforming_strings = off;", "SET standard"},
+		{"'secret';", ""},
+		{"(SELECT 1);", ""},
+		{"", ""},
+		{"SELECT aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa;", "SELECT"},
+	};
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		char kind[SQL_KIND_SIZE];
+		sql_statement_kind(texts[i][0], strlen(texts[i][0]), kind);
+		assert_string_equal(kind, texts[i][1]);
+	}
+}
+
 /* Reads the source in small pieces, as a pipe would. */
-static struct buffer renamed(const char *text)
+static struct buffer renamed_from(const char *text, bool escapes)
 {
 	char path[] = "/tmp/test_postgresql_restore.XXXXXX";
 	int fd = mkstemp(path);
@@ -72,7 +92,8 @@ static struct buffer renamed(const char *text)
 	struct error error = {0};
 	struct buffer output = BUFFER_INIT(TEXT_LIMIT);
 	struct source *source = NULL;
-	assert_int_equal(dump_rename_source_new(path, 0, strlen(text), "shop", "wb_new_1", "<", ">", NULL, &source, &error),
+	assert_int_equal(dump_rename_source_new(path, (struct dump_stretch){.to = strlen(text), .escapes = escapes}, "shop",
+											"wb_new_1", "<", ">", NULL, &source, &error),
 					 STATUS_OK);
 	char block[7];
 	for (size_t length = 1; length > 0;) {
@@ -82,6 +103,20 @@ static struct buffer renamed(const char *text)
 	source_free(source);
 	unlink(path);
 	return output;
+}
+
+static struct buffer renamed(const char *text)
+{
+	return renamed_from(text, false);
+}
+
+/* psql begins with the setting on, and has to read what we have read. */
+static void a_section_is_loaded_with_its_strings_read_as_they_were_checked(void **state)
+{
+	(void)state;
+	struct buffer output = renamed_from("SELECT 'a\\';\n\\! id\n';", true);
+	assert_string_equal(output.data, "<SET standard_conforming_strings = off;\nSELECT 'a\\';\n\\! id\n';>");
+	buffer_free(&output);
 }
 
 static void test_rename(void **state)
@@ -192,6 +227,62 @@ static void test_globals_refused(void **state)
 	}
 }
 
+static void assert_globals_refused(const char *text, const char *message)
+{
+	struct restore_globals globals = RESTORE_GLOBALS_INIT;
+	struct error error = {0};
+	assert_int_equal(restore_globals_from_text(text, strlen(text), true, &globals, &error), STATUS_DAMAGED);
+	assert_string_equal(error.message, message);
+	restore_globals_free(&globals);
+}
+
+/* The message goes into a log, and perhaps a mail. */
+static void no_password_is_in_what_is_said_of_a_statement(void **state)
+{
+	(void)state;
+	assert_globals_refused("SET client_encoding = 'UTF8';\n\nCREATE USER bob PASSWORD 'clear';",
+						   "the statement CREATE USER bob... at line 3 has no place among roles and tablespaces");
+	assert_globals_refused("CREATE ROLE 'clear';",
+						   "the statement CREATE ROLE... at line 1 has no name of a role or tablespace");
+}
+
+/* What our own eyes take for a string, and psql for something else, would put the half of it among what is run. */
+static void statements_that_cannot_be_taken_to_pieces_are_refused(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {
+		"ALTER ROLE x WITH /* PASSWORD ' */ LOGIN;",
+		"CREATE TABLESPACE x OWNER $$\"$$ LOCATION '/x';",
+		"GRANT a TO b /* ' */ GRANTED BY c /* ' */;",
+		"CREATE ROLE x /* */;",
+		"SET standard_conforming_strings = off;\nCREATE TABLESPACE x LOCATION 'a\\'';\n\\! id\n--';",
+		"SET standard_conforming_strings = off;\nALTER ROLE x WITH VALID UNTIL 'a\\' PASSWORD ' ;';",
+		"SET standard_conforming_strings = off;\nGRANT a TO b 'x\\' GRANTED y';",
+	};
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+		struct restore_globals globals = RESTORE_GLOBALS_INIT;
+		struct error error = {0};
+		assert_int_equal(restore_globals_from_text(texts[i], strlen(texts[i]), true, &globals, &error), STATUS_DAMAGED);
+		assert_non_null(strstr(error.message, "is not as pg_dumpall writes it"));
+		restore_globals_free(&globals);
+	}
+}
+
+static void a_server_that_reads_strings_with_escapes_is_restored_too(void **state)
+{
+	(void)state;
+	static const char text[] = "SET standard_conforming_strings = off;\nCREATE ROLE x;\n"
+							   "ALTER ROLE x WITH LOGIN PASSWORD 'p';\nALTER ROLE x SET a TO 'b\\\\c';\n"
+							   "COMMENT ON ROLE x IS 'b\\\\c';\n";
+	struct restore_globals globals = RESTORE_GLOBALS_INIT;
+	struct error error = {0};
+	assert_int_equal(restore_globals_from_text(text, strlen(text), true, &globals, &error), STATUS_OK);
+	assert_string_equal(globals.changes.data,
+						"SET standard_conforming_strings = off;\nALTER ROLE x WITH LOGIN PASSWORD 'p';\n"
+						"ALTER ROLE x SET a TO 'b\\\\c';\nCOMMENT ON ROLE x IS 'b\\\\c';\n");
+	restore_globals_free(&globals);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -203,6 +294,11 @@ int main(void)
 		cmocka_unit_test(test_rename_properties_large),
 		cmocka_unit_test(test_globals),
 		cmocka_unit_test(test_globals_refused),
+		cmocka_unit_test(test_statement_kinds),
+		cmocka_unit_test(a_section_is_loaded_with_its_strings_read_as_they_were_checked),
+		cmocka_unit_test(no_password_is_in_what_is_said_of_a_statement),
+		cmocka_unit_test(statements_that_cannot_be_taken_to_pieces_are_refused),
+		cmocka_unit_test(a_server_that_reads_strings_with_escapes_is_restored_too),
 	};
 	return cmocka_run_group_tests_name("postgresql_restore", tests, NULL, NULL);
 }

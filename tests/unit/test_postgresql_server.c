@@ -560,12 +560,14 @@ static void a_server_says_its_version_and_shows_its_folder(void **state)
 	server->container.environment = (char *[]){NULL};
 	server->lines[0] = (struct line){.asked = "SHOW server_version", .rows = "17.2 (Debian)|"};
 	assert_not_opened(server, STATUS_FAILED, "PostgreSQL in container stack_postgres_1 does not say its version");
-	server->lines[0].rows = "17.2 (Debian)|170002|";
+	server->lines[0].rows = "17.2 (Debian)|170002|170006|UTF8|";
 	assert_not_opened(server, STATUS_FAILED, "the role postgres is no superuser, so PostgreSQL hides things from it");
-	server->lines[0].rows = "17.2 (Debian)|170002|/data|";
+	server->lines[0].rows = "17.2 (Debian)|170002|170006|UTF8|/data|";
 	assert_ok(store_postgresql.open(&server->runtime, &server->container, &store, &error), &error);
 	assert_string_equal(store->version, "17.2");
 	assert_string_equal(store->data_folder, "/data");
+	assert_int_equal(((struct postgresql *)store)->psql_number, 170006);
+	assert_string_equal(((struct postgresql *)store)->encoding, "--encoding=UTF8");
 	store_postgresql.free(store);
 }
 
@@ -593,6 +595,100 @@ static void rows_and_keys_of_users_are_in_no_message(void **state)
 				"psql in container stack_postgres_1: duplicate key value violates unique constraint \"u\"");
 	assert_said(server, "ERROR:  it cannot be dropped\nDETAIL:  2 objects in database shop\n",
 				"psql in container stack_postgres_1: it cannot be dropped (2 objects in database shop)");
+}
+
+/* --- what comes out of a dump is fenced in ----------------------------------------------------------------------- */
+
+static void only_a_psql_that_knows_a_fence_gets_one(void **state)
+{
+	static const struct {
+		int psql_number;
+		bool has;
+	} versions[] = {{0, false},      {120022, false}, {130021, false}, {130022, true},  {140018, false},
+					{140019, true},  {150013, false}, {150014, true},  {160009, false}, {160010, true},
+					{170005, false}, {170006, true},  {180000, true},  {190001, true}};
+	struct server *server = *state;
+	struct error error;
+	for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) {
+		struct psql_fence fence;
+		server->postgresql.psql_number = versions[i].psql_number;
+		assert_ok(psql_fence_new(&server->postgresql, &fence, &error), &error);
+		assert_int_equal(strncmp(fence.begin, "\n\\restrict wb", 13) == 0, versions[i].has);
+		assert_int_equal(strncmp(fence.end, "\n\\unrestrict wb", 15) == 0, versions[i].has);
+		assert_string_equal(versions[i].has ? strstr(fence.begin, " wb") : "",
+							versions[i].has ? strstr(fence.end, " wb") : "");
+	}
+}
+
+/* True if the first of these words is asked inside of a fence. */
+static bool is_fenced(const struct server *server, const char *words)
+{
+	const char *heard = buffer_text(&server->heard);
+	const char *at = strstr(heard, words);
+	const char *begin = strstr(heard, "\n\\restrict wb");
+	const char *end = begin;
+	while (begin != NULL && at != NULL && begin < at) {
+		end = strstr(begin, "\n\\unrestrict wb");
+		assert_non_null(end);
+		assert_memory_equal(strchr(begin + 1, ' '), strchr(end + 1, ' '), strlen(" wb") + 32);
+		if (at < end) {
+			return true;
+		}
+		begin = strstr(end, "\n\\restrict wb");
+	}
+	return false;
+}
+
+static void a_database_of_a_dump_is_made_and_filled_behind_a_fence(void **state)
+{
+	static const char text[] = "CREATE DATABASE shop WITH TEMPLATE = template0;\n\\restrict k\nSELECT 'rows';\n";
+	struct server *server = *state;
+	struct error error;
+	char path[] = "/tmp/test_postgresql_server.XXXXXX";
+	int fd = mkstemp(path);
+	assert_int_equal(write(fd, text, sizeof text - 1), sizeof text - 1);
+	close(fd);
+	struct dump_database database = {
+		.name = "shop", .created = true, .content = (uint64_t)(strchr(text, ';') + 1 - text), .end = sizeof text - 1};
+	server->postgresql.psql_number = 170006;
+	server->lines[0] = (struct line){.asked = "FROM public.loading_superuser", .rows = "MADE SUPER;\n|\nMADE NONE;|"};
+	assert_ok(restore_load(&server->postgresql, path, &database, 1, &server->progress, &error), &error);
+	unlink(path);
+	assert_true(is_fenced(server, "CREATE DATABASE \"wb_new_1\""));
+	assert_true(is_fenced(server, "SELECT 'rows';"));
+	assert_false(is_fenced(server, "INSERT INTO public.database"));
+	assert_false(is_fenced(server, "MADE NONE;"));
+	assert_false(was_asked(server, "\\restrict k\n"));
+}
+
+static void a_database_like_the_live_one_is_made_behind_a_fence(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	struct dump_database database = {.name = "template1"};
+	server->postgresql.psql_number = 170006;
+	server->lines[0] = (struct line){.asked = "SELECT count(*) FROM pg_database WHERE datallowconn", .rows = "1|"};
+	server->lines[1] = (struct line){.asked = "pg_dump ",
+									 .rows = "CREATE DATABASE template1 WITH x = y;\n--\n-- PostgreSQL database dump "
+											 "complete\n"};
+	assert_ok(restore_load(&server->postgresql, "/dev/null", &database, 1, &server->progress, &error), &error);
+	assert_true(is_fenced(server, "CREATE DATABASE \"wb_new_1\""));
+}
+
+/* The session goes on with commands of ours behind them. */
+static void roles_are_changed_behind_a_fence(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	server->postgresql.psql_number = 170006;
+	set_phase(server, "staged");
+	server->lines[2] = (struct line){.asked = "pg_dumpall", .rows = MOMENT_GLOBALS_CLOSING};
+	server->lines[3] = (struct line){.asked = "SELECT new_lists, new_changes", .rows = "LISTS;|CHANGES;|"};
+	assert_ok(restore_swap(&server->postgresql.store, &server->progress, &error), &error);
+	assert_true(is_fenced(server, "LISTS;"));
+	assert_true(is_fenced(server, "CHANGES;"));
+	assert_false(is_fenced(server, "RENAME TO"));
+	assert_false(is_fenced(server, "COMMIT;"));
 }
 
 #define server_test(function) cmocka_unit_test_setup_teardown(function, server_start, server_stop)
@@ -639,6 +735,10 @@ int main(void)
 		server_test(a_secret_that_cannot_be_read_is_told_of),
 		server_test(a_server_says_its_version_and_shows_its_folder),
 		server_test(rows_and_keys_of_users_are_in_no_message),
+		server_test(only_a_psql_that_knows_a_fence_gets_one),
+		server_test(a_database_of_a_dump_is_made_and_filled_behind_a_fence),
+		server_test(a_database_like_the_live_one_is_made_behind_a_fence),
+		server_test(roles_are_changed_behind_a_fence),
 	};
 	return cmocka_run_group_tests_name("postgresql_server", tests, NULL, NULL);
 }

@@ -1,7 +1,5 @@
 #include "stores/postgresql/dump_digest.h"
 
-#include "stores/postgresql/dump_reader.h"
-
 #include <openssl/evp.h>
 #include <stdlib.h>
 
@@ -38,13 +36,13 @@ static enum status end(struct digesting *digesting, unsigned char *digest, struc
 			   : error_set(error, STATUS_FAILED, "SHA-256 does not work");
 }
 
-enum status dump_digest_file(const char *path, uint64_t from, uint64_t to, unsigned char ret_digest[DUMP_DIGEST_SIZE],
+enum status dump_digest_file(const char *path, struct dump_stretch stretch, unsigned char ret_digest[DUMP_DIGEST_SIZE],
 							 struct error *error)
 {
 	struct digesting digesting = {0};
 	enum status status = begin(&digesting, error);
 	if (status == STATUS_OK) {
-		status = dump_reader_run(path, from, to, &digesting.listener, NULL, error);
+		status = dump_reader_run(path, stretch, &digesting.listener, NULL, error);
 	}
 	if (status == STATUS_OK) {
 		status = end(&digesting, ret_digest, error);
@@ -92,7 +90,7 @@ enum status dump_digest_sink_new(unsigned char digest[DUMP_DIGEST_SIZE], struct 
 	self->digest = digest;
 	enum status status = begin(&self->digesting, error);
 	if (status == STATUS_OK) {
-		status = dump_lexer_new(&self->digesting.listener, 0, &self->lexer, error);
+		status = dump_lexer_new(&self->digesting.listener, 0, false, &self->lexer, error);
 	}
 	if (status != STATUS_OK) {
 		digest_sink_free(&self->sink);

@@ -7,13 +7,13 @@
 #define WHISPERBACKUP_STORES_POSTGRESQL_DUMP_DIGEST_H
 
 #include "base/stream.h"
+#include "stores/postgresql/dump_reader.h"
 
 #include <stdint.h>
 
 enum { DUMP_DIGEST_SIZE = 32 };
 
-/* Of the bytes from `from` to `to` of a dump file, which begin and end between two statements. */
-enum status dump_digest_file(const char *path, uint64_t from, uint64_t to, unsigned char ret_digest[DUMP_DIGEST_SIZE],
+enum status dump_digest_file(const char *path, struct dump_stretch stretch, unsigned char ret_digest[DUMP_DIGEST_SIZE],
 							 struct error *error) MUST_CHECK;
 
 /* Of what is written to the sink: stored in `digest` (lent) when it is finished. */

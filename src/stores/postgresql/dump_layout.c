@@ -1,6 +1,6 @@
 #include "stores/postgresql/dump_layout.h"
 
-#include "stores/postgresql/dump_reader.h"
+#include "stores/postgresql/dump_setting.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -25,7 +25,13 @@ struct reading {
 	struct dump_layout layout;
 	size_t capacity;
 	enum place place;
-	bool header;     /* DATABASE: pg_dump's own header has been seen */
+	bool header;   /* DATABASE: pg_dump's own header has been seen */
+	bool stranger; /* DATABASE: a statement has been seen that neither makes the database nor sets its properties */
+	uint64_t stranger_line;
+	char stranger_kind[SQL_KIND_SIZE];
+	struct dump_setting setting;
+	uint64_t suspect_line;
+	char suspect_kind[SQL_KIND_SIZE];
 	bool restricted; /* between \restrict and \unrestrict of the same key */
 	char key[COMMAND_SIZE];
 };
@@ -71,9 +77,13 @@ static enum status begin_database(struct reading *reading, const struct dump_par
 	if (reading->place == GLOBALS) {
 		layout->globals_end = part->offset;
 	}
-	layout->databases[layout->count++] =
-		(struct dump_database){.start = part->offset, .content = part->offset, .end = part->offset};
+	layout->databases[layout->count++] = (struct dump_database){.start = part->offset,
+																.content = part->offset,
+																.end = part->offset,
+																.start_escapes = part->escapes,
+																.content_escapes = part->escapes};
 	reading->place = DATABASE;
+	reading->stranger = false;
 	reading->header = false;
 	return STATUS_OK;
 }
@@ -159,8 +169,14 @@ static enum status take_connect(struct reading *reading, const struct dump_part 
 	if (status == STATUS_OK && current(reading)->name[0] == '\0') {
 		return misplaced(part, "a \\connect to a database that was not made", error);
 	}
+	if (status == STATUS_OK && reading->stranger) {
+		return error_set(error, STATUS_DAMAGED,
+						 "the statement %s... at line %llu is before a \\connect, where a dump only makes the database",
+						 reading->stranger_kind, (unsigned long long)reading->stranger_line);
+	}
 	if (status == STATUS_OK) {
 		current(reading)->content = part->offset + part->length;
+		current(reading)->content_escapes = part->escapes;
 	}
 	return status;
 }
@@ -192,6 +208,67 @@ static enum status take_command(struct reading *reading, const struct dump_part 
 	return misplaced(part, "an unknown backslash command", error);
 }
 
+/*
+ * What pg_dump writes between a database's heading and its last \connect (PostgreSQL 13 to 18: pg_dump.c, dumpDatabase
+ * and dumpDatabaseConfig; dumputils.c, buildACLCommands and emitShSecLabels; pg_backup_archiver.c,
+ * _doSetFixedOutputState, _doSetSessionAuth and _selectOutputSchema). A restore runs it outside of any transaction, in
+ * a server that is in use: nothing else can be allowed to stand there. What is dropped and updated is left out of it
+ * (dump_rename.h).
+ */
+static bool makes_the_database(const struct dump_part *part, const char *name)
+{
+	static const char *const patterns[] = {
+		"SET #",
+		"RESET SESSION AUTHORIZATION",
+		"SELECT pg_catalog . set_config ( ' , ' , false ) ;",
+		"CREATE DATABASE @ WITH",
+		"CREATE DATABASE @ ;",
+		"ALTER DATABASE @ OWNER TO",
+		"ALTER DATABASE @ SET",
+		"ALTER DATABASE @ CONNECTION LIMIT",
+		"ALTER DATABASE @ IS_TEMPLATE",
+		"ALTER ROLE # IN DATABASE @ SET",
+		"COMMENT ON DATABASE @ IS",
+		"SECURITY LABEL ON DATABASE @ IS",
+		"SECURITY LABEL FOR # ON DATABASE @ IS",
+		"GRANT * ON DATABASE @ TO",
+		"REVOKE * ON DATABASE @ FROM",
+		"DROP DATABASE",
+		"UPDATE pg_catalog . pg_database SET",
+	};
+	for (size_t i = 0; i < sizeof patterns / sizeof *patterns; i++) {
+		if (sql_statement_matches(part->bytes, part->length, patterns[i], name)) {
+			return true;
+		}
+	}
+	return false;
+}
+
+/* It is refused if a \connect follows; else it is what is done in the database itself. */
+static void note_stranger(struct reading *reading, const struct dump_part *part)
+{
+	if (!reading->stranger && !makes_the_database(part, current(reading)->name)) {
+		reading->stranger = true;
+		reading->stranger_line = part->line;
+		sql_statement_kind(part->bytes, part->length, reading->stranger_kind);
+	}
+}
+
+/* Every part of it, since the name of a setting may stand anywhere. */
+static enum status watch_statement(struct reading *reading, const struct dump_part *part, struct error *error)
+{
+	bool allowed = dump_setting_allows(&reading->setting, part);
+	if (part->first && (!allowed || reading->setting.suspect)) {
+		reading->suspect_line = part->line;
+		sql_statement_kind(part->bytes, part->length, reading->suspect_kind);
+	}
+	return allowed ? STATUS_OK
+				   : error_set(error, STATUS_DAMAGED,
+							   "the statement %s... at line %llu may change how the rest is read, in a way that "
+							   "pg_dump does not",
+							   reading->suspect_kind, (unsigned long long)reading->suspect_line);
+}
+
 static enum status take_statement(struct reading *reading, const struct dump_part *part, struct error *error)
 {
 	if (reading->place == OPENING) {
@@ -201,7 +278,11 @@ static enum status take_statement(struct reading *reading, const struct dump_par
 		return misplaced(part, "a statement", error);
 	}
 	size_t end = 0;
-	if (reading->place != DATABASE || !sql_statement_begins(part->bytes, part->length, "CREATE DATABASE", &end)) {
+	if (reading->place != DATABASE) {
+		return STATUS_OK;
+	}
+	if (!sql_statement_begins(part->bytes, part->length, "CREATE DATABASE", &end)) {
+		note_stranger(reading, part);
 		return STATUS_OK;
 	}
 	struct dump_database *database = current(reading);
@@ -212,14 +293,17 @@ static enum status take_statement(struct reading *reading, const struct dump_par
 	database->created = true;
 	/* A dump made with --clean connects elsewhere before it makes the database. */
 	database->content = database->start;
+	database->content_escapes = database->start_escapes;
+	note_stranger(reading, part);
 	return STATUS_OK;
 }
 
 static enum status take_part(struct dump_listener *listener, const struct dump_part *part, struct error *error)
 {
 	struct reading *reading = (struct reading *)listener;
-	if (!part->first) {
-		return STATUS_OK;
+	enum status status = part->piece == DUMP_STATEMENT ? watch_statement(reading, part, error) : STATUS_OK;
+	if (status != STATUS_OK || !part->first) {
+		return status;
 	}
 	switch (part->piece) {
 	case DUMP_COMMENT:
@@ -233,6 +317,16 @@ static enum status take_part(struct dump_listener *listener, const struct dump_p
 		break;
 	}
 	return STATUS_OK;
+}
+
+struct dump_stretch dump_layout_making(const struct dump_database *database)
+{
+	return (struct dump_stretch){.from = database->start, .to = database->content, .escapes = database->start_escapes};
+}
+
+struct dump_stretch dump_layout_content(const struct dump_database *database)
+{
+	return (struct dump_stretch){.from = database->content, .to = database->end, .escapes = database->content_escapes};
 }
 
 void dump_layout_free(struct dump_layout *layout)

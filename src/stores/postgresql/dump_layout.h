@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/progress.h"
+#include "stores/postgresql/dump_reader.h"
 #include "stores/postgresql/sql_statement.h"
 #include "stores/store.h"
 
@@ -21,6 +22,8 @@ struct dump_database {
 	uint64_t start;   /* of what makes the database and sets its properties; empty if not `created` */
 	uint64_t content; /* of what is done in the database itself, behind the last \connect */
 	uint64_t end;
+	bool start_escapes; /* how strings are read there (dump_lexer.h) */
+	bool content_escapes;
 };
 
 struct dump_layout {
@@ -31,10 +34,15 @@ struct dump_layout {
 	size_t count;
 };
 
+/* From `start` to `content`, and from there to `end`. */
+struct dump_stretch dump_layout_making(const struct dump_database *database);
+struct dump_stretch dump_layout_content(const struct dump_database *database);
+
 /*
  * Reads the whole file, which is owned from then on. STATUS_DAMAGED, with a text for people, if it is not a dump of a
  * cluster from its first line to its closing block with every statement whole: a dump that was cut loads without any
- * error, so this is what finds it.
+ * error, so this is what finds it. Neither is one taken whose statements would do anything else than to make a database
+ * while there is no transaction, or might let psql and us read the text in two ways.
  */
 enum status dump_layout_read(struct source *file, struct progress *progress, struct dump_layout *ret_layout,
 							 struct error *error) MUST_CHECK;

@@ -47,6 +47,7 @@ struct dump_lexer {
 	bool escapes;             /* standard_conforming_strings is off: '...' is read as E'...' */
 	bool begun;               /* a part of the piece at hand has been handed on */
 	uint64_t offset;          /* of window[0] in the text */
+	uint64_t line;            /* of the byte at `start` */
 	size_t start;             /* the piece at hand, as far as it has not been handed on, begins here in the window */
 	size_t at;                /* the next byte to look at */
 	size_t end;               /* the bytes that are there */
@@ -54,7 +55,7 @@ struct dump_lexer {
 	char window[WINDOW_SIZE];
 };
 
-enum status dump_lexer_new(struct dump_listener *listener, uint64_t offset, struct dump_lexer **ret_lexer,
+enum status dump_lexer_new(struct dump_listener *listener, uint64_t offset, bool escapes, struct dump_lexer **ret_lexer,
 						   struct error *error)
 {
 	struct dump_lexer *lexer = calloc(1, sizeof *lexer);
@@ -63,6 +64,8 @@ enum status dump_lexer_new(struct dump_listener *listener, uint64_t offset, stru
 	}
 	lexer->listener = listener;
 	lexer->offset = offset;
+	lexer->line = 1;
+	lexer->escapes = escapes;
 	*ret_lexer = lexer;
 	return STATUS_OK;
 }
@@ -102,6 +105,16 @@ static enum status terminal_lines(struct error *error)
 					  "with: sed 's/\\r$//'");
 }
 
+static uint64_t count_lines(const char *bytes, size_t length)
+{
+	uint64_t lines = 0;
+	const char *end = bytes + length;
+	for (const char *at = bytes; (at = memchr(at, '\n', (size_t)(end - at))) != NULL; at++) {
+		lines++;
+	}
+	return lines;
+}
+
 /* Hands on what the window holds of the piece at hand. */
 static enum status hand_on(struct dump_lexer *lexer, bool last, struct error *error)
 {
@@ -110,22 +123,28 @@ static enum status hand_on(struct dump_lexer *lexer, bool last, struct error *er
 		.first = !lexer->begun,
 		.last = last,
 		.offset = lexer->offset + lexer->start,
+		.line = lexer->line,
+		.escapes = lexer->escapes,
 		.bytes = lexer->window + lexer->start,
 		.length = lexer->at - lexer->start,
 	};
 	lexer->start = lexer->at;
+	lexer->line += count_lines(part.bytes, part.length);
 	lexer->begun = !last;
 	return lexer->listener->part(lexer->listener, &part, error);
 }
 
-/* `SET standard_conforming_strings = off;` changes how the rest is to be read. */
+/* These change how the rest is to be read. What else may do so has no place in a dump (dump_setting.h). */
 static void notice_setting(struct dump_lexer *lexer)
 {
-	static const char setting[] = "SET standard_conforming_strings = ";
+	static const char on[] = "SET standard_conforming_strings = on;";
+	static const char off[] = "SET standard_conforming_strings = off;";
 	const char *text = lexer->window + lexer->start;
 	size_t length = lexer->at - lexer->start;
-	if (!lexer->begun && length > sizeof setting + 1 && memcmp(text, setting, sizeof setting - 1) == 0) {
-		lexer->escapes = memcmp(text + sizeof setting - 1, "of", 2) == 0;
+	if (!lexer->begun && length == sizeof on - 1 && memcmp(text, on, length) == 0) {
+		lexer->escapes = false;
+	} else if (!lexer->begun && length == sizeof off - 1 && memcmp(text, off, length) == 0) {
+		lexer->escapes = true;
 	}
 }
 
@@ -499,7 +518,7 @@ enum status dump_lexer_put_bytes(struct dump_lexer *lexer, const void *bytes, si
 enum status dump_lexer_text(const char *text, size_t length, struct dump_listener *listener, struct error *error)
 {
 	CLEANUP(cleanup_dump_lexer) struct dump_lexer *lexer = NULL;
-	enum status status = dump_lexer_new(listener, 0, &lexer, error);
+	enum status status = dump_lexer_new(listener, 0, false, &lexer, error);
 	if (status == STATUS_OK) {
 		status = dump_lexer_put_bytes(lexer, text, length, error);
 	}

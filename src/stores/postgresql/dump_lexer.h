@@ -33,6 +33,8 @@ struct dump_part {
 	bool first;
 	bool last;
 	uint64_t offset;   /* of the part's first byte in the text */
+	uint64_t line;     /* of the same, counted from 1 where the reading began */
+	bool escapes;      /* standard_conforming_strings is off: '...' is read as E'...' */
 	const char *bytes; /* lent for the call */
 	size_t length;
 };
@@ -44,8 +46,11 @@ struct dump_listener {
 
 struct dump_lexer;
 
-/* Reads on from a place between two pieces, `offset` bytes from the start of the text. `listener` is lent. */
-enum status dump_lexer_new(struct dump_listener *listener, uint64_t offset, struct dump_lexer **ret_lexer,
+/*
+ * Reads on from a place between two pieces, `offset` bytes from the start of the text. `escapes` is what the part there
+ * said, false at the start. `listener` is lent.
+ */
+enum status dump_lexer_new(struct dump_listener *listener, uint64_t offset, bool escapes, struct dump_lexer **ret_lexer,
 						   struct error *error) MUST_CHECK;
 
 /* The place for the next bytes of the text, never empty. Lent until the next call. */

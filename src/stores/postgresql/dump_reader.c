@@ -15,22 +15,22 @@ struct dump_reader {
 	struct dump_lexer *lexer;
 };
 
-enum status dump_reader_new(const char *path, uint64_t from, uint64_t to, struct dump_listener *listener,
+enum status dump_reader_new(const char *path, struct dump_stretch stretch, struct dump_listener *listener,
 							struct progress *progress, struct dump_reader **ret_reader, struct error *error)
 {
 	CLEANUP(cleanup_dump_reader) struct dump_reader *reader = calloc(1, sizeof *reader);
 	if (reader == NULL) {
 		return error_memory(error);
 	}
-	reader->at = from;
-	reader->to = to;
+	reader->at = stretch.from;
+	reader->to = stretch.to;
 	reader->progress = progress;
 	reader->fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (reader->fd < 0) {
 		return error_set_unread(error, "cannot open %s", path);
 	}
-	(void)posix_fadvise(reader->fd, (off_t)from, 0, POSIX_FADV_SEQUENTIAL);
-	enum status status = dump_lexer_new(listener, from, &reader->lexer, error);
+	(void)posix_fadvise(reader->fd, (off_t)stretch.from, 0, POSIX_FADV_SEQUENTIAL);
+	enum status status = dump_lexer_new(listener, stretch.from, stretch.escapes, &reader->lexer, error);
 	if (status == STATUS_OK) {
 		*ret_reader = MOVE(reader);
 	}
@@ -72,11 +72,11 @@ void dump_reader_free(struct dump_reader *reader)
 	free(reader);
 }
 
-enum status dump_reader_run(const char *path, uint64_t from, uint64_t to, struct dump_listener *listener,
+enum status dump_reader_run(const char *path, struct dump_stretch stretch, struct dump_listener *listener,
 							struct progress *progress, struct error *error)
 {
 	CLEANUP(cleanup_dump_reader) struct dump_reader *reader = NULL;
-	enum status status = dump_reader_new(path, from, to, listener, progress, &reader, error);
+	enum status status = dump_reader_new(path, stretch, listener, progress, &reader, error);
 	for (bool ended = false; status == STATUS_OK && !ended;) {
 		status = interrupt_check(error);
 		if (status == STATUS_OK) {
@@ -90,7 +90,7 @@ enum status dump_reader_stream(struct source *source, struct dump_listener *list
 							   uint64_t *ret_size, struct error *error)
 {
 	CLEANUP(cleanup_dump_lexer) struct dump_lexer *lexer = NULL;
-	enum status status = dump_lexer_new(listener, 0, &lexer, error);
+	enum status status = dump_lexer_new(listener, 0, false, &lexer, error);
 	uint64_t size = 0;
 	for (size_t length = 1; status == STATUS_OK && length > 0; size += length) {
 		size_t room = 0;

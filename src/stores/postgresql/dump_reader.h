@@ -10,9 +10,15 @@
 
 struct dump_reader;
 
-/* Reads the bytes from `from` up to `to` of the file, which has to have them. `listener` and `progress` (NULL is fine)
- * are lent. */
-enum status dump_reader_new(const char *path, uint64_t from, uint64_t to, struct dump_listener *listener,
+/* A stretch of a dump file that begins and ends between two pieces. The file has to have it. */
+struct dump_stretch {
+	uint64_t from; /* in bytes from the start of the file */
+	uint64_t to;
+	bool escapes; /* as the part at `from` says (dump_lexer.h) */
+};
+
+/* `listener` and `progress` (NULL is fine) are lent. */
+enum status dump_reader_new(const char *path, struct dump_stretch stretch, struct dump_listener *listener,
 							struct progress *progress, struct dump_reader **ret_reader, struct error *error) MUST_CHECK;
 
 /* Reads and lexes one block; *ret_ended says that it was the last. STATUS_DAMAGED as the lexer says. */
@@ -26,7 +32,7 @@ enum status dump_reader_stream(struct source *source, struct dump_listener *list
 							   uint64_t *ret_size, struct error *error) MUST_CHECK;
 
 /* All of it at once; stops when interrupted. */
-enum status dump_reader_run(const char *path, uint64_t from, uint64_t to, struct dump_listener *listener,
+enum status dump_reader_run(const char *path, struct dump_stretch stretch, struct dump_listener *listener,
 							struct progress *progress, struct error *error) MUST_CHECK;
 
 #endif

@@ -1,7 +1,5 @@
 #include "stores/postgresql/dump_rename.h"
 
-#include "stores/postgresql/dump_reader.h"
-
 #include <string.h>
 
 enum { OUTPUT_LIMIT = 8 * STREAM_BLOCK_SIZE }; /* bytes that one block of the file can become */
@@ -105,9 +103,9 @@ static void rename_source_free(struct source *source)
 	free(self);
 }
 
-enum status dump_rename_source_new(const char *path, uint64_t from, uint64_t to, const char *name, const char *new_name,
-								   const char *prefix, const char *suffix, struct progress *progress,
-								   struct source **ret_source, struct error *error)
+enum status dump_rename_source_new(const char *path, struct dump_stretch stretch, const char *name,
+								   const char *new_name, const char *prefix, const char *suffix,
+								   struct progress *progress, struct source **ret_source, struct error *error)
 {
 	static const struct source_ops ops = {.read = rename_source_read, .free = rename_source_free};
 	struct rename_source *self = calloc(1, sizeof *self);
@@ -119,9 +117,12 @@ enum status dump_rename_source_new(const char *path, uint64_t from, uint64_t to,
 	self->suffix = suffix;
 	self->renaming =
 		(struct renaming){.listener = {.part = take_part}, .name = name, .new_name = new_name, .output = &self->output};
-	enum status status = dump_reader_new(path, from, to, &self->renaming.listener, progress, &self->reader, error);
+	enum status status = dump_reader_new(path, stretch, &self->renaming.listener, progress, &self->reader, error);
 	if (status == STATUS_OK) {
 		status = buffer_append_text(&self->output, prefix, error);
+	}
+	if (status == STATUS_OK && stretch.escapes) { /* what was read here is what psql has to read */
+		status = buffer_append_text(&self->output, "SET standard_conforming_strings = off;\n", error);
 	}
 	if (status != STATUS_OK) {
 		rename_source_free(&self->source);

@@ -9,15 +9,17 @@
 
 #include "base/buffer.h"
 #include "base/stream.h"
-#include "stores/postgresql/dump_layout.h"
+#include "stores/postgresql/dump_reader.h"
+#include "stores/postgresql/sql_statement.h"
 
 /*
- * A source of the bytes from `from` to `to` of the file, with `prefix` and `suffix` (lent SQL, "" for none) around
- * them. The names and `progress`, which is told the bytes read, are lent.
+ * A source of that stretch of the file, with `prefix` and `suffix` (lent SQL, "" for none) around it. Whoever reads it
+ * as SQL has standard_conforming_strings on at first. The names and `progress`, which is told the bytes read, are lent.
  */
-enum status dump_rename_source_new(const char *path, uint64_t from, uint64_t to, const char *name, const char *new_name,
-								   const char *prefix, const char *suffix, struct progress *progress,
-								   struct source **ret_source, struct error *error) MUST_CHECK;
+enum status dump_rename_source_new(const char *path, struct dump_stretch stretch, const char *name,
+								   const char *new_name, const char *prefix, const char *suffix,
+								   struct progress *progress, struct source **ret_source,
+								   struct error *error) MUST_CHECK;
 
 /*
  * Of a text that `pg_dump --create` wrote, only what makes the database and sets its properties, rights and comment,

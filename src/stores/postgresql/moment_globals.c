@@ -52,7 +52,7 @@ enum status moment_globals_open_end(struct buffer *text, struct error *error)
 
 static enum status dump(struct postgresql *server, struct buffer *text, struct error *error)
 {
-	static const char *const arguments[] = {"pg_dumpall", "-w", "--globals-only", NULL};
+	const char *const arguments[] = {"pg_dumpall", "-w", "--globals-only", server->encoding, NULL};
 	CLEANUP(cleanup_sink) struct sink *sink = NULL;
 	buffer_free(text);
 	*text = (struct buffer)BUFFER_INIT(MOMENT_GLOBALS_LIMIT);

@@ -114,16 +114,40 @@ static enum status lost(const struct moment_database *database, struct error *er
 	return error_hint(error, "run the backup again; if that happens again, the server's log tells who ended it");
 }
 
+/* A setting of the database or of our role may be an encoding for clients alone, such as SJIS. A dump in one of these
+ * is read safely by nobody who does not know it (dump_setting.h), and may lack what that encoding cannot say. */
+static enum status ask_encoding(struct moment_database *database, char ret_option[POSTGRESQL_ENCODING_SIZE],
+								struct error *error)
+{
+	enum status status = psql_session_run(database->session, "SHOW server_encoding;", error);
+	size_t at = 0;
+	const char *encoding = status == STATUS_OK ? psql_next(psql_session_rows(database->session), &at) : NULL;
+	if (status == STATUS_OK && encoding == NULL) {
+		return error_set(error, STATUS_FAILED, "database %s does not tell its encoding", database->name);
+	}
+	if (encoding != NULL) {
+		snprintf(ret_option, POSTGRESQL_ENCODING_SIZE, "--encoding=%s", encoding);
+	}
+	return status;
+}
+
 static enum status dump(struct postgresql *server, struct moment_database *database, struct dump_sink *dump_sink,
 						struct error *error)
 {
 	struct sink *sink = &dump_sink->sink;
 	char snapshot[sizeof "--snapshot=" + MOMENT_SNAPSHOT_SIZE];
 	snprintf(snapshot, sizeof snapshot, "--snapshot=%s", database->snapshot);
-	const char *const arguments[] = {"pg_dump", "-w", snapshot, has_no_create(database->name) ? NULL : "--create",
-									 NULL};
+	char encoding[POSTGRESQL_ENCODING_SIZE] = "";
+	enum status status = ask_encoding(database, encoding, error);
+	if (status == STATUS_FAILED || status == STATUS_UNAVAILABLE) {
+		return lost(database, error);
+	}
+	const char *const arguments[] = {
+		"pg_dump", "-w", snapshot, encoding, has_no_create(database->name) ? NULL : "--create", NULL};
 	struct way way = {.watch = {.waits = make_way}, .session = database->session};
-	enum status status = write_heading(sink, database->name, error);
+	if (status == STATUS_OK) {
+		status = write_heading(sink, database->name, error);
+	}
 	if (status != STATUS_OK) {
 		return status;
 	}

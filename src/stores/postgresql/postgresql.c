@@ -91,12 +91,14 @@ static enum status credentials(struct postgresql *self, struct error *error)
 	return status == STATUS_OK ? or_default(&self->preferred, self->user, error) : status;
 }
 
-/* "15.18 (Debian 15.18-0+deb12u1)": the first word is the version. The folder is not shown to everybody. */
+/* "15.18 (Debian 15.18-0+deb12u1)": the first word is the version. psql puts its own in place of :VERSION_NUM. The
+ * folder is not shown to everybody. */
 static enum status look(struct postgresql *self, struct error *error)
 {
 	CLEANUP(buffer_free) struct buffer rows = BUFFER_INIT(ANSWER_LIMIT);
 	enum status status = psql_query(self, self->database,
-									"SHOW server_version;\nSHOW server_version_num;\n"
+									"SHOW server_version;\nSHOW server_version_num;\nSELECT :VERSION_NUM;\n"
+									"SHOW server_encoding;\n"
 									"SELECT setting FROM pg_settings WHERE name = 'data_directory';",
 									&rows, error);
 	if (status != STATUS_OK) {
@@ -105,8 +107,10 @@ static enum status look(struct postgresql *self, struct error *error)
 	size_t at = 0;
 	const char *version = psql_next(&rows, &at);
 	const char *number = psql_next(&rows, &at);
+	const char *psql_number = psql_next(&rows, &at);
+	const char *encoding = psql_next(&rows, &at);
 	const char *folder = psql_next(&rows, &at);
-	if (number == NULL) {
+	if (encoding == NULL) {
 		return error_set(error, STATUS_FAILED, "PostgreSQL in container %s does not say its version",
 						 self->store.container->name);
 	}
@@ -119,6 +123,8 @@ static enum status look(struct postgresql *self, struct error *error)
 	text_make_line(self->store.version);
 	snprintf(self->store.data_folder, sizeof self->store.data_folder, "%s", folder);
 	self->version_number = atoi(number);
+	self->psql_number = atoi(psql_number);
+	snprintf(self->encoding, sizeof self->encoding, "--encoding=%s", encoding);
 	return STATUS_OK;
 }
 

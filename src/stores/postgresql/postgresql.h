@@ -13,6 +13,9 @@
 #define POSTGRESQL_SUPERUSER_HINT                                                                                      \
 	"POSTGRES_USER of the container has to name the superuser that the server was set up with"
 
+/* Bytes of an option of pg_dump and pg_dumpall, "--encoding=UTF8". */
+enum { POSTGRESQL_ENCODING_SIZE = 48 };
+
 struct postgresql_moment;
 
 struct postgresql {
@@ -24,6 +27,8 @@ struct postgresql {
 	char *path;                       /* of the artefact, while a backup is made */
 	struct postgresql_moment *moment; /* owned; while a backup is made */
 	int version_number;               /* 150018 for 15.18 */
+	char encoding[POSTGRESQL_ENCODING_SIZE]; /* of `database`, as an option for pg_dumpall */
+	int psql_number;                         /* the same of the container's psql; 0 if it does not tell */
 };
 
 #endif

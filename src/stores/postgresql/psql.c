@@ -284,6 +284,39 @@ enum status psql_load(struct postgresql *server, const char *database, bool tran
 							   : status;
 }
 
+/* Source: the release notes of these, CVE-2025-8714; psql-ref, \\restrict. Nothing older than 13 is restored into. */
+static bool has_restrict(int psql_number)
+{
+	static const int since[] = {130022, 140019, 150014, 160010, 170006, 180000};
+	size_t last = sizeof since / sizeof *since - 1;
+	for (size_t i = 0; i < last; i++) {
+		if (psql_number / 10000 == since[i] / 10000) {
+			return psql_number >= since[i];
+		}
+	}
+	return psql_number >= since[last];
+}
+
+enum status psql_fence_new(const struct postgresql *server, struct psql_fence *ret_fence, struct error *error)
+{
+	uint64_t key[2] = {0, 0};
+	*ret_fence = (struct psql_fence){.begin = "", .end = ""};
+	if (!has_restrict(server->psql_number)) {
+		return STATUS_OK;
+	}
+	enum status status = secret_new(&key[0], error);
+	if (status == STATUS_OK) {
+		status = secret_new(&key[1], error);
+	}
+	if (status == STATUS_OK) {
+		snprintf(ret_fence->begin, sizeof ret_fence->begin, "\n\\restrict wb%016" PRIx64 "%016" PRIx64 "\n", key[0],
+				 key[1]);
+		snprintf(ret_fence->end, sizeof ret_fence->end, "\n\\unrestrict wb%016" PRIx64 "%016" PRIx64 "\n", key[0],
+				 key[1]);
+	}
+	return status;
+}
+
 enum status psql_dump(struct postgresql *server, const char *database, const char *const *arguments,
 					  struct sink *output, struct error *error)
 {

@@ -35,6 +35,19 @@ const char *psql_next(const struct buffer *rows, size_t *at);
 enum status psql_load(struct postgresql *server, const char *database, bool transaction, struct source *sql,
 					  struct error *error) MUST_CHECK;
 
+/*
+ * Lines to put around SQL that came out of a dump: in between, psql refuses all backslash commands. (`\!` would run a
+ * program in the container, as root; dump_layout_read has refused what it could see of that.) Both are "" for a psql
+ * that has no such thing yet. A command of ours has to stand outside.
+ */
+enum { PSQL_FENCE_SIZE = 80 };
+struct psql_fence {
+	char begin[PSQL_FENCE_SIZE];
+	char end[PSQL_FENCE_SIZE];
+};
+enum status psql_fence_new(const struct postgresql *server, struct psql_fence *ret_fence,
+						   struct error *error) MUST_CHECK;
+
 /* Runs pg_dump or pg_dumpall (`arguments`, NULL-terminated) with its text to `output`; its exit code has to be 0. */
 enum status psql_dump(struct postgresql *server, const char *database, const char *const *arguments,
 					  struct sink *output, struct error *error) MUST_CHECK;

@@ -9,6 +9,8 @@ struct gathering {
 	struct dump_listener listener;
 	struct restore_globals *globals;
 	struct buffer statement; /* the one at hand, whole */
+	uint64_t line;           /* where it begins */
+	bool escapes;            /* and how its strings are read (dump_lexer.h) */
 	bool grantors;
 };
 
@@ -20,23 +22,58 @@ static const char lists_begin[] =
 	" login boolean NOT NULL DEFAULT false, password text);\n"
 	"CREATE TEMPORARY TABLE wanted_tablespace (name text PRIMARY KEY, statement text NOT NULL);\n";
 
-/* The name that stands behind the keywords, quoted as a text in SQL. */
-static enum status append_name(struct buffer *sql, const struct buffer *statement, size_t at, struct error *error)
+/* Says no more of the statement than its keywords: there may be a password in it. */
+static enum status refuse(const struct gathering *gathering, const char *why, struct error *error)
 {
+	char kind[SQL_KIND_SIZE];
+	sql_statement_kind(gathering->statement.data, gathering->statement.length, kind);
+	return error_set(error, STATUS_DAMAGED, "the statement %s... at line %llu %s", kind,
+					 (unsigned long long)gathering->line, why);
+}
+
+/*
+ * Statements that are taken to pieces have to fall into the same ones as they did for the lexer, or half a string
+ * could get among what is run. sql_statement.h knows neither comments in blocks, nor $quotes$, nor strings that are
+ * read with escapes; pg_dumpall writes none of these into them.
+ */
+static enum status check_pieces(const struct gathering *gathering, struct error *error)
+{
+	const char *text = gathering->statement.data;
+	size_t length = gathering->statement.length;
+	for (struct sql_token token = sql_statement_token(text, length, 0); token.kind != SQL_END;
+		 token = sql_statement_token(text, length, token.start + token.length)) {
+		const char *bytes = text + token.start;
+		bool comment = token.kind == SQL_SYMBOL && *bytes == '/';
+		bool dollar = token.kind == SQL_WORD && memchr(bytes, '$', token.length) != NULL;
+		bool escaped = token.kind == SQL_STRING && gathering->escapes && memchr(bytes, '\\', token.length) != NULL;
+		if (comment || dollar || escaped) {
+			return refuse(gathering, "is not as pg_dumpall writes it", error);
+		}
+	}
+	return STATUS_OK;
+}
+
+/* The name that stands behind the keywords, quoted as a text in SQL. */
+static enum status append_name(struct gathering *gathering, size_t at, struct error *error)
+{
+	const struct buffer *statement = &gathering->statement;
 	char name[SQL_NAME_SIZE];
 	struct sql_token token = sql_statement_token(statement->data, statement->length, at);
 	if (!sql_statement_name(statement->data, token, name)) {
-		return error_set(error, STATUS_DAMAGED, "a role or tablespace without a name: %.100s", statement->data);
+		return refuse(gathering, "has no name of a role or tablespace", error);
 	}
-	return sql_statement_quote_text(sql, name, error);
+	return sql_statement_quote_text(&gathering->globals->lists, name, error);
 }
 
 static enum status create_role(struct gathering *gathering, size_t at, struct error *error)
 {
 	struct buffer *lists = &gathering->globals->lists;
-	enum status status = buffer_append_text(lists, insert_role, error);
+	enum status status = check_pieces(gathering, error);
 	if (status == STATUS_OK) {
-		status = append_name(lists, &gathering->statement, at, error);
+		status = buffer_append_text(lists, insert_role, error);
+	}
+	if (status == STATUS_OK) {
+		status = append_name(gathering, at, error);
 	}
 	return status == STATUS_OK ? buffer_append_text(lists, ");\n", error) : status;
 }
@@ -52,9 +89,12 @@ static enum status alter_role(struct gathering *gathering, size_t at, struct err
 	if (!sql_statement_is(text, with, "WITH")) {
 		return STATUS_OK;
 	}
-	enum status status = buffer_printf(lists, error, "UPDATE wanted_role SET superuser = %s, login = %s",
-									   sql_statement_has(text, length, "SUPERUSER") ? "true" : "false",
-									   sql_statement_has(text, length, "LOGIN") ? "true" : "false");
+	enum status status = check_pieces(gathering, error);
+	if (status == STATUS_OK) {
+		status = buffer_printf(lists, error, "UPDATE wanted_role SET superuser = %s, login = %s",
+							   sql_statement_has(text, length, "SUPERUSER") ? "true" : "false",
+							   sql_statement_has(text, length, "LOGIN") ? "true" : "false");
+	}
 	struct sql_token token = with;
 	while (status == STATUS_OK && token.kind != SQL_END) {
 		bool password = sql_statement_is(text, token, "PASSWORD");
@@ -68,7 +108,7 @@ static enum status alter_role(struct gathering *gathering, size_t at, struct err
 		status = buffer_append_text(lists, " WHERE name = ", error);
 	}
 	if (status == STATUS_OK) {
-		status = append_name(lists, &gathering->statement, at, error);
+		status = append_name(gathering, at, error);
 	}
 	return status == STATUS_OK ? buffer_append_text(lists, ";\n", error) : status;
 }
@@ -82,9 +122,12 @@ static enum status create_tablespace(struct gathering *gathering, size_t at, str
 	struct sql_token name = sql_statement_token(text, length, at);
 	struct sql_token keyword = sql_statement_token(text, length, name.start + name.length);
 	struct sql_token owner = sql_statement_token(text, length, keyword.start + keyword.length);
-	enum status status = buffer_append_text(lists, "INSERT INTO wanted_tablespace VALUES (", error);
+	enum status status = check_pieces(gathering, error);
 	if (status == STATUS_OK) {
-		status = append_name(lists, &gathering->statement, at, error);
+		status = buffer_append_text(lists, "INSERT INTO wanted_tablespace VALUES (", error);
+	}
+	if (status == STATUS_OK) {
+		status = append_name(gathering, at, error);
 	}
 	if (status == STATUS_OK) {
 		status = buffer_append_text(lists, ", ", error);
@@ -108,6 +151,10 @@ static enum status grant(struct gathering *gathering, struct error *error)
 	const char *text = gathering->statement.data;
 	size_t length = gathering->statement.length;
 	struct buffer *changes = &gathering->globals->changes;
+	enum status status = check_pieces(gathering, error);
+	if (status != STATUS_OK) {
+		return status;
+	}
 	if (!gathering->grantors && !sql_statement_has(text, length, "ON")) {
 		for (struct sql_token token = sql_statement_token(text, length, 0); token.kind != SQL_END;
 			 token = sql_statement_token(text, length, token.start + token.length)) {
@@ -157,7 +204,7 @@ static enum status take_statement(struct gathering *gathering, struct error *err
 			return status == STATUS_OK ? buffer_printf(&gathering->globals->changes, error, "%s\n", text) : status;
 		}
 	}
-	return error_set(error, STATUS_DAMAGED, "a statement that has no place among roles and tablespaces: %.100s", text);
+	return refuse(gathering, "has no place among roles and tablespaces", error);
 }
 
 static enum status take_part(struct dump_listener *listener, const struct dump_part *part, struct error *error)
@@ -169,6 +216,8 @@ static enum status take_part(struct dump_listener *listener, const struct dump_p
 	}
 	if (part->first) {
 		buffer_clear(&gathering->statement);
+		gathering->line = part->line;
+		gathering->escapes = part->escapes;
 	}
 	enum status status = buffer_append(&gathering->statement, part->bytes, part->length, error);
 	return status == STATUS_OK && part->last ? take_statement(gathering, error) : status;
@@ -185,8 +234,9 @@ static enum status gather(const char *path, uint64_t end, const char *text, size
 	};
 	enum status status = buffer_append_text(&globals->lists, lists_begin, error);
 	if (status == STATUS_OK) {
-		status = path != NULL ? dump_reader_run(path, 0, end, &gathering.listener, NULL, error)
-							  : dump_lexer_text(text, length, &gathering.listener, error);
+		status = path != NULL
+					 ? dump_reader_run(path, (struct dump_stretch){.to = end}, &gathering.listener, NULL, error)
+					 : dump_lexer_text(text, length, &gathering.listener, error);
 	}
 	buffer_free(&gathering.statement);
 	return status;

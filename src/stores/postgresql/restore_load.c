@@ -19,9 +19,17 @@ enum {
 static enum status make_from_dump(struct postgresql *server, const char *path, const struct dump_database *database,
 								  const char *shadow, const char *note, struct error *error)
 {
+	CLEANUP(buffer_free) struct buffer before = BUFFER_INIT(NOTE_LIMIT);
 	CLEANUP(cleanup_source) struct source *sql = NULL;
-	enum status status = dump_rename_source_new(path, database->start, database->content, database->name, shadow, note,
-												"", NULL, &sql, error);
+	struct psql_fence fence;
+	enum status status = psql_fence_new(server, &fence, error);
+	if (status == STATUS_OK) {
+		status = buffer_printf(&before, error, "%s%s", note, fence.begin);
+	}
+	if (status == STATUS_OK) {
+		status = dump_rename_source_new(path, dump_layout_making(database), database->name, shadow, before.data,
+										fence.end, NULL, &sql, error);
+	}
 	return status == STATUS_OK ? psql_load(server, RESTORE_STATE_DATABASE, false, sql, error) : status;
 }
 
@@ -45,11 +53,18 @@ static enum status make_like_live(struct postgresql *server, const char *name, c
 		status = error_set(error, STATUS_UNAVAILABLE, "the end of pg_dump's text did not come through the engine");
 		error->on_the_way = true;
 	}
+	struct psql_fence fence = {.begin = "", .end = ""};
 	if (status == STATUS_OK) {
-		status = buffer_append_text(&sql, note, error);
+		status = psql_fence_new(server, &fence, error);
+	}
+	if (status == STATUS_OK) {
+		status = buffer_printf(&sql, error, "%s%s", note, fence.begin);
 	}
 	if (status == STATUS_OK) {
 		status = dump_rename_properties(buffer_text(&text), text.length, name, shadow, &sql, error);
+	}
+	if (status == STATUS_OK) {
+		status = buffer_append_text(&sql, fence.end, error);
 	}
 	return status == STATUS_OK ? psql_query(server, RESTORE_STATE_DATABASE, buffer_text(&sql), NULL, error) : status;
 }
@@ -128,9 +143,19 @@ static enum status fill(struct postgresql *server, const char *path, const struc
 	CLEANUP(buffer_free) struct buffer before = BUFFER_INIT(ROLES_LIMIT);
 	CLEANUP(buffer_free) struct buffer after = BUFFER_INIT(ROLES_LIMIT);
 	CLEANUP(cleanup_source) struct source *sql = NULL;
-	enum status status = superusers(server, &before, &after, error);
+	struct psql_fence fence;
+	enum status status = psql_fence_new(server, &fence, error);
 	if (status == STATUS_OK) {
-		status = dump_rename_source_new(path, database->content, database->end, database->name, shadow,
+		status = buffer_append_text(&after, fence.end, error);
+	}
+	if (status == STATUS_OK) {
+		status = superusers(server, &before, &after, error);
+	}
+	if (status == STATUS_OK) {
+		status = buffer_append_text(&before, fence.begin, error);
+	}
+	if (status == STATUS_OK) {
+		status = dump_rename_source_new(path, dump_layout_content(database), database->name, shadow,
 										buffer_text(&before), buffer_text(&after), progress, &sql, error);
 	}
 	if (status == STATUS_OK) {
@@ -185,7 +210,7 @@ enum status restore_load_is_needless(struct postgresql *server, const char *path
 		return status;
 	}
 	CLEANUP(cleanup_sink) struct sink *sink = NULL;
-	status = dump_digest_file(path, database->content, database->end, wanted, error);
+	status = dump_digest_file(path, dump_layout_content(database), wanted, error);
 	if (status == STATUS_OK) {
 		status = dump_digest_sink_new(live, &sink, error);
 	}

@@ -47,12 +47,16 @@ static enum status check_own_role(struct postgresql *server, const struct restor
 {
 	CLEANUP(buffer_free) struct buffer sql = BUFFER_INIT(RESTORE_GLOBALS_LIMIT + ANSWER_LIMIT);
 	CLEANUP(buffer_free) struct buffer rows = BUFFER_INIT(ANSWER_LIMIT);
-	enum status status = buffer_printf(
-		&sql, error,
-		"%sSELECT coalesce((SELECT superuser AND login FROM wanted_role WHERE name = current_user), true),"
-		" NOT EXISTS (SELECT FROM wanted_role w JOIN pg_authid a ON a.rolname = w.name WHERE w.name = current_user"
-		" AND w.password IS DISTINCT FROM a.rolpassword);",
-		globals->lists.data);
+	struct psql_fence fence;
+	enum status status = psql_fence_new(server, &fence, error);
+	if (status == STATUS_OK) {
+		status = buffer_printf(
+			&sql, error,
+			"%s%s%sSELECT coalesce((SELECT superuser AND login FROM wanted_role WHERE name = current_user), true),"
+			" NOT EXISTS (SELECT FROM wanted_role w JOIN pg_authid a ON a.rolname = w.name WHERE w.name = current_user"
+			" AND w.password IS DISTINCT FROM a.rolpassword);",
+			fence.begin, globals->lists.data, fence.end);
+	}
 	if (status == STATUS_OK) {
 		status = psql_query(server, server->database, sql.data, &rows, error);
 	}

@@ -37,8 +37,12 @@ static enum status make_roles(struct postgresql *server, const struct restore_gl
 		"SELECT name, statement FROM wanted_tablespace WHERE name NOT IN (SELECT spcname::text FROM pg_tablespace) "
 		"ORDER BY name;\n";
 	CLEANUP(buffer_free) struct buffer sql = BUFFER_INIT(SQL_LIMIT);
-	enum status status =
-		buffer_printf(&sql, error, "BEGIN;\n%sUPDATE public.run SET new_lists = ", globals->lists.data);
+	struct psql_fence fence;
+	enum status status = psql_fence_new(server, &fence, error);
+	if (status == STATUS_OK) {
+		status = buffer_printf(&sql, error, "BEGIN;%s\n%sUPDATE public.run SET new_lists = ", fence.begin,
+							   globals->lists.data);
+	}
 	if (status == STATUS_OK) {
 		status = sql_statement_quote_text(&sql, globals->lists.data, error);
 	}
@@ -49,7 +53,7 @@ static enum status make_roles(struct postgresql *server, const struct restore_gl
 		status = sql_statement_quote_text(&sql, buffer_text(&globals->changes), error);
 	}
 	if (status == STATUS_OK) {
-		status = buffer_printf(&sql, error, ";\n%s", create);
+		status = buffer_printf(&sql, error, ";\n%s%s", fence.end, create);
 	}
 	return status == STATUS_OK ? psql_query(server, RESTORE_STATE_DATABASE, sql.data, ret_tablespaces, error) : status;
 }
@@ -65,7 +69,8 @@ static bool is_about_a_folder(const struct error *error)
 static enum status make_tablespaces(struct postgresql *server, const struct buffer *tablespaces, struct error *error)
 {
 	CLEANUP(buffer_free) struct buffer sql = BUFFER_INIT(SQL_LIMIT);
-	enum status status = STATUS_OK;
+	struct psql_fence fence;
+	enum status status = psql_fence_new(server, &fence, error);
 	const char *name = NULL;
 	for (size_t at = 0; status == STATUS_OK && (name = psql_next(tablespaces, &at)) != NULL;) {
 		buffer_clear(&sql);
@@ -74,7 +79,7 @@ static enum status make_tablespaces(struct postgresql *server, const struct buff
 			status = sql_statement_quote_text(&sql, name, error);
 		}
 		if (status == STATUS_OK) {
-			status = buffer_printf(&sql, error, ");\n%s\n", psql_next(tablespaces, &at));
+			status = buffer_printf(&sql, error, ");\n%s%s%s\n", fence.begin, psql_next(tablespaces, &at), fence.end);
 		}
 		if (status == STATUS_OK && psql_query(server, RESTORE_STATE_DATABASE, sql.data, NULL, error) != STATUS_OK) {
 			if (is_about_a_folder(error)) {

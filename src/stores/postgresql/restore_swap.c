@@ -175,14 +175,18 @@ static enum status exchange(struct postgresql *server, const char *query, const 
 	CLEANUP(buffer_free) struct buffer sql = BUFFER_INIT(SQL_LIMIT);
 	CLEANUP(cleanup_psql_session) struct psql_session *kicker = NULL;
 	CLEANUP(cleanup_psql_session) struct psql_session *session = NULL;
+	struct psql_fence fence = {.begin = "", .end = ""};
 	enum status status = psql_query(server, RESTORE_STATE_DATABASE, query, &globals, error);
+	if (status == STATUS_OK) {
+		status = psql_fence_new(server, &fence, error);
+	}
 	if (status == STATUS_OK) {
 		size_t at = 0;
 		const char *lists = psql_next(&globals, &at);
 		const char *changes = psql_next(&globals, &at);
 		/* The changes may have set how strings are read. */
-		status = buffer_printf(&sql, error, "%s%s%s%s\nSET LOCAL standard_conforming_strings = on;\n%s", begin, lists,
-							   reset, changes, rename);
+		status = buffer_printf(&sql, error, "%s%s%s%s%s%s\nSET LOCAL standard_conforming_strings = on;\n%s", begin,
+							   fence.begin, lists, reset, changes, fence.end, rename);
 	}
 	if (status == STATUS_OK) {
 		status = psql_session_open(server, RESTORE_STATE_DATABASE, &kicker, error);
@@ -202,7 +206,7 @@ static enum status exchange(struct postgresql *server, const char *query, const 
 /* Roles and tablespaces as they are now go into the server beside the ones that are to be, for the way back. */
 static enum status keep_globals(struct postgresql *server, struct error *error)
 {
-	static const char *const arguments[] = {"pg_dumpall", "-w", "--globals-only", NULL};
+	const char *const arguments[] = {"pg_dumpall", "-w", "--globals-only", server->encoding, NULL};
 	CLEANUP(buffer_free) struct buffer text = BUFFER_INIT(RESTORE_GLOBALS_LIMIT);
 	CLEANUP(buffer_free) struct buffer sql = BUFFER_INIT(SQL_LIMIT);
 	CLEANUP(cleanup_sink) struct sink *sink = NULL;

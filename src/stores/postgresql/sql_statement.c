@@ -1,6 +1,7 @@
 #include "stores/postgresql/sql_statement.h"
 
 #include <ctype.h>
+#include <stdio.h>
 #include <string.h>
 #include <strings.h>
 
@@ -147,6 +148,74 @@ struct sql_token sql_statement_database(const char *text, size_t length)
 			}
 		}
 		before = token;
+	}
+}
+
+/* One word of a pattern, all but "*". */
+static bool fits(const char *text, struct sql_token token, const char *word, size_t length, const char *name)
+{
+	char found[SQL_NAME_SIZE];
+	if (length == 1 && *word == '@') {
+		return sql_statement_name(text, token, found) && strcmp(found, name) == 0;
+	}
+	if (length == 1 && *word == '#') {
+		return token.kind == SQL_WORD || token.kind == SQL_IDENTIFIER;
+	}
+	if (length == 1 && *word == '\'') {
+		return token.kind == SQL_STRING && memchr(text + token.start, '\\', token.length) == NULL;
+	}
+	return (token.kind == SQL_WORD || token.kind == SQL_SYMBOL) && token.length == length &&
+		   strncasecmp(text + token.start, word, length) == 0;
+}
+
+bool sql_statement_matches(const char *text, size_t length, const char *pattern, const char *name)
+{
+	size_t at = 0;
+	bool any = false;
+	while (*pattern != '\0') {
+		size_t word_length = strcspn(pattern, " ");
+		const char *next = pattern + word_length + (pattern[word_length] == ' ');
+		struct sql_token token = sql_statement_token(text, length, at);
+		if (word_length == 1 && *pattern == '*') {
+			any = true;
+			pattern = next;
+		} else if (fits(text, token, pattern, word_length, name)) {
+			any = false;
+			pattern = next;
+			at = token.start + token.length;
+		} else if (any && (token.kind == SQL_WORD || (token.kind == SQL_SYMBOL && text[token.start] == ','))) {
+			at = token.start + token.length;
+		} else {
+			return false;
+		}
+	}
+	return true;
+}
+
+static bool is_letter(char byte)
+{
+	char letter = (char)(byte | 0x20);
+	return letter >= 'a' && letter <= 'z';
+}
+
+void sql_statement_kind(const char *text, size_t length, char ret_kind[SQL_KIND_SIZE])
+{
+	size_t used = 0;
+	size_t at = 0;
+	ret_kind[0] = '\0';
+	for (unsigned words = 0; words < SQL_KIND_WORDS && at < length && is_letter(text[at]); words++) {
+		size_t word = at;
+		while (at < length && is_letter(text[at])) {
+			at++;
+		}
+		if (used + 1 + (at - word) >= SQL_KIND_SIZE) {
+			break;
+		}
+		used += (size_t)snprintf(ret_kind + used, SQL_KIND_SIZE - used, "%s%.*s", words > 0 ? " " : "",
+								 (int)(at - word), text + word);
+		while (at < length && isspace((unsigned char)text[at])) {
+			at++;
+		}
 	}
 }
 

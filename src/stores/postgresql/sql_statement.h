@@ -52,6 +52,18 @@ bool sql_statement_has(const char *text, size_t length, const char *keyword);
  */
 struct sql_token sql_statement_database(const char *text, size_t length);
 
+/*
+ * True if the statement begins as the pattern says, whose words are separated by one space: a keyword or a symbol
+ * stands for itself, @ for the name `name` (of a database), # for any one name or number, ' for a string without
+ * backslashes, * for words and commas up to what follows it in the pattern.
+ */
+bool sql_statement_matches(const char *text, size_t length, const char *pattern, const char *name);
+
+/* The first keywords of a statement, for messages: letters and single spaces only, so that nothing of a name in quotes,
+ * a number or a string is among them; "" if it begins with anything else. */
+enum { SQL_KIND_SIZE = 64, SQL_KIND_WORDS = 3 };
+void sql_statement_kind(const char *text, size_t length, char ret_kind[SQL_KIND_SIZE]);
+
 /* Appends "name" with its quotes doubled; 'text' likewise, for sessions with standard_conforming_strings on. */
 enum status sql_statement_quote_name(struct buffer *sql, const char *name, struct error *error) MUST_CHECK;
 enum status sql_statement_quote_text(struct buffer *sql, const char *text, struct error *error) MUST_CHECK;
