@@ -283,6 +283,178 @@ static void an_interrupt_ends_the_check_and_is_no_damage(void **state)
 	assert_int_equal(result, 0);
 }
 
+/* --- what Chroma never makes -------------------------------------------------------------------------------------- */
+
+static void assert_damaged(const char *folder, const char *reason)
+{
+	struct fingerprint fingerprint = {0};
+	struct error error;
+	assert_status(STATUS_DAMAGED, chromadb_database_count(at(folder, CHROMADB_DATABASE), &fingerprint, &error), &error);
+	if (strstr(error.message, reason) == NULL) {
+		fail_msg("%s", error.message);
+	}
+	assert_false(fingerprint.known);
+	fingerprint_free(&fingerprint);
+}
+
+static void a_view_is_not_asked(void **state)
+{
+	make_database(
+		*state, "ALTER TABLE collections RENAME TO c; CREATE VIEW Collections AS WITH RECURSIVE r(i) AS (SELECT 1 UNION"
+				" ALL SELECT i + 1 FROM r) SELECT i AS id, 'x' AS name, '0' AS database_id FROM r");
+	assert_damaged(*state, "Collections is no ordinary table");
+}
+
+static void a_virtual_table_is_not_asked(void **state)
+{
+	make_database(*state,
+				  "DROP TABLE embeddings; CREATE VIRTUAL TABLE embeddings USING fts5(segment_id, embedding_id)");
+	assert_damaged(*state, "embeddings is no ordinary table");
+}
+
+static void a_column_that_is_computed_is_not_computed(void **state)
+{
+	make_database(*state, "CREATE TABLE x (a TEXT, b TEXT NOT NULL AS (printf('%.*c', 999999999, a)))");
+	assert_damaged(*state, "x has a column that is computed");
+}
+
+static void checks_are_not_evaluated(void **state)
+{
+	make_database(*state, "PRAGMA ignore_check_constraints = ON; CREATE TABLE x (a TEXT CHECK (length(printf('%.*c',"
+						  " 2000000, a)) < 10)); INSERT INTO x VALUES ('x')");
+	struct fingerprint fingerprint = count_records(*state);
+	assert_true(fingerprint.known);
+	fingerprint_free(&fingerprint);
+}
+
+/* Chroma makes none, but they are not asked, and change nothing. */
+static void views_triggers_and_indexes_of_others_do_not_matter(void **state)
+{
+	make_database(
+		*state,
+		COLLECTION(MEMORIES, "memories", "0") RECORDS(
+			MEMORIES, "7") "CREATE VIEW v AS WITH RECURSIVE r(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM r) SELECT"
+						   " i FROM r; CREATE TRIGGER t AFTER INSERT ON segments BEGIN DELETE FROM embeddings; END;"
+						   "CREATE INDEX i ON collections (name) WHERE length(printf('%.*c', 2000000, name)) > 1;"
+						   "CREATE VIRTUAL TABLE embedding_fulltext_search USING fts5(string_value,"
+						   " tokenize='trigram');");
+	assert_records(*state, 7);
+}
+
+static void a_name_that_is_too_long_is_damage(void **state)
+{
+	make_database(*state, COLLECTION(MEMORIES, "memories", "0") "UPDATE collections SET name = printf('%.*c',"
+																" 9999999, 'x')");
+	assert_damaged(*state, "more than 1 MiB");
+}
+
+static void documents_may_be_long(void **state)
+{
+	make_database(
+		*state,
+		COLLECTION(MEMORIES, "memories", "0") RECORDS(
+			MEMORIES, "7") "CREATE TABLE embedding_metadata (id INTEGER, key TEXT NOT NULL, string_value TEXT,"
+						   " PRIMARY KEY (id, key));"
+						   "INSERT INTO embedding_metadata VALUES (1, 'x', printf('%.*c', 9999999, 'x'));"
+						   "INSERT INTO embeddings_queue (seq_id, operation, topic, id, vector, metadata) VALUES (8,"
+						   " 0, 'persistent://default/default/" MEMORIES "', 'new', zeroblob(9999999),"
+						   " printf('%.*c', 9999999, 'x'))");
+	assert_records(*state, 8);
+}
+
+static void rows_that_multiply_end(void **state)
+{
+	make_database(*state, "DROP TABLE collections; CREATE TABLE collections (id TEXT, name TEXT, database_id TEXT);"
+						  "DROP TABLE databases; CREATE TABLE databases (id TEXT, name TEXT, tenant_id TEXT);"
+						  "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
+						  " INSERT INTO collections SELECT 'x', 'a name', '0' FROM n;"
+						  "INSERT INTO databases SELECT id, name, 'default_tenant' FROM collections;"
+						  "UPDATE databases SET id = '0';"
+						  "INSERT INTO segments VALUES ('m', 'm', 'METADATA', 'x')");
+	assert_damaged(*state, "more to put aside");
+}
+
+static void a_search_without_end_ends(void **state)
+{
+	make_database(
+		*state,
+		COLLECTION(
+			MEMORIES, "memories",
+			"0") "DROP TABLE embeddings; CREATE TABLE embeddings (segment_id TEXT, embedding_id TEXT);"
+				 "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 20000)"
+				 " INSERT INTO embeddings SELECT 'm-" MEMORIES "', 'r' || i FROM n;"
+				 "INSERT INTO embeddings_queue (operation, topic, id) SELECT 0, 'persistent://default/default/" MEMORIES
+				 "', 'q' || embedding_id FROM embeddings");
+	assert_damaged(*state, "takes longer");
+}
+
+static void too_many_tables_are_damage(void **state)
+{
+	make_database(*state, "");
+	sqlite3 *database = open_database(*state);
+	run_sql(database, "BEGIN");
+	for (int i = 0; i < 1000; i++) {
+		char sql[64];
+		snprintf(sql, sizeof sql, "CREATE TABLE x%d (a)", i);
+		run_sql(database, sql);
+	}
+	run_sql(database, "COMMIT");
+	assert_int_equal(sqlite3_close(database), SQLITE_OK);
+	assert_damaged(*state, "more than 1000 tables");
+}
+
+static void a_statement_that_is_too_long_is_damage(void **state)
+{
+	make_database(*state, "");
+	sqlite3 *database = open_database(*state);
+	char *sql = sqlite3_mprintf("CREATE TABLE x (a DEFAULT '%.*c')", 100000, 'x');
+	run_sql(database, sql);
+	sqlite3_free(sql);
+	assert_int_equal(sqlite3_close(database), SQLITE_OK);
+	assert_damaged(*state, "malformed database schema");
+}
+
+static void append_number(FILE *file, unsigned number)
+{
+	for (int shift = 24; shift >= 0; shift -= 8) {
+		assert_int_not_equal(fputc((int)(number >> shift & 0xff), file), EOF);
+	}
+}
+
+/* As a transaction over several databases ends it (pager.c, writeSuperJournal). */
+static void name_in_journal(const char *journal, const char *name)
+{
+	static const char magic[] = "\xd9\xd5\x05\xf9\x20\xa1\x63\xd7";
+	unsigned sum = 0;
+	FILE *file = fopen(journal, "ae");
+	assert_non_null(file);
+	append_number(file, 0x40000000 / 4096 + 1); /* the page of locks */
+	for (size_t i = 0; name[i] != '\0'; i++) {
+		sum += (unsigned char)name[i];
+	}
+	assert_true(fputs(name, file) != EOF);
+	append_number(file, (unsigned)strlen(name));
+	append_number(file, sum);
+	assert_int_equal(fwrite(magic, 1, 8, file), 8);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* Whoever takes back a transaction whose journal names another file removes that file. */
+static void a_journal_that_names_another_file_is_damage(void **state)
+{
+	make_folder(at(*state, "live"));
+	make_database(at(*state, "live"), COLLECTION(MEMORIES, "memories", "0") RECORDS(MEMORIES, "2000"));
+	sqlite3 *database = open_database(at(*state, "live"));
+	run_sql(database, "PRAGMA cache_size = 10; BEGIN; DELETE FROM embeddings WHERE id % 2 = 0");
+	free(shell(NULL, "cp %s/live/* %s", (char *)*state, (char *)*state));
+	run_sql(database, "ROLLBACK");
+	assert_int_equal(sqlite3_close(database), SQLITE_OK);
+	write_file(at(*state, "precious"), "text");
+	name_in_journal(at(*state, CHROMADB_DATABASE "-journal"), at(*state, "precious"));
+	assert_damaged(*state, "names another file");
+	assert_true(exists(at(*state, "precious")));
+}
+
 /* --- from an archive ---------------------------------------------------------------------------------------------- */
 
 static enum status count_archive(const char *folder, struct fingerprint *fingerprint)
@@ -378,6 +550,18 @@ int main(void)
 		scratch_test(a_missing_file_is_a_failure_and_stays_missing),
 		scratch_test(a_transaction_under_way_is_taken_back),
 		scratch_test(an_interrupt_ends_the_check_and_is_no_damage),
+		scratch_test(a_view_is_not_asked),
+		scratch_test(a_virtual_table_is_not_asked),
+		scratch_test(a_column_that_is_computed_is_not_computed),
+		scratch_test(checks_are_not_evaluated),
+		scratch_test(views_triggers_and_indexes_of_others_do_not_matter),
+		scratch_test(a_name_that_is_too_long_is_damage),
+		scratch_test(documents_may_be_long),
+		scratch_test(rows_that_multiply_end),
+		scratch_test(a_search_without_end_ends),
+		scratch_test(too_many_tables_are_damage),
+		scratch_test(a_statement_that_is_too_long_is_damage),
+		scratch_test(a_journal_that_names_another_file_is_damage),
 		scratch_test(the_database_of_an_archive_is_counted),
 		scratch_test(other_databases_in_an_archive_are_not_counted),
 		scratch_test(an_index_that_lacks_a_file_is_found_while_the_database_is_counted),

@@ -11,6 +11,7 @@
 
 enum {
 	RECORDS = 300,
+	WAITING = 10000,
 	COLLECTIONS = 100,
 	STEP = 31, /* SQLite allocates much, and what is done with a collection takes less than so many allocations */
 };
@@ -131,6 +132,41 @@ static void a_full_disk_is_told_as_that(void **state)
 	assert_true(each_nth(*state, &work, FAULT_WRITE, true, 1) > 2);
 }
 
+static char database_path[PATH_MAX];
+
+static enum status count_with_temporary_files(const char *folder, struct error *error)
+{
+	CLEANUP(fingerprint_free) struct fingerprint counted = {0};
+	sqlite3_temp_directory = (char *)(uintptr_t)folder; /* of this child alone; it is not written to */
+	enum status status = chromadb_database_count(database_path, &counted, error);
+	return unless_wrong(status, fingerprint_sum(&counted, "records", NULL) == RECORDS + WAITING, error);
+}
+
+/* It is not the disk of the backups that is full: the schedule would remove some. */
+static void judge_temporary_files(const char *folder, enum status status)
+{
+	(void)folder;
+	assert_true(status == STATUS_OK || status == STATUS_FAILED);
+}
+
+static void no_room_for_temporary_files_is_no_full_disk_of_backups(void **state)
+{
+	const struct work work = {prepare_nothing, count_with_temporary_files, judge_temporary_files};
+	sqlite3 *database = NULL;
+	snprintf(database_path, sizeof database_path, "%s/" CHROMADB_DATABASE, (const char *)*state);
+	assert_int_equal(sqlite3_open(database_path, &database), SQLITE_OK);
+	run_sql(database, schema);
+	run_sql(database,
+			"UPDATE collections SET id = '4cc54fdd-5623-4744-b8d3-cc669030f498';"
+			"UPDATE segments SET collection = '4cc54fdd-5623-4744-b8d3-cc669030f498';"
+			"WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)"
+			" INSERT INTO embeddings_queue (operation, topic, id) SELECT 0,"
+			" 'persistent://default/default/4cc54fdd-5623-4744-b8d3-cc669030f498', printf('%.*c', 300, 'x') || i"
+			" FROM n");
+	assert_int_equal(sqlite3_close(database), SQLITE_OK);
+	assert_true(each_nth(*state, &work, FAULT_WRITE, true, 200) > 1);
+}
+
 /* What was counted stays a failure if the copy cannot be removed: the folder of the backup would hold it for good. */
 static void judge_removal(const char *folder, enum status status)
 {
@@ -146,8 +182,6 @@ static void a_copy_that_cannot_be_removed_is_a_failure(void **state)
 }
 
 /* --- without memory ----------------------------------------------------------------------------------------------- */
-
-static char database_path[PATH_MAX];
 
 static enum status count_database(struct error *error)
 {
@@ -212,9 +246,13 @@ static void an_archive_is_checked_whole(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		scratch_test(a_database_is_counted_whole),         scratch_test(an_archive_is_checked_whole),
-		scratch_test(an_archive_is_counted_or_it_is_said), scratch_test(a_log_that_cannot_be_read_is_no_damage),
-		scratch_test(a_full_disk_is_told_as_that),         scratch_test(a_copy_that_cannot_be_removed_is_a_failure),
+		scratch_test(a_database_is_counted_whole),
+		scratch_test(an_archive_is_checked_whole),
+		scratch_test(an_archive_is_counted_or_it_is_said),
+		scratch_test(a_log_that_cannot_be_read_is_no_damage),
+		scratch_test(no_room_for_temporary_files_is_no_full_disk_of_backups),
+		scratch_test(a_full_disk_is_told_as_that),
+		scratch_test(a_copy_that_cannot_be_removed_is_a_failure),
 	};
 	return cmocka_run_group_tests_name("faults_chromadb", tests, NULL, NULL);
 }

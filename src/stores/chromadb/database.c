@@ -2,6 +2,7 @@
 
 #include "base/cleanup.h"
 #include "base/interrupt.h"
+#include "stores/chromadb/guard.h"
 
 #include <errno.h>
 #include <sqlite3.h>
@@ -13,28 +14,26 @@ enum {
 	UPDATE = 1,
 	UPSERT = 2,
 	DELETE = 3,
-	STEPS_BETWEEN_CHECKS = 100000, /* of SQLite's virtual machine, between two looks for an interrupt */
-	LARGEST_SEQUENCE_BYTES = 8,    /* of a number that is kept as a BLOB */
+	LARGEST_SEQUENCE_BYTES = 8, /* of a number that is kept as a BLOB */
 };
 
 const char *const chromadb_database_files[] = {CHROMADB_DATABASE, CHROMADB_DATABASE "-journal",
 											   CHROMADB_DATABASE "-wal", NULL};
 
-static void cleanup_database(sqlite3 **database)
+struct reading {
+	sqlite3 *database;
+	struct chromadb_guard guard;
+	bool counting; /* the file itself is not written to any more */
+};
+
+static void cleanup_reading(struct reading *reading)
 {
-	(void)sqlite3_close(*database);
+	(void)sqlite3_close(reading->database);
 }
 
 static void cleanup_statement(sqlite3_stmt **statement)
 {
 	(void)sqlite3_finalize(*statement);
-}
-
-static int stop_when_interrupted(void *context)
-{
-	struct error ignored;
-	(void)context;
-	return interrupt_check(&ignored) != STATUS_OK;
 }
 
 /* Of the last call on the database's file, or its journal's, that failed; 0 if none has. */
@@ -58,14 +57,33 @@ static enum status damaged(sqlite3 *database, const char *what, struct error *er
 					  : error_set(error, STATUS_DAMAGED, CHROMADB_DATABASE " is damaged: %s", what);
 }
 
-/* What SQLite's result codes mean for a backup: a file that cannot be read is no good one. */
-static enum status explain(sqlite3 *database, struct error *error)
+/*
+ * In counting, only temporary files are written. That these do not fit says nothing of the backup's disk, from which
+ * the schedule would remove old backups.
+ */
+static enum status full(const struct reading *reading, const char *message, struct error *error)
 {
-	const char *message = sqlite3_errmsg(database);
-	switch (sqlite3_errcode(database) & 0xff) {
+	if (!reading->counting) {
+		return error_set(error, STATUS_NO_SPACE, "cannot read " CHROMADB_DATABASE ": %s", message);
+	}
+	(void)error_set(error, STATUS_FAILED,
+					"cannot count what is in " CHROMADB_DATABASE ": there is no room for SQLite's temporary files");
+	return error_hint(error, "make room in /var/tmp, or name another folder in TMPDIR");
+}
+
+/* What SQLite's result codes mean for a backup: a file that cannot be read is no good one. */
+static enum status explain(const struct reading *reading, struct error *error)
+{
+	int code = sqlite3_errcode(reading->database);
+	const char *message = sqlite3_errmsg(reading->database);
+	const char *reason = chromadb_guard_reason(&reading->guard, code);
+	if (reason != NULL) {
+		return error_set(error, STATUS_DAMAGED, CHROMADB_DATABASE " is damaged: %s", reason);
+	}
+	switch (code & 0xff) {
 	case SQLITE_CORRUPT:
 	case SQLITE_NOTADB:
-		return damaged(database, message, error);
+		return damaged(reading->database, message, error);
 	case SQLITE_INTERRUPT:
 		return interrupt_check(error) != STATUS_OK
 				   ? STATUS_INTERRUPTED
@@ -73,7 +91,7 @@ static enum status explain(sqlite3 *database, struct error *error)
 	case SQLITE_NOMEM:
 		return error_memory(error);
 	case SQLITE_FULL:
-		return error_set(error, STATUS_NO_SPACE, "cannot read " CHROMADB_DATABASE ": %s", message);
+		return full(reading, message, error);
 	default:
 		return error_set(error, STATUS_FAILED, "cannot read " CHROMADB_DATABASE ": %s", message);
 	}
@@ -96,46 +114,58 @@ static void number_function(sqlite3_context *context, int count, sqlite3_value *
 	sqlite3_result_int64(context, number);
 }
 
-static enum status open_database(const char *path, sqlite3 **ret_database, struct error *error)
+static enum status open_database(const char *path, struct reading *reading, struct error *error)
 {
-	if (sqlite3_open_v2(path, ret_database, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK ||
-		sqlite3_create_function(*ret_database, "number", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC, NULL, number_function,
-								NULL, NULL) != SQLITE_OK) {
-		return explain(*ret_database, error);
+	enum status status = chromadb_guard_files(path, &reading->guard, error);
+	if (status != STATUS_OK) {
+		return status;
 	}
-	sqlite3_progress_handler(*ret_database, STEPS_BETWEEN_CHECKS, stop_when_interrupted, NULL);
+	if (sqlite3_open_v2(path, &reading->database, SQLITE_OPEN_READWRITE, NULL) != SQLITE_OK ||
+		chromadb_guard_limit(&reading->guard, reading->database) != SQLITE_OK ||
+		sqlite3_create_function(reading->database, "number", 1, SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY,
+								NULL, number_function, NULL, NULL) != SQLITE_OK) {
+		return explain(reading, error);
+	}
 	return STATUS_OK;
 }
 
 /* "PRAGMA quick_check" answers with one row "ok", or one for each complaint. */
-static enum status check(sqlite3 *database, struct error *error)
+static enum status check(struct reading *reading, struct error *error)
 {
 	CLEANUP(cleanup_statement) sqlite3_stmt *statement = NULL;
 	const char *said = NULL;
-	if (sqlite3_prepare_v2(database, "PRAGMA quick_check(1)", -1, &statement, NULL) != SQLITE_OK ||
-		sqlite3_step(statement) != SQLITE_ROW || (said = (const char *)sqlite3_column_text(statement, 0)) == NULL) {
-		return explain(database, error);
+	int code = chromadb_guard_schema(reading->database, error);
+	if (code != SQLITE_OK) {
+		return code == SQLITE_ROW ? error->status : explain(reading, error);
 	}
-	return strcmp(said, "ok") == 0 ? STATUS_OK : damaged(database, said, error);
+	if (sqlite3_prepare_v2(reading->database, "PRAGMA quick_check(1)", -1, &statement, NULL) != SQLITE_OK ||
+		sqlite3_step(statement) != SQLITE_ROW || (said = (const char *)sqlite3_column_text(statement, 0)) == NULL) {
+		return explain(reading, error);
+	}
+	return strcmp(said, "ok") == 0 ? STATUS_OK : damaged(reading->database, said, error);
 }
 
 /*
  * `bounds`: of each collection, how far its METADATA segment has come. `waiting`: of each record in the queue behind
  * that, the last operation that makes it be there or not; an update does neither. The queue's topic ends with the
- * collection's id, a UUID. It is read once, whatever the number of collections.
+ * collection's id, a UUID. It is read once, whatever the number of collections. What is put aside has to fit: nothing
+ * keeps keys from being there twice in a table that somebody else has made, and then rows multiply.
  */
-static const char collect[] =
+static const char collect_bounds[] =
 	"CREATE TEMP TABLE bounds AS"
 	" SELECT c.id AS collection, s.id AS segment, c.name AS name, d.name AS database, d.tenant_id AS tenant,"
 	" coalesce(number(m.seq_id), 0) AS seq"
 	" FROM collections c JOIN databases d ON d.id = c.database_id"
 	" JOIN segments s ON s.collection = c.id AND s.scope = 'METADATA'"
-	" LEFT JOIN max_seq_id m ON m.segment_id = s.id;"
-	"CREATE INDEX temp.bounds_by_collection ON bounds (collection);"
+	" LEFT JOIN max_seq_id m ON m.segment_id = s.id"
+	" WHERE fits(c.id, s.id, c.name, d.name, d.tenant_id, m.seq_id);"
+	"CREATE INDEX temp.bounds_by_collection ON bounds (collection);";
+
+static const char collect_numbers[] =
 	"CREATE TEMP TABLE waiting AS"
 	" SELECT b.segment AS segment, q.id AS id, q.operation AS operation, max(q.seq_id) AS seq"
 	" FROM main.embeddings_queue q JOIN bounds b ON b.collection = substr(q.topic, -36)"
-	" WHERE q.seq_id > b.seq AND q.operation IN (0, 2, 3)"
+	" WHERE q.seq_id > b.seq AND q.operation IN (0, 2, 3) AND fits(b.segment, q.id)"
 	" GROUP BY b.segment, q.id;"
 	"CREATE TEMP TABLE counted AS"
 	" SELECT segment_id AS segment, count(*) AS number FROM main.embeddings GROUP BY segment_id"
@@ -147,7 +177,8 @@ static const char collect[] =
 _Static_assert(ADD == 0 && UPDATE == 1 && UPSERT == 2 && DELETE == 3, "the numbers in the statement above");
 
 static const char counts[] = "SELECT b.tenant, b.database, b.name, coalesce(sum(c.number), 0)"
-							 " FROM bounds b LEFT JOIN counted c ON c.segment = b.segment"
+							 " FROM bounds b LEFT JOIN (SELECT segment, sum(number) AS number FROM counted"
+							 " GROUP BY segment) c ON c.segment = b.segment"
 							 " GROUP BY b.segment ORDER BY 1, 2, 3";
 
 char *chromadb_database_count_name(const char *tenant, const char *database, const char *collection)
@@ -176,13 +207,25 @@ static enum status add(sqlite3_stmt *row, struct fingerprint *fingerprint, struc
 	return fingerprint_add(fingerprint, "records", name, number > 0 ? (uint64_t)number : 0, error);
 }
 
+/* One of SQLite's codes. The names of collections end up in memory, ids only on the disk. */
+static int collect(struct reading *reading)
+{
+	reading->counting = true;
+	int code = sqlite3_exec(reading->database, collect_bounds, NULL, NULL, NULL);
+	if (code == SQLITE_OK) {
+		reading->guard.room += reading->guard.size;
+		code = sqlite3_exec(reading->database, collect_numbers, NULL, NULL, NULL);
+	}
+	return code;
+}
+
 /* Adds nothing, and says so, if these tables and columns are not there: another version's file may be as good. */
-static enum status count(sqlite3 *database, struct fingerprint *fingerprint, struct error *error)
+static enum status count(struct reading *reading, struct fingerprint *fingerprint, struct error *error)
 {
 	CLEANUP(cleanup_statement) sqlite3_stmt *statement = NULL;
-	int code = sqlite3_exec(database, collect, NULL, NULL, NULL);
+	int code = collect(reading);
 	if (code == SQLITE_OK) {
-		code = sqlite3_prepare_v2(database, counts, -1, &statement, NULL);
+		code = sqlite3_prepare_v2(reading->database, counts, -1, &statement, NULL);
 	}
 	if (code == SQLITE_ERROR) {
 		return STATUS_OK;
@@ -195,7 +238,7 @@ static enum status count(sqlite3 *database, struct fingerprint *fingerprint, str
 		}
 	}
 	if (code != SQLITE_DONE) {
-		return explain(database, error);
+		return explain(reading, error);
 	}
 	fingerprint->known = true;
 	fingerprint->exact = true;
@@ -204,10 +247,10 @@ static enum status count(sqlite3 *database, struct fingerprint *fingerprint, str
 
 enum status chromadb_database_count(const char *path, struct fingerprint *fingerprint, struct error *error)
 {
-	CLEANUP(cleanup_database) sqlite3 *database = NULL;
-	enum status status = open_database(path, &database, error);
+	CLEANUP(cleanup_reading) struct reading reading = {0};
+	enum status status = open_database(path, &reading, error);
 	if (status == STATUS_OK) {
-		status = check(database, error);
+		status = check(&reading, error);
 	}
-	return status == STATUS_OK ? count(database, fingerprint, error) : status;
+	return status == STATUS_OK ? count(&reading, fingerprint, error) : status;
 }
