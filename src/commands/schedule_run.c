@@ -233,13 +233,25 @@ static void follower_close(struct follower *follower)
 	cleanup_close(&follower->fd);
 }
 
+/* -1 if it is no file: a pipe would be waited for. */
+static int open_log(const char *path)
+{
+	struct stat attributes;
+	int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd >= 0 && (fstat(fd, &attributes) != 0 || !S_ISREG(attributes.st_mode))) {
+		cleanup_close(&fd);
+		fd = -1;
+	}
+	return fd;
+}
+
 static void follow(struct follower *follower)
 {
 	struct stat attributes;
 	char block[COPY_SIZE];
 	if (stat(follower->path, &attributes) == 0 && attributes.st_ino != follower->inode) {
 		cleanup_close(&follower->fd);
-		follower->fd = open(follower->path, O_RDONLY | O_CLOEXEC);
+		follower->fd = open_log(follower->path);
 		follower->inode = attributes.st_ino;
 	}
 	for (ssize_t length = 0; follower->fd >= 0 && (length = read(follower->fd, block, sizeof block)) > 0;) {
@@ -254,7 +266,7 @@ static enum status follower_open(const struct session *session, struct follower 
 	*ret_follower = (struct follower){.fd = -1};
 	enum status status = files_join(session->backup_folder, RUN_LOG_NAME, &ret_follower->path, error);
 	if (status == STATUS_OK) {
-		ret_follower->fd = open(ret_follower->path, O_RDONLY | O_CLOEXEC);
+		ret_follower->fd = open_log(ret_follower->path);
 	}
 	if (ret_follower->fd >= 0 && fstat(ret_follower->fd, &attributes) == 0) {
 		ret_follower->inode = attributes.st_ino;

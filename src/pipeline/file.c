@@ -127,6 +127,7 @@ static void file_source_free(struct source *source)
 enum status file_source_new(const char *path, struct source **ret_source, struct error *error)
 {
 	static const struct source_ops ops = {.read = file_source_read, .free = file_source_free};
+	struct stat attributes;
 	struct file_source *self = calloc(1, sizeof *self);
 	char *copy = strdup(path);
 	if (self == NULL || copy == NULL) {
@@ -134,11 +135,16 @@ enum status file_source_new(const char *path, struct source **ret_source, struct
 		free(copy);
 		return error_memory(error);
 	}
-	*self = (struct file_source){.source = {.ops = &ops}, .path = copy, .fd = open(path, O_RDONLY | O_CLOEXEC)};
-	if (self->fd < 0) {
+	*self = (struct file_source){
+		.source = {.ops = &ops}, .path = copy, .fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)};
+	if (self->fd < 0 || fstat(self->fd, &attributes) != 0) {
 		(void)error_set_unread(error, "cannot read %s", path);
 		file_source_free(&self->source);
 		return error->status;
+	}
+	if (!S_ISREG(attributes.st_mode) && !S_ISDIR(attributes.st_mode)) { /* reading says of a folder what it is */
+		file_source_free(&self->source);
+		return error_set(error, STATUS_FAILED, "cannot read %s: it is not a file", path);
 	}
 	(void)posix_fadvise(self->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	*ret_source = &self->source;

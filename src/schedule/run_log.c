@@ -169,6 +169,6 @@ bool run_log_is_running(const char *folder)
 	if (files_join(folder, RUN_LOCK_NAME, &path, &ignored) != STATUS_OK) {
 		return false;
 	}
-	CLEANUP(cleanup_close) int lock = open(path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	CLEANUP(cleanup_close) int lock = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	return lock >= 0 && flock(lock, LOCK_SH | LOCK_NB) != 0 && errno == EWOULDBLOCK;
 }

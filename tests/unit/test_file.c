@@ -105,6 +105,16 @@ static void file_source_of_a_file_that_is_missing_is_not_excused(void **state)
 	assert_false(error.blameless);
 }
 
+static void file_source_does_not_wait_for_a_pipe(void **state)
+{
+	struct error error;
+	struct source *source = NULL;
+	assert_int_equal(mkfifo(at(*state, "pipe"), 0600), 0);
+	assert_status(STATUS_FAILED, file_source_new(at(*state, "pipe"), &source, &error), &error);
+	assert_non_null(strstr(error.message, "it is not a file"));
+	assert_status(STATUS_FAILED, file_source_new("/dev/zero", &source, &error), &error);
+}
+
 static void file_source_of_a_folder_cannot_be_read(void **state)
 {
 	struct error error;
@@ -267,6 +277,7 @@ int main(void)
 		scratch_test(file_sink_says_that_the_disk_is_full),
 		scratch_test(file_source_gives_the_file),
 		scratch_test(file_source_says_that_a_file_is_missing),
+		scratch_test(file_source_does_not_wait_for_a_pipe),
 		scratch_test(file_source_of_a_folder_cannot_be_read),
 		scratch_test(file_source_that_cannot_be_read_is_no_word_against_its_content),
 		scratch_test(file_source_of_a_file_that_is_missing_is_not_excused),

@@ -293,7 +293,18 @@ static void what_is_no_file_is_not_opened(void **state)
 	const struct timespec since = {.tv_sec = 1000};
 	make_folder(at(*state, "temp-12.rdb"));
 	assert_int_equal(symlink("/dev/zero", at(*state, "temp-13.rdb")), 0);
+	assert_int_equal(mkfifo(at(*state, "temp-14.rdb"), 0600), 0);
 	assert_int_equal(redis_dump_open_temporary(*state, &since), -1);
+}
+
+static void a_dump_that_is_a_pipe_is_not_waited_for(void **state)
+{
+	struct error error;
+	int fd = -1;
+	assert_int_equal(mkfifo(at(*state, "dump.rdb"), 0600), 0);
+	assert_status(STATUS_FAILED, redis_dump_open(*state, "dump.rdb", &fd, &error), &error);
+	assert_int_equal(fd, -1);
+	assert_non_null(strstr(error.message, "is not a file"));
 }
 
 /* It would be taken for a whole one. */
@@ -324,6 +335,7 @@ int main(void)
 		scratch_test(the_newest_file_of_a_save_is_opened),
 		scratch_test(what_was_left_behind_is_not_opened),
 		scratch_test(what_is_no_file_is_not_opened),
+		scratch_test(a_dump_that_is_a_pipe_is_not_waited_for),
 		scratch_test(a_file_in_a_folder_that_cannot_be_read_may_have_a_temporary_name),
 	};
 	return cmocka_run_group_tests_name("redis_persistence", tests, NULL, NULL);

@@ -200,6 +200,24 @@ static void one_that_has_no_name_for_its_dump_is_refused(void **state)
 				   "Redis does not tell where its files are", "");
 }
 
+static void one_whose_dump_lies_elsewhere_is_refused(void **state)
+{
+	assert_refused(state, WORDS({SETTINGS, "dbfilename\n../../etc/shadow\ndir\n/var/lib/data\n"}),
+				   "Redis gives a file of its own a name that is none: ../../etc/shadow", "");
+}
+
+static void one_whose_dump_is_the_folder_above_is_refused(void **state)
+{
+	assert_refused(state, WORDS({SETTINGS, "dbfilename\n..\ndir\n/var/lib/data\n"}),
+				   "Redis gives a file of its own a name that is none: ..", "");
+}
+
+static void one_whose_append_only_files_lie_elsewhere_is_refused(void **state)
+{
+	assert_refused(state, WORDS({SETTINGS, "dbfilename\ndump.rdb\nappenddirname\na/b\ndir\n/var/lib/data\n"}),
+				   "Redis gives a file of its own a name that is none: a/b", "");
+}
+
 static void one_whose_folder_belongs_to_nobody_is_refused(void **state)
 {
 	assert_refused(state, WORDS({"stat -c %u %g /var/lib/data", "? ?\n"}),
@@ -573,6 +591,9 @@ int main(void)
 		scratch_test(one_that_has_no_version_is_refused),
 		scratch_test(one_that_has_no_place_for_its_files_is_refused),
 		scratch_test(one_that_has_no_name_for_its_dump_is_refused),
+		scratch_test(one_whose_dump_lies_elsewhere_is_refused),
+		scratch_test(one_whose_dump_is_the_folder_above_is_refused),
+		scratch_test(one_whose_append_only_files_lie_elsewhere_is_refused),
 		scratch_test(one_whose_folder_belongs_to_nobody_is_refused),
 		scratch_test(a_port_that_is_none_is_refused),
 		scratch_test(keys_that_cannot_be_read_are_damage),

@@ -324,6 +324,12 @@ static void a_run_is_at_work_while_it_holds_the_lock(void **state)
 	assert_false(run_log_is_running(*state));
 }
 
+static void a_lock_that_is_a_pipe_is_not_waited_for(void **state)
+{
+	assert_int_equal(mkfifo(at(*state, RUN_LOCK_NAME), 0600), 0);
+	assert_false(run_log_is_running(*state));
+}
+
 static void while_one_run_is_at_work_there_is_no_other(void **state)
 {
 	struct error error;
@@ -395,6 +401,7 @@ int main(void)
 		scratch_test(a_note_that_cannot_be_put_in_place_leaves_nothing_behind),
 		scratch_test(a_note_in_a_folder_that_is_missing_is_a_failure),
 		scratch_test(a_run_is_at_work_while_it_holds_the_lock),
+		scratch_test(a_lock_that_is_a_pipe_is_not_waited_for),
 		scratch_test(while_one_run_is_at_work_there_is_no_other),
 		scratch_test(a_run_that_was_killed_is_not_at_work),
 		scratch_test(in_a_folder_that_is_missing_nothing_is_at_work),

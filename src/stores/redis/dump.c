@@ -19,8 +19,17 @@ enum status redis_dump_open(const char *folder, const char *name, int *ret_fd, s
 		path = NULL;
 		return error_memory(error);
 	}
-	*ret_fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
-	return *ret_fd >= 0 ? STATUS_OK : error_set_errno(error, "cannot open Redis's dump %s", path);
+	/* O_NONBLOCK, here and below: a pipe would be waited for, while services are paused. */
+	CLEANUP(cleanup_close) int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+	struct stat attributes;
+	if (fd < 0 || fstat(fd, &attributes) != 0) {
+		return error_set_errno(error, "cannot open Redis's dump %s", path);
+	}
+	if (!S_ISREG(attributes.st_mode)) {
+		return error_set(error, STATUS_FAILED, "Redis's dump %s is not a file", path);
+	}
+	*ret_fd = cleanup_take(&fd);
+	return STATUS_OK;
 }
 
 /* "temp-123.rdb"; a replica's "temp-1700000000.123.rdb" is another thing. */
@@ -53,7 +62,8 @@ int redis_dump_open_temporary(const char *folder, const struct timespec *since)
 		if (!is_temporary(entry->d_name)) {
 			continue;
 		}
-		CLEANUP(cleanup_close) int fd = openat(dirfd(directory), entry->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+		CLEANUP(cleanup_close)
+		int fd = openat(dirfd(directory), entry->d_name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 		struct stat attributes;
 		if (fd < 0 || fstat(fd, &attributes) != 0 || !S_ISREG(attributes.st_mode)) {
 			continue;

@@ -71,6 +71,23 @@ static enum status setting(const char *reply, const char *name, char *value, siz
 	return STATUS_OK;
 }
 
+/* They become part of paths that root may open, on the machine itself. */
+static bool is_file_name(const char *name)
+{
+	return strchr(name, '/') == NULL && strcmp(name, ".") != 0 && strcmp(name, "..") != 0;
+}
+
+static enum status expect_file_names(const struct redis *self, struct error *error)
+{
+	const char *const names[] = {self->dump_name, self->append_folder, self->append_name};
+	for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+		if (!is_file_name(names[i])) {
+			return error_set(error, STATUS_FAILED, "Redis gives a file of its own a name that is none: %s", names[i]);
+		}
+	}
+	return STATUS_OK;
+}
+
 /* Asks for all at once, by a pattern that fits their names; with it come some others that do not matter. */
 static enum status read_settings(struct redis *self, struct error *error)
 {
@@ -95,7 +112,7 @@ static enum status read_settings(struct redis *self, struct error *error)
 	if (status == STATUS_OK) {
 		status = setting(text, "appendfilename", self->append_name, sizeof self->append_name, error);
 	}
-	return status;
+	return status == STATUS_OK ? expect_file_names(self, error) : status;
 }
 
 /* The argument after `option` in the container's command, also inside a "sh -c" line; *ret_value is the caller's, NULL
