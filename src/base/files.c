@@ -174,7 +174,7 @@ enum status files_is_name_of(const char *path, int fd, bool *ret_is, struct erro
 }
 
 /* The text of the file that is open, which is closed; -1: it could not be opened, for the reason that errno tells. */
-static enum status read_text(int opened, const char *path, char **ret_text, struct error *error)
+static enum status read_text(int opened, const char *path, size_t limit, char **ret_text, struct error *error)
 {
 	CLEANUP(cleanup_close) int fd = opened;
 	struct stat attributes;
@@ -183,7 +183,7 @@ static enum status read_text(int opened, const char *path, char **ret_text, stru
 		(void)error_set_errno(error, "cannot read %s", path);
 		return error->status = missing ? STATUS_NOT_FOUND : error->status;
 	}
-	if (!S_ISREG(attributes.st_mode) || attributes.st_size > FILES_TEXT_LIMIT) {
+	if (!S_ISREG(attributes.st_mode) || (uint64_t)attributes.st_size > limit) {
 		return error_set(error, STATUS_FAILED, "%s is not a small file", path);
 	}
 	size_t size = (size_t)attributes.st_size;
@@ -210,7 +210,12 @@ static enum status read_text(int opened, const char *path, char **ret_text, stru
 
 enum status files_read_text(const char *path, char **ret_text, struct error *error)
 {
-	return read_text(open(path, O_RDONLY | O_CLOEXEC), path, ret_text, error);
+	return files_read_long_text(path, FILES_TEXT_LIMIT, ret_text, error);
+}
+
+enum status files_read_long_text(const char *path, size_t limit, char **ret_text, struct error *error)
+{
+	return read_text(open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC), path, limit, ret_text, error);
 }
 
 enum status files_read_text_at(int folder, const char *name, const char *path, char **ret_text, struct error *error)
@@ -221,7 +226,7 @@ enum status files_read_text_at(int folder, const char *name, const char *path, c
 		(void)error_set(error, STATUS_FAILED, "%s is a symbolic link, which is not followed", path);
 		return error_hint(error, "see who has put it there and where it leads to (ls -l), then remove it");
 	}
-	return read_text(fd, path, ret_text, error);
+	return read_text(fd, path, FILES_TEXT_LIMIT, ret_text, error);
 }
 
 ssize_t files_read_at(int fd, void *bytes, size_t length, uint64_t offset)

@@ -10,7 +10,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { FILES_TEXT_LIMIT = 16 << 20 }; /* bytes of a small file that is read whole */
+enum { FILES_TEXT_LIMIT = 1 << 20 }; /* bytes of a small file that is read whole */
 
 /* Removes a file, or a folder with all it holds, never following a symbolic link. STATUS_OK if it is not there. */
 enum status files_remove(const char *path, struct error *error) MUST_CHECK;
@@ -26,13 +26,17 @@ enum status files_disk_usage(const char *path, uint64_t *ret_bytes, struct error
 /* "FOLDER/NAME". Owned by the caller. */
 enum status files_join(const char *folder, const char *name, char **ret_path, struct error *error) MUST_CHECK;
 
-/* A small file's text. STATUS_NOT_FOUND if it is not there. Owned by the caller. */
+/* A small file's text. STATUS_NOT_FOUND if it is not there. A pipe is no file, and is not waited for. Owned by the
+ * caller. */
 enum status files_read_text(const char *path, char **ret_text, struct error *error) MUST_CHECK;
 
 /* The same for the file `name` of an open folder; `path` is what a failure calls it. A symbolic link is STATUS_FAILED.
  */
 enum status files_read_text_at(int folder, const char *name, const char *path, char **ret_text,
 							   struct error *error) MUST_CHECK;
+
+/* The same of a file that may have `limit` bytes. */
+enum status files_read_long_text(const char *path, size_t limit, char **ret_text, struct error *error) MUST_CHECK;
 
 /* Is there anything of that name? A symbolic link is, wherever it leads. That it cannot be seen does not mean no. */
 enum status files_exists(const char *path, bool *ret_exists, struct error *error) MUST_CHECK;

@@ -14,6 +14,12 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* The counts of a fingerprint take some fifty bytes each, and there may be many tables; anything else is a few KB. */
+enum {
+	MANIFEST_LIMIT = 16 << 20, /* bytes */
+	MOST_VALUES = 200000,      /* 50 MiB of memory at most */
+};
+
 const char *backup_status_name(enum backup_status status)
 {
 	static const char *const names[] = {"complete", "partial", "damaged", "legacy"};
@@ -250,8 +256,22 @@ static enum status compare_sum(struct backup *backup, const char *text, struct e
 	return status == STATUS_NO_MEMORY ? status : STATUS_OK;
 }
 
+/* In memory a value takes up to 250 bytes, however short its text is. A comma in a name counts as well. */
+static bool has_too_many_values(const char *text)
+{
+	size_t count = 0;
+	for (const char *at = text; (at = strpbrk(at, ",[{")) != NULL && count <= MOST_VALUES; at++) {
+		count++;
+	}
+	return count > MOST_VALUES;
+}
+
 static enum status read_manifest(struct backup *backup, const char *text, struct error *error)
 {
+	if (has_too_many_values(text)) {
+		damaged(backup, NULL, BACKUP_MANIFEST " cannot be read: %s", "it holds more than can be counted");
+		return STATUS_OK;
+	}
 	enum status status = json_text_read(text, JSON_REJECT_DUPLICATES, &backup->manifest, error);
 	if (status == STATUS_NO_MEMORY) {
 		return status;
@@ -319,7 +339,7 @@ enum status backup_read(const char *folder, const char *timestamp, struct backup
 	CLEANUP(cleanup_free) char *text = NULL;
 	enum status status = files_join(backup->path, BACKUP_MANIFEST, &manifest_path, error);
 	if (status == STATUS_OK) {
-		status = files_read_text(manifest_path, &text, error);
+		status = files_read_long_text(manifest_path, MANIFEST_LIMIT, &text, error);
 	}
 	if (status == STATUS_OK) {
 		status = read_manifest(backup, text, error);

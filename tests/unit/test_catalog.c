@@ -446,6 +446,46 @@ static void a_manifest_that_is_a_folder_is_damage(void **state)
 	assert_string_equal(backup_status_name(backup->status), "damaged");
 }
 
+static void a_manifest_that_is_a_pipe_is_damage(void **state)
+{
+	make_backup(*state, "20240912_143022", NULL);
+	assert_int_equal(mkfifo(at(folder_of(*state, "20240912_143022"), "manifest.json"), 0600), 0);
+	CLEANUP(cleanup_backup) struct backup *backup = found(*state, "20240912_143022");
+	assert_string_equal(backup_status_name(backup->status), "damaged");
+	assert_non_null(strstr(backup->problem, "is not a small file"));
+}
+
+/* Each of them would take some hundred bytes of memory. */
+static void a_manifest_of_values_without_number_is_damage(void **state)
+{
+	struct error error;
+	CLEANUP(buffer_free) struct buffer text = BUFFER_INIT(1 << 20);
+	assert_ok(buffer_append_text(&text, "[{}", &error), &error);
+	for (int i = 0; i < 250000; i++) {
+		assert_ok(buffer_append_text(&text, ",{}", &error), &error);
+	}
+	assert_ok(buffer_append_text(&text, "]", &error), &error);
+	assert_damaged(*state, buffer_text(&text), "it holds more than can be counted");
+}
+
+/* As that of a server with many tables. */
+static void a_manifest_of_many_counts_is_read(void **state)
+{
+	struct error error;
+	CLEANUP(buffer_free) struct buffer text = BUFFER_INIT(16 << 20);
+	CLEANUP(cleanup_free) char *manifest = manifest_with("complete", NULL);
+	assert_ok(buffer_append_text(&text, manifest, &error), &error);
+	text.data[--text.length] = '\0'; /* its closing brace */
+	assert_ok(buffer_append_text(&text, ", \"counts\": {\"x\": 1", &error), &error);
+	for (int i = 0; i < 100000; i++) {
+		assert_ok(buffer_printf(&text, &error, ", \"shop.public.a_table_with_a_long_name_%d\": 3000", i), &error);
+	}
+	assert_ok(buffer_append_text(&text, "}}", &error), &error);
+	make_backup(*state, "20240912_143022", buffer_text(&text));
+	CLEANUP(cleanup_backup) struct backup *backup = found(*state, "20240912_143022");
+	assert_non_null(backup->manifest);
+}
+
 static void a_manifest_of_the_wrong_types_is_damage(void **state)
 {
 	assert_damaged(*state, "{\"format\": 1, \"status\": \"complete\", \"stores\": [1, null, \"x\", {\"name\": 5}]}",
@@ -1062,6 +1102,9 @@ int main(void)
 		scratch_test(a_manifest_without_a_format_is_damage),
 		scratch_test(a_manifest_without_stores_is_damage),
 		scratch_test(a_manifest_that_is_a_folder_is_damage),
+		scratch_test(a_manifest_that_is_a_pipe_is_damage),
+		scratch_test(a_manifest_of_values_without_number_is_damage),
+		scratch_test(a_manifest_of_many_counts_is_read),
 		scratch_test(a_manifest_of_the_wrong_types_is_damage),
 		scratch_test(damage_of_one_store_is_not_that_of_the_others),
 		scratch_test(damage_of_the_manifest_is_said_to_be_its_own),

@@ -252,6 +252,15 @@ static void read_text_refuses_a_folder(void **state)
 	assert_status(STATUS_FAILED, files_read_text(*state, &text, &error), &error);
 }
 
+static void read_text_does_not_wait_for_a_pipe(void **state)
+{
+	struct error error;
+	char *text = NULL;
+	assert_int_equal(mkfifo(at(*state, "pipe"), 0600), 0);
+	assert_status(STATUS_FAILED, files_read_text(at(*state, "pipe"), &text, &error), &error);
+	assert_non_null(strstr(error.message, "is not a small file"));
+}
+
 static void read_text_takes_a_file_of_the_limit(void **state)
 {
 	struct error error;
@@ -270,6 +279,8 @@ static void read_text_refuses_a_file_beyond_the_limit(void **state)
 	write_file(at(*state, "file"), "x");
 	assert_int_equal(truncate(at(*state, "file"), FILES_TEXT_LIMIT + 1), 0);
 	assert_status(STATUS_FAILED, files_read_text(at(*state, "file"), &text, &error), &error);
+	assert_ok(files_read_long_text(at(*state, "file"), FILES_TEXT_LIMIT + 1, &text, &error), &error);
+	free(text);
 }
 
 static void read_text_at_reads_a_file_of_an_open_folder(void **state)
@@ -402,6 +413,7 @@ int main(void)
 		scratch_test(read_text_says_that_a_file_is_missing),
 		scratch_test(read_text_says_that_a_path_through_a_file_is_missing),
 		scratch_test(read_text_refuses_a_folder),
+		scratch_test(read_text_does_not_wait_for_a_pipe),
 		scratch_test(read_text_takes_a_file_of_the_limit),
 		scratch_test(read_text_refuses_a_file_beyond_the_limit),
 		scratch_test(read_text_at_reads_a_file_of_an_open_folder),
