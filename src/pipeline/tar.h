@@ -115,7 +115,9 @@ CLEANUP_DEFINE(tar_reader, struct tar_reader, tar_reader_free)
 /*
  * The next entry; *ret_ended when there is none, which is only said after the end marker (two blocks of zeros, POSIX
  * pax) has been seen and the stream has been read to its end. Anything malformed is STATUS_DAMAGED, and so is a path,
- * or that of what a hard link leads to, that is absolute, has "..", or leads through a symbolic link that came before.
+ * or that of what a hard link leads to, that is absolute, has "..", or leads through a symbolic link that came before;
+ * so are more folders or symbolic links than 64 MiB can remember. The bits that set the user or group of a program, and
+ * the attribute security.capability, are taken away from files.
  */
 enum status tar_reader_next(struct tar_reader *reader, struct tar_entry *ret_entry, bool *ret_ended,
 							struct error *error) MUST_CHECK;

@@ -129,6 +129,12 @@ bool tar_lists_have_ids(struct archive_entry *entry)
 	return all;
 }
 
+size_t tar_lists_length(struct archive_entry *entry)
+{
+	return (size_t)archive_entry_acl_count(entry, ARCHIVE_ENTRY_ACL_TYPE_ACCESS) +
+		   (size_t)archive_entry_acl_count(entry, ARCHIVE_ENTRY_ACL_TYPE_DEFAULT);
+}
+
 struct tar_list_to_set {
 	char *path;
 	const char *attribute;
@@ -238,6 +244,64 @@ static size_t users_in_entry(struct archive_entry *entry)
 	return count;
 }
 
+static bool has_attribute(struct archive_entry *entry, const char *wanted, const void *content, size_t length)
+{
+	const char *name = NULL;
+	const void *value = NULL;
+	size_t size = 0;
+	bool found = false;
+	archive_entry_xattr_reset(entry);
+	while (!found && archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK) {
+		found = strcmp(name, wanted) == 0 && size == length && memcmp(value, content, length) == 0;
+	}
+	return found;
+}
+
+static bool has_attribute_of_name(struct archive_entry *entry, const char *wanted)
+{
+	const char *name = NULL;
+	const void *value = NULL;
+	size_t size = 0;
+	bool found = false;
+	archive_entry_xattr_reset(entry);
+	while (!found && archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK) {
+		found = strcmp(name, wanted) == 0;
+	}
+	return found;
+}
+
+/* All but `but`, which may be NULL. False if not all of them came, for lack of memory. */
+static bool copy_attributes(struct archive_entry *from, struct archive_entry *to, const char *but)
+{
+	const char *name = NULL;
+	const void *value = NULL;
+	size_t size = 0;
+	bool all = true;
+	archive_entry_xattr_reset(from);
+	while (all && archive_entry_xattr_next(from, &name, &value, &size) == ARCHIVE_OK) {
+		if (but == NULL || strcmp(name, but) != 0) {
+			archive_entry_xattr_add_entry(to, name, value, size);
+			all = has_attribute(to, name, value, size);
+		}
+	}
+	return all;
+}
+
+enum status tar_attributes_leave_out(struct archive_entry *entry, const char *name, struct error *error)
+{
+	if (!has_attribute_of_name(entry, name)) {
+		return STATUS_OK;
+	}
+	struct archive_entry *others = archive_entry_new();
+	bool all = others != NULL && copy_attributes(entry, others, name);
+	if (all) {
+		archive_entry_xattr_clear(entry);
+		all = copy_attributes(others, entry, NULL);
+	}
+	archive_entry_free(others);
+	return all ? STATUS_OK : error_memory(error);
+}
+
 bool tar_attributes_are_set(struct archive_entry *entry, const char *path)
 {
 	const char *name = NULL;
@@ -268,19 +332,6 @@ bool tar_attributes_are_all(struct archive_entry *entry, const char *path)
 			  lists_are_same(&said, &found);
 	}
 	return all;
-}
-
-static bool has_attribute(struct archive_entry *entry, const char *wanted, const void *content, size_t length)
-{
-	const char *name = NULL;
-	const void *value = NULL;
-	size_t size = 0;
-	bool found = false;
-	archive_entry_xattr_reset(entry);
-	while (!found && archive_entry_xattr_next(entry, &name, &value, &size) == ARCHIVE_OK) {
-		found = strcmp(name, wanted) == 0 && size == length && memcmp(value, content, length) == 0;
-	}
-	return found;
 }
 
 bool tar_attributes_are_same(struct archive_entry *one, struct archive_entry *other)

@@ -25,6 +25,12 @@ bool tar_attributes_are_same(struct archive_entry *one, struct archive_entry *ot
 /* Has the file all attributes that the entry says? Lists are not looked at. */
 bool tar_attributes_are_set(struct archive_entry *entry, const char *path);
 
+/* Takes the attribute `name` out of the entry. */
+enum status tar_attributes_leave_out(struct archive_entry *entry, const char *name, struct error *error) MUST_CHECK;
+
+/* The lines of its lists. */
+size_t tar_lists_length(struct archive_entry *entry);
+
 /* False if a list names a user or group whose id an archive cannot hold: 2^31 or more, or unknown in this namespace. */
 bool tar_lists_have_ids(struct archive_entry *entry);
 

@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_BYTES = 64 << 20 }; /* of the paths of all: some hundred thousand links */
+enum {
+	MOST_BYTES = 64 << 20, /* of all: some hundred thousand links */
+	LINK_OVERHEAD = 80,    /* bytes of a node of the tree, and of two allocations, besides the path */
+};
 
 static int compare(const void *left, const void *right)
 {
@@ -86,9 +89,10 @@ static bool leads_through(const struct tar_links *links, char *path)
 	return found;
 }
 
-static enum status add(struct tar_links *links, char *path, struct error *error)
+/* `length`: of what was allocated for it, which may be more than it has now. */
+static enum status add(struct tar_links *links, char *path, size_t length, struct error *error)
 {
-	links->bytes += strlen(path);
+	links->bytes += length + LINK_OVERHEAD;
 	if (links->bytes > MOST_BYTES) {
 		free(path);
 		return error_set(error, STATUS_DAMAGED, "the archive holds more symbolic links than anybody needs");
@@ -122,7 +126,8 @@ enum status tar_links_note(struct tar_links *links, const char *path, const char
 	if (target != NULL && leads_through(links, target)) {
 		return refuse(hard, error);
 	}
-	return symbolic != NULL || (target != NULL && is_known(links, target)) ? add(links, MOVE(name), error) : STATUS_OK;
+	return symbolic != NULL || (target != NULL && is_known(links, target)) ? add(links, MOVE(name), strlen(path), error)
+																		   : STATUS_OK;
 }
 
 void tar_links_free(struct tar_links *links)

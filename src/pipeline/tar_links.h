@@ -13,14 +13,14 @@
 
 struct tar_links {
 	void *root;   /* of a tree (tsearch) of their paths; NULL: there are none */
-	size_t bytes; /* of these */
+	size_t bytes; /* that these take */
 };
 
 /*
  * Takes notice of an entry, in the order of the archive, by its path and by where it is a link to: `symbolic` (NULL: it
  * is no symbolic link) and `hard` (NULL). STATUS_DAMAGED if one of the paths leads through a link that came before it.
- * Empty and "." parts of paths do not count. A hard link to a symbolic link is one. STATUS_DAMAGED also for links whose
- * paths have more than 64 MiB in all.
+ * Empty and "." parts of paths do not count. A hard link to a symbolic link is one. STATUS_DAMAGED also for links that
+ * take more than 64 MiB to remember.
  */
 enum status tar_links_note(struct tar_links *links, const char *path, const char *symbolic, const char *hard,
 						   struct error *error) MUST_CHECK;

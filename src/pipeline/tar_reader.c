@@ -1,12 +1,16 @@
 #include "pipeline/tar_reader.h"
 
 #include "base/interrupt.h"
+#include "pipeline/tar_attributes.h"
 
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
 
 enum {
+	MOST_FOLDER_BYTES = 64 << 20,         /* of all: some hundred thousand folders */
+	FOLDER_OVERHEAD = 256,                /* bytes that libarchive (3.6) keeps of one, besides its path */
+	LIST_LINE_SIZE = 8,                   /* bytes of a line of an access list */
 	END_MARKER_SIZE = 2 * TAR_BLOCK_SIZE, /* POSIX.1-2017, pax, "ustar Interchange Format": two blocks of zeros */
 };
 
@@ -164,6 +168,29 @@ static uint64_t stored_size(struct archive_entry *entry)
 	return stored;
 }
 
+/* Modes, times and lists of folders are set when all is in them, so they are kept in memory until then. */
+static enum status note_folder(struct tar_reader *reader, const char *path, struct error *error)
+{
+	size_t lines = tar_lists_length(reader->entry);
+	reader->folder_bytes += FOLDER_OVERHEAD + 2 * strlen(path) + lines * LIST_LINE_SIZE;
+	return reader->folder_bytes <= MOST_FOLDER_BYTES
+			   ? STATUS_OK
+			   : error_set(error, STATUS_DAMAGED, "the archive holds more folders than anybody needs");
+}
+
+/*
+ * What would make a program out of the archive run with other rights than those of who starts it. No store has such
+ * files, and a data folder may be one of this machine. On a folder the bits say something else.
+ */
+static enum status take_rights_away(struct archive_entry *entry, struct error *error)
+{
+	const mode_t mode = archive_entry_perm(entry);
+	if (archive_entry_filetype(entry) != AE_IFDIR && (mode & (S_ISUID | S_ISGID)) != 0) {
+		archive_entry_set_perm(entry, mode & ~(mode_t)(S_ISUID | S_ISGID));
+	}
+	return tar_attributes_leave_out(entry, "security.capability", error);
+}
+
 enum status tar_reader_next(struct tar_reader *reader, struct tar_entry *ret_entry, bool *ret_ended,
 							struct error *error)
 {
@@ -206,6 +233,12 @@ enum status tar_reader_next(struct tar_reader *reader, struct tar_entry *ret_ent
 	const char *symbolic =
 		archive_entry_filetype(reader->entry) == AE_IFLNK ? archive_entry_symlink(reader->entry) : NULL;
 	enum status status = tar_links_note(&reader->links, path, symbolic, hard, error);
+	if (status == STATUS_OK && archive_entry_filetype(reader->entry) == AE_IFDIR) {
+		status = note_folder(reader, path, error);
+	}
+	if (status == STATUS_OK) {
+		status = take_rights_away(reader->entry, error);
+	}
 	if (status != STATUS_OK) {
 		return status;
 	}

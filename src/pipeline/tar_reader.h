@@ -19,6 +19,7 @@ struct tar_reader {
 	struct archive_entry *entry; /* ours: libarchive 3.6 does not look whether it has got memory for its own */
 	bool in_entry;               /* it is one that was read */
 	struct tar_links links;      /* that came so far */
+	size_t folder_bytes;         /* that whoever unpacks them has to remember of the folders so far */
 	enum status status;          /* of reading `tar`, which libarchive cannot carry */
 	struct error failure;
 };

@@ -1,7 +1,10 @@
 /* pipeline/tar: a tar stream whose entries get another leading path. */
 #include "tar_support.h"
 
+#include "pipeline/tar_links.h"
+
 #include <locale.h>
+#include <sys/xattr.h>
 
 /* The renamed stream, read whole. */
 static enum status renamed(const struct buffer *archive, const char *from, const char *to, struct buffer *output,
@@ -134,7 +137,7 @@ static void assert_tree_survives(const char *scratch)
 static void contents_modes_and_times_stay(void **state)
 {
 	make_source(*state,
-				"mkdir -p a/b; head -c 700000 /dev/urandom >a/f; touch zero; chmod 4711 a/f; chmod 1777 a/b; mkfifo p; "
+				"mkdir -p a/b; head -c 700000 /dev/urandom >a/f; touch zero; chmod 711 a/f; chmod 3777 a/b; mkfifo p; "
 				"touch -d '2001-02-03 04:05:06' a/f a/b a; chmod 2750 .");
 	assert_tree_survives(*state);
 }
@@ -361,6 +364,81 @@ static void rename_refuses_a_path_that_nobody_can_make(void **state)
 	assert_refused(&archive, "data", "new");
 }
 
+static void rename_refuses_folders_without_end(void **state)
+{
+	(void)state;
+	char name[4000] = "data/";
+	memset(name + 5, 'x', sizeof name - 6);
+	name[sizeof name - 1] = '\0';
+	struct buffer archive = BUFFER_INIT(ARCHIVE_LIMIT);
+	for (int i = 0; i < (64 << 20) / (2 * 3999 + 256) + 1; i++) {
+		snprintf(name + 5, 7, "%06d", i);
+		name[11] = 'x';
+		long_entry(&archive, '5', name, NULL);
+	}
+	raw_zeros(&archive, 2);
+	assert_refused(&archive, "data", "new");
+}
+
+/* What a link takes besides its path counts too. */
+static void short_links_without_end_are_refused(void **state)
+{
+	(void)state;
+	struct error error;
+	struct tar_links links = {0};
+	enum status status = STATUS_OK;
+	char name[16];
+	int count = 0;
+	for (; status == STATUS_OK && count < 1000000; count++) {
+		snprintf(name, sizeof name, "%x", (unsigned)count);
+		status = tar_links_note(&links, name, "x", NULL, &error);
+	}
+	assert_status(STATUS_DAMAGED, status, &error);
+	assert_in_range(count, 500000, 999999);
+	tar_links_free(&links);
+}
+
+/* A program from the archive would get rights on this machine. */
+static void no_file_gets_rights_of_its_own(void **state)
+{
+	struct error error;
+	struct buffer output = BUFFER_INIT(ARCHIVE_LIMIT);
+	struct buffer archive = BUFFER_INIT(ARCHIVE_LIMIT);
+	raw_entry(&archive, 'x', "pax", NULL,
+			  "30 SCHILY.xattr.user.note=one\n"
+			  "40 SCHILY.xattr.security.capability=abc\n"
+			  "45 LIBARCHIVE.xattr.security.capability=YWJj\n"
+			  "31 SCHILY.xattr.user.other=two\n");
+	raw_entry(&archive, '0', "data/program", NULL, "text");
+	raw_zeros(&archive, 2);
+	make_folder(at(*state, "out"));
+	assert_ok(unpack(&archive, "data", at(*state, "out"), &error), &error);
+	assert_int_equal(getxattr(at(*state, "out/program"), "security.capability", NULL, 0), -1);
+	assert_int_equal(getxattr(at(*state, "out/program"), "user.note", NULL, 0), 3);
+	assert_int_equal(getxattr(at(*state, "out/program"), "user.other", NULL, 0), 3);
+	assert_ok(renamed(&archive, "data", "new", &output, &error), &error);
+	assert_null(memmem(output.data, output.length, "capability", 10));
+	assert_non_null(memmem(output.data, output.length, "user.note=one", 13));
+	assert_non_null(memmem(output.data, output.length, "user.other=two", 14));
+	buffer_free(&output);
+	buffer_free(&archive);
+}
+
+static void no_file_sets_a_user_or_group(void **state)
+{
+	struct error error;
+	struct buffer output = BUFFER_INIT(ARCHIVE_LIMIT);
+	make_source(*state, "mkdir folder; echo text >program; chmod 6755 program; chmod 2755 folder");
+	struct buffer archive = packed(at(*state, "src"), "data");
+	assert_ok(renamed(&archive, "data", "new", &output, &error), &error);
+	write_bytes(at(*state, "renamed.tar"), output.data, output.length);
+	shell_ok("cd '%s' && tar tvf renamed.tar >list && grep -q '^drwxr-sr-x .* new/folder/$' list && "
+			 "grep -q '^-rwxr-xr-x .* new/program$' list",
+			 (const char *)*state);
+	buffer_free(&output);
+	buffer_free(&archive);
+}
+
 /* Each is kept in memory. */
 static void rename_refuses_links_without_end(void **state)
 {
@@ -451,6 +529,10 @@ int main(void)
 		cmocka_unit_test(names_that_are_no_text_are_told_from_each_other),
 		cmocka_unit_test(rename_refuses_a_path_that_nobody_can_make),
 		cmocka_unit_test(rename_refuses_links_without_end),
+		cmocka_unit_test(rename_refuses_folders_without_end),
+		cmocka_unit_test(short_links_without_end_are_refused),
+		scratch_test(no_file_gets_rights_of_its_own),
+		scratch_test(no_file_sets_a_user_or_group),
 		scratch_test(a_path_beside_symbolic_links_is_renamed),
 		scratch_test(rename_refuses_a_stream_that_is_cut_at_any_block),
 		cmocka_unit_test(rename_refuses_an_empty_stream),

@@ -56,8 +56,8 @@ static void the_archives_that_these_tests_make_by_hand_are_read(void **state)
 }
 
 static const char make_tree[] =
-	"mkdir -p a/b/empty; echo text >a/f; ln a/f a/b/g; ln -s ../f a/b/s; chmod 4711 a/f; touch zero; "
-	"chmod 1777 a/b; printf x >sparse; truncate -s 3M sparse; printf y >>sparse; mkfifo fifo; "
+	"mkdir -p a/b/empty; echo text >a/f; ln a/f a/b/g; ln -s ../f a/b/s; chmod 711 a/f; touch zero; "
+	"chmod 3777 a/b; printf x >sparse; truncate -s 3M sparse; printf y >>sparse; mkfifo fifo; "
 	"l=$(printf 'l%.0s' $(seq 180)); mkdir $l; echo long >$l/$l; ln -s $l/$l longlink; "
 	"touch -d '2001-02-03 04:05:06' a/f a/b a";
 
@@ -123,6 +123,31 @@ static void holes_of_gnu_tar_come_back_as_holes(void **state)
 		skip(); /* a filesystem without holes */
 	}
 	assert_in_range(attributes_of(at(*state, "out/sparse")).st_blocks, 0, 64);
+}
+
+/* A program that is somebody else's would run as him, on the machine itself. */
+static void files_set_no_user_or_group(void **state)
+{
+	struct error error;
+	make_folder(at(*state, "data"));
+	run_in(at(*state, "data"),
+		   "mkdir a; echo x >a/user; echo x >a/group; echo x >a/twin; ln a/twin a/other; mkfifo a/pipe; "
+		   "chmod 4711 a/user a/twin a/pipe; chmod 2755 a/group; chmod 2775 a");
+	for (const char *const *options = (const char *const[]){"", "--format=pax", "--format=ustar", NULL};
+		 *options != NULL; options++) {
+		shell_ok("cd '%s' && tar %s -cf archive.tar data", (const char *)*state, *options);
+		size_t length = 0;
+		char *bytes = read_file(at(*state, "archive.tar"), &length);
+		make_folder(at(*state, "out"));
+		assert_ok(unpack_bytes(bytes, length, "data", at(*state, "out"), &error), &error);
+		free(bytes);
+		assert_int_equal(attributes_of(at(*state, "out/a")).st_mode & 07777, 02775);
+		assert_int_equal(attributes_of(at(*state, "out/a/user")).st_mode & 07777, 0711);
+		assert_int_equal(attributes_of(at(*state, "out/a/group")).st_mode & 07777, 0755);
+		assert_int_equal(attributes_of(at(*state, "out/a/other")).st_mode & 07777, 0711);
+		assert_int_equal(attributes_of(at(*state, "out/a/pipe")).st_mode & 07777, 0711);
+		shell_ok("rm -r '%s/out'", (const char *)*state);
+	}
 }
 
 /* The guide's command: docker-compose exec chromadb tar czf - /chroma/chroma */
@@ -786,6 +811,7 @@ int main(void)
 		scratch_test(slashes_behind_the_dot_of_a_name_do_not_make_it_absolute),
 		scratch_test(an_archive_of_a_single_block_size_is_unpacked),
 		scratch_test(holes_of_gnu_tar_come_back_as_holes),
+		scratch_test(files_set_no_user_or_group),
 		scratch_test(folders_above_the_wanted_one_are_passed_over),
 		scratch_test(a_target_behind_a_symbolic_link_is_unpacked_into),
 		scratch_test(a_target_that_is_not_there_is_a_failure),
