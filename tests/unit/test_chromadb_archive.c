@@ -105,6 +105,29 @@ static void one_of_more_segments_than_can_be_is_refused(void **state)
 	assert_string_equal(error.message, "it holds more than 65536 vector segments");
 }
 
+/* Their names are kept in memory. */
+static void one_of_segments_with_names_without_end_is_refused(void **state)
+{
+	struct error error;
+	struct artefact artefact = {0};
+	struct buffer archive = BUFFER_INIT(ARCHIVE_LIMIT);
+	struct source *file = NULL;
+	char name[4000];
+	raw_entry(&archive, '0', "chroma/chroma.sqlite3", NULL, NULL);
+	for (int i = 0; i <= (32 << 20) / 3900; i++) {
+		snprintf(name, sizeof name, "chroma/%03900d/header.bin", i);
+		raw_entry(&archive, 'L', "././@LongLink", NULL, name);
+		raw_entry(&archive, '0', "short", NULL, NULL);
+	}
+	raw_zeros(&archive, 2);
+	write_bytes(at(*state, "archive.tar"), archive.data, archive.length);
+	buffer_free(&archive);
+	shell_ok("gzip -1 '%s/archive.tar'", (const char *)*state);
+	assert_ok(file_source_new(at(*state, "archive.tar.gz"), &file, &error), &error);
+	assert_status(STATUS_DAMAGED, chromadb_archive_check(file, NULL, NULL, &artefact, &error), &error);
+	assert_string_equal(error.message, "the names of its vector segments are longer than anybody needs");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -117,6 +140,7 @@ int main(void)
 		scratch_test(a_pickle_that_was_cut_is_damage),
 		scratch_test(a_pickle_alone_is_damage),
 		scratch_test(one_of_more_segments_than_can_be_is_refused),
+		scratch_test(one_of_segments_with_names_without_end_is_refused),
 	};
 	return cmocka_run_group_tests_name("chromadb_archive", tests, NULL, NULL);
 }

@@ -71,7 +71,7 @@ static void files_about_the_size_of_a_block_come_back(void **state)
 
 static void modes_come_back(void **state)
 {
-	make_source(*state, "touch b c d e; chmod 640 b; chmod 4755 c; chmod 2711 d; chmod 777 e; "
+	make_source(*state, "touch b c d e; chmod 640 b; chmod 1755 c; chmod 711 d; chmod 777 e; "
 						"mkdir f h; chmod 1777 f; chmod 2770 h; touch h/inside");
 	round_trip(*state);
 }

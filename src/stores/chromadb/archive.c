@@ -16,7 +16,10 @@
 #include <string.h>
 #include <sys/stat.h>
 
-enum { LARGEST_SEGMENT_COUNT = 1 << 16 };
+enum {
+	LARGEST_SEGMENT_COUNT = 1 << 16,
+	LARGEST_SEGMENT_BYTES = 32 << 20, /* of the paths of all */
+};
 
 /* --- segments ----------------------------------------------------------------------------------------------------- */
 
@@ -33,6 +36,7 @@ struct segment_list {
 	void *by_folder; /* of tsearch() */
 	struct segment *first, **end;
 	size_t count;
+	size_t bytes; /* of the paths */
 };
 
 static void segment_free(void *data)
@@ -72,6 +76,10 @@ static enum status segment_of(struct segment_list *list, const char *path, size_
 	}
 	*(list->first == NULL ? &list->first : list->end) = segment;
 	list->end = &segment->next;
+	list->bytes += length;
+	if (list->bytes > LARGEST_SEGMENT_BYTES) {
+		return error_set(error, STATUS_DAMAGED, "the names of its vector segments are longer than anybody needs");
+	}
 	return ++list->count <= LARGEST_SEGMENT_COUNT
 			   ? STATUS_OK
 			   : error_set(error, STATUS_DAMAGED, "it holds more than %d vector segments", LARGEST_SEGMENT_COUNT);
