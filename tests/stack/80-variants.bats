@@ -437,7 +437,7 @@ in_chroma() { # what the folder holds, but pipes and sockets
 	docker exec "$id" bash -c 'set -e; cd /data
 		mkdir -p empty deep/er "with space" "$(printf "new\nline")"
 		echo text >"with space/-dash"; echo text >"ünïcödé ☃"; : >nothing
-		printf "%0200d" 0 | xargs touch; echo secret >private; chmod 600 private; echo run >runnable; chmod 4755 runnable
+		printf "%0200d" 0 | xargs touch; echo secret >private; chmod 600 private; echo run >runnable; chmod 755 runnable
 		ln -s ../../nowhere link; echo linked >first; ln first second; chown 12345:23456 deep/er
 		truncate -s 64M sparse; printf end >>sparse; mkfifo pipe; : >.hidden'
 	local before
