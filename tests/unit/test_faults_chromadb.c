@@ -136,8 +136,10 @@ static char database_path[PATH_MAX];
 
 static enum status count_with_temporary_files(const char *folder, struct error *error)
 {
+	static char place[PATH_MAX];
 	CLEANUP(fingerprint_free) struct fingerprint counted = {0};
-	sqlite3_temp_directory = (char *)(uintptr_t)folder; /* of this child alone; it is not written to */
+	snprintf(place, sizeof place, "%s", folder);
+	sqlite3_temp_directory = place; /* of this child alone */
 	enum status status = chromadb_database_count(database_path, &counted, error);
 	return unless_wrong(status, fingerprint_sum(&counted, "records", NULL) == RECORDS + WAITING, error);
 }
