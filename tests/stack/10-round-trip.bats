@@ -262,13 +262,18 @@ refute_credentials() { # FILE: as the containers' environment has them
 	assert_equal "$(redis_run DBSIZE)" "$before"
 }
 
+was_told_to_stop() { # CONTAINER-ID SINCE: the engine has sent it a signal
+	[[ -n $(docker events --since "$2" --until "$(date +%s.%N)" --filter "container=$1" --filter event=kill) ]]
+}
+
 # It takes ten seconds to stop, and the engine goes on stopping it.
 @test "a restore that is killed while Neo4j is being stopped is undone once it has stopped" {
-	local killed started
+	local since killed started
 	neo4j_run 'CREATE (:Later)' >/dev/null
+	since=$(date +%s.%N)
 	start_program restore latest --only neo4j --yes --no-safety-backup
-	until grep -q swapping "$BACKUP_DIR/.restore.json" 2>/dev/null || ! it_runs; do sleep 0.05; done
-	sleep 0.5
+	wait_until reached was_told_to_stop "$(container neo4j)" "$since"
+	it_runs || fail 'it has ended already' "$(cat "$BATS_TEST_TMPDIR/err")"
 	kill_program
 	container_is neo4j running || fail 'it had stopped already'
 	killed=$(date -u +%FT%T.%NZ)
