@@ -14,6 +14,7 @@ setup_file() {
 
 teardown() {
 	end_program
+	if [[ -z ${BATS_TEST_COMPLETED:-} && $BATS_TEST_DESCRIPTION == *password* ]]; then wait_until old_password_is_back; fi
 	rm -rf "$BACKUP_DIR"
 }
 
@@ -95,14 +96,24 @@ collections_in() { # TENANT DATABASE PREFIX: {"PREFIXname": count}, as Chroma sa
 	curl --silent --fail --noproxy '*' --request DELETE "$(chroma_url)/sample_queue"
 }
 
+old_password() {
+	local auth=${NEO4J_AUTH:-neo4j/whisperengine}
+	echo "${auth#*/}"
+}
+
+change_password() { # FROM TO
+	curl --silent --fail --noproxy '*' --user "neo4j:$1" -H 'Content-Type: application/json' \
+		"http://127.0.0.1:$NEO4J_HTTP_PORT/db/system/query/v2" \
+		-d "{\"statement\": \"ALTER CURRENT USER SET PASSWORD FROM '$1' TO '$2'\"}" >/dev/null
+}
+
+old_password_is_back() {
+	neo4j_run 'RETURN 1' >/dev/null 2>&1 || change_password another-password "$(old_password)"
+}
+
 @test "a Neo4j whose password has been changed is backed up without counts" {
-	local url=http://127.0.0.1:$NEO4J_HTTP_PORT/db/system/query/v2 old
-	old=${NEO4J_AUTH:-neo4j/whisperengine}
-	old=${old#*/}
-	change_password() { # FROM TO
-		curl --silent --fail --noproxy '*' --user "neo4j:$1" -H 'Content-Type: application/json' "$url" \
-			-d "{\"statement\": \"ALTER CURRENT USER SET PASSWORD FROM '$1' TO '$2'\"}" >/dev/null
-	}
+	local old
+	old=$(old_password)
 	wait_until change_password "$old" another-password
 	program 0 create --only neo4j
 	wait_until change_password another-password "$old"
@@ -126,15 +137,19 @@ writes_until_save_number() { # NUMBER
 	save_number "$1"
 }
 
+save_is_open() { # NUMBER: that one has begun, and the program has its file open, which has another name once it is whole
+	save_number "$1" && [[ -n $(find "/proc/$running/fd" -lname '*/temp-*.rdb' 2>/dev/null) ]]
+}
+
 # Holds the program in the middle of its own save, which shows "before", until Redis has saved "after" several times.
-hold_through_other_saves() {
+hold_through_other_saves() { # COMMAND: that is when it is held, given the number of the save
 	local first
 	redis_run CONFIG SET save ''
 	redis_run CONFIG SET rdb-key-save-delay 1000
 	redis_run SET sample:moment 'value before'
 	first=$(saves)
 	start_program create --only redis
-	hold_soon_after save_number $((first + 1))
+	hold_soon_after "$1" $((first + 1))
 	redis_run SET sample:moment 'value after'
 	redis_run CONFIG SET rdb-key-save-delay 0
 	redis_run CONFIG SET save '1 1'
@@ -143,7 +158,7 @@ hold_through_other_saves() {
 }
 
 @test "Redis' own saves do not take the place of the one of the moment" {
-	hold_through_other_saves
+	hold_through_other_saves save_is_open
 	ends_with 0
 	grep -aq 'value before' "$(backup_path)/redis_backup.rdb"
 	run grep -ac 'value after' "$(backup_path)/redis_backup.rdb"
@@ -152,7 +167,7 @@ hold_through_other_saves() {
 
 @test "through the engine a save that was replaced is a failure, and not another moment" {
 	export WHISPERBACKUP_VOLUME_ACCESS=api
-	hold_through_other_saves
+	hold_through_other_saves save_number
 	ends_with 1
 	assert_contains "$errors" "Redis's next save replaced the file of this backup before it could be copied"
 	assert_nothing_partial
