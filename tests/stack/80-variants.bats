@@ -387,10 +387,11 @@ has_health() { # STATUS
 	[[ $(docker inspect --format '{{.State.Health.Status}}' "$id") == "$1" ]]
 }
 
-# In the first of its runs it stays; in the next ones for as long as is written there.
+# In the first of its runs it stays; in the next ones for as long as is written there. That is long enough for it to answer, and
+# to be asked, before it ends, and it ends long before its health check is made.
 run_redis_that_ends() { # SECONDS-OF-ITS-NEXT-RUNS..
 	# shellcheck disable=SC2016 # for the shell in the container
-	run_service redis redis --health-cmd 'redis-cli PING' --health-interval 6s -- sh -c '
+	run_service redis redis --health-cmd 'redis-cli PING' --health-interval 40s -- sh -c '
 		read -r seconds rest </runs 2>/dev/null && echo "$rest" >/runs
 		[ -n "$seconds" ] || exec redis-server
 		redis-server & sleep "$seconds"; kill $!; wait'
@@ -402,7 +403,7 @@ run_redis_that_ends() { # SECONDS-OF-ITS-NEXT-RUNS..
 }
 
 @test "a server that answers, and ends before its health check is content, is rolled back" {
-	run_redis_that_ends 3
+	run_redis_that_ends 15
 	program 1 restore latest --yes --no-safety-backup
 	assert_contains "$errors" 'Redis failed to be restored: Redis answered after the restore, but it is not well: container'
 	assert_contains "$errors" 'everything is as it was before'
@@ -413,7 +414,7 @@ run_redis_that_ends() { # SECONDS-OF-ITS-NEXT-RUNS..
 }
 
 @test "one that does so again on the data of before has that, and the next command looks again" {
-	run_redis_that_ends 3 3
+	run_redis_that_ends 15 15
 	program 1 restore latest --yes --no-safety-backup
 	assert_contains "$errors" 'has the data of before: Redis answered after the restore, but it is not well: container'
 	assert_contains "$errors" 'all data is that of before; mend what keeps the service from running, then call recover'
