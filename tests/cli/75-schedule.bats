@@ -704,9 +704,11 @@ CODE
 @test "where the clock is put forward tomorrow, status tells what a timer will do, and what cron will" {
 	need_systemd
 	local day tomorrow
-	day=$(date -d tomorrow +%-j)
-	tomorrow=$(date -d tomorrow '+%a %e %b %Y')
-	# A zone of our own, without a 02:00 tomorrow.
+	# Not over midnight, nor over the time of the next run: what is tomorrow, and what comes next, would be another thing then.
+	while [[ $(date -u +%H:%M) =~ ^(23|01|02):5[5-9]$ ]]; do sleep 1; done
+	day=$(date -u -d tomorrow +%-j)
+	tomorrow=$(date -u -d tomorrow '+%a %e %b %Y')
+	# A zone of our own, that of UTC today, without a 02:00 tomorrow.
 	export TZ="STD0SUM,$((day - 1))/2,$(((day + 100) % 365))/2"
 	in_world 0 <<'CODE'
 start_systemd

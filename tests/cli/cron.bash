@@ -36,7 +36,7 @@ start_systemd() {
 	mount -t tmpfs none /run/systemd
 	mkdir /run/systemd/system
 	/lib/systemd/systemd --user --log-level=warning --log-target=console >"$BATS_TEST_TMPDIR/systemd.log" 2>&1 &
-	for _ in $(seq 100); do
+	for _ in $(seq 1200); do
 		! systemctl --user show-environment >/dev/null 2>&1 || return 0
 		sleep 0.1
 	done
@@ -44,9 +44,9 @@ start_systemd() {
 	return 1
 }
 
-# Until the log shows that a run has ended, or two minutes have gone.
+# Until the log shows that a run has ended, or ten minutes have gone.
 wait_for_run() {
-	for _ in $(seq 240); do
+	for _ in $(seq 1200); do
 		! grep -q "(exit code" backups/backup.log 2>/dev/null || return 0
 		sleep 0.5
 	done
