@@ -44,7 +44,7 @@ mount_image() { # TYPE [MKFS-OPTION..]: $room/image at $disk
 # Gone and back, with nothing of it in memory. A container that starts meanwhile has a copy of every mount for a moment;
 # until that is gone, mounting would bring back the file system as it was, shut down.
 plug_in() {
-	local tries=100
+	local tries=600
 	umount "$disk"
 	while [[ -n $(losetup --associated "$room/image") ]]; do
 		((tries-- > 0)) || fail 'the disk does not come free'
