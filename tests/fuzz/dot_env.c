@@ -42,9 +42,9 @@ static bool can_be_quoted(const char *value)
 static void check_written_again(const struct session *session)
 {
 	CLEANUP(buffer_free) struct buffer text = BUFFER_INIT(1 << 20);
-	const char *shown = session->folder_chosen ? session->backup_folder_shown : NULL;
-	if (can_be_quoted(shown) && can_be_quoted(session->docker_host) && can_be_quoted(session->project)) {
-		add(&text, "BACKUP_DIR", shown);
+	const char *chosen = session->folder_chosen ? session->backup_folder : NULL;
+	if (can_be_quoted(chosen) && can_be_quoted(session->docker_host) && can_be_quoted(session->project)) {
+		add(&text, "BACKUP_DIR", chosen);
 		add(&text, "DOCKER_HOST", session->docker_host);
 		add(&text, "COMPOSE_PROJECT_NAME", session->project);
 		CLEANUP(session_close)

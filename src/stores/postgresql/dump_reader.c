@@ -5,7 +5,6 @@
 
 #include <fcntl.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 struct dump_reader {
@@ -23,16 +22,12 @@ enum status dump_reader_new(const char *path, struct dump_stretch stretch, struc
 	if (reader == NULL) {
 		return error_memory(error);
 	}
-	struct stat attributes;
 	reader->at = stretch.from;
 	reader->to = stretch.to;
 	reader->progress = progress;
-	reader->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-	if (reader->fd < 0 || fstat(reader->fd, &attributes) != 0) {
+	reader->fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC); /* a pipe is not waited for */
+	if (reader->fd < 0) {
 		return error_set_unread(error, "cannot open %s", path);
-	}
-	if (!S_ISREG(attributes.st_mode)) {
-		return error_set(error, STATUS_FAILED, "cannot read %s: it is not a file", path);
 	}
 	(void)posix_fadvise(reader->fd, (off_t)stretch.from, 0, POSIX_FADV_SEQUENTIAL);
 	enum status status = dump_lexer_new(listener, stretch.from, stretch.escapes, &reader->lexer, error);
