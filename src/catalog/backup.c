@@ -266,9 +266,15 @@ static bool has_too_many_values(const char *text)
 	return count > MOST_VALUES;
 }
 
+bool backup_manifest_can_be_read(const char *text)
+{
+	return strlen(text) <= MANIFEST_LIMIT && !has_too_many_values(text);
+}
+
 static enum status read_manifest(struct backup *backup, const char *text, struct error *error)
 {
 	if (has_too_many_values(text)) {
+		backup->unreadable = true; /* it may be as good as any, and is kept */
 		damaged(backup, NULL, BACKUP_MANIFEST " cannot be read: %s", "it holds more than can be counted");
 		return STATUS_OK;
 	}

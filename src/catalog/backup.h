@@ -17,4 +17,7 @@ enum { BACKUP_FORMAT = 1 };
 enum status backup_read(const char *folder, const char *timestamp, struct backup **ret_backup,
 						struct error *error) MUST_CHECK;
 
+/* Is a manifest of this text, which is one of ours, small enough for backup_read? */
+bool backup_manifest_can_be_read(const char *text);
+
 #endif

@@ -137,7 +137,7 @@ static json_t *json_fingerprint(const struct fingerprint *fingerprint)
 	return object;
 }
 
-static json_t *json_store(const struct store_ops *ops, const struct store_record *store)
+static json_t *json_store(const struct store_ops *ops, const struct store_record *store, bool counts)
 {
 	json_t *object = json_pack("{s:s, s:s}", "name", ops->name, "status", store_status_name(store->status));
 	if (object == NULL) {
@@ -160,9 +160,11 @@ static json_t *json_store(const struct store_ops *ops, const struct store_record
 		failed |= json_object_set_new(object, "freeze_milliseconds", json_real(store->freeze_milliseconds));
 		failed |= json_object_set_new(object, "retries", json_integer((json_int_t)store->retries));
 		failed |= json_object_set_new(object, "window_bytes", json_integer((json_int_t)store->saved.window_bytes));
-		failed |= json_object_set_new(object, "fingerprint", json_fingerprint(&store->saved.fingerprint));
-		failed |= json_object_set_new(object, "fingerprint_exact",
-									  json_boolean(store->saved.fingerprint.known && store->saved.fingerprint.exact));
+		failed |= json_object_set_new(object, "fingerprint",
+									  counts ? json_fingerprint(&store->saved.fingerprint) : json_null());
+		failed |= json_object_set_new(
+			object, "fingerprint_exact",
+			json_boolean(counts && store->saved.fingerprint.known && store->saved.fingerprint.exact));
 	} else {
 		failed |= json_object_set_new(object, "reason", json_text(store->reason));
 	}
@@ -198,7 +200,7 @@ static bool add_moment(json_t *manifest, const struct backup_record *record)
 		   json_object_set_new(manifest, "writers_exempt", json_integer((json_int_t)record->writers_exempt)) == 0;
 }
 
-static enum status make_manifest(const struct backup_record *record, char **ret_text, struct error *error)
+static enum status make_manifest(const struct backup_record *record, bool counts, char **ret_text, struct error *error)
 {
 	char host[HOST_SIZE] = "";
 	(void)gethostname(host, sizeof host - 1);
@@ -210,7 +212,7 @@ static enum status make_manifest(const struct backup_record *record, char **ret_
 	json_t *stores = json_array();
 	bool complete = manifest != NULL && stores != NULL;
 	for (size_t i = 0; complete && i < STORE_COUNT; i++) {
-		complete = json_array_append_new(stores, json_store(store_table[i], &record->stores[i])) == 0;
+		complete = json_array_append_new(stores, json_store(store_table[i], &record->stores[i], counts)) == 0;
 	}
 	complete = complete && add_moment(manifest, record);
 	complete = complete && json_object_set(manifest, "stores", stores) == 0;
@@ -239,7 +241,12 @@ enum status record_write(const struct backup_record *record, const char *folder,
 	CLEANUP(cleanup_free) char *manifest = NULL;
 	enum status status = write_information(record, folder, error);
 	if (status == STATUS_OK) {
-		status = make_manifest(record, &manifest, error);
+		status = make_manifest(record, true, &manifest, error);
+	}
+	/* With so many tables or collections nobody could read it: the backup is as good without their counts. */
+	if (status == STATUS_OK && !backup_manifest_can_be_read(manifest)) {
+		free(MOVE(manifest));
+		status = make_manifest(record, false, &manifest, error);
 	}
 	if (status == STATUS_OK) {
 		status = write_sums(record, manifest, folder, error);

@@ -12,9 +12,9 @@
 
 enum {
 	GUARDIAN_TRIES =
-		3600, /* how often the guardian tries to thaw before it gives up (an engine is being updated) ... */
-	GUARDIAN_PAUSE_SECONDS = 1, /* ... with this between two tries */
-	GUARDIAN_LOOKS = 3,         /* how often it has to find everything thawed */
+		3600,          /* how often the guardian tries to thaw before it gives up (an engine is being updated) ... */
+	PAUSE_SECONDS = 1, /* ... with this between two tries */
+	LOOKS = 3,         /* how often all has to be found thawed where something may be paused without our knowing */
 	MOST_DESCRIPTORS = 4096,
 	LATE_PAUSE_MILLISECONDS = 1000,
 	DISMISSAL_SECONDS = 15, /* that the guardian is waited for when it has something to thaw */
@@ -23,15 +23,15 @@ enum {
 	BELIEF_STEP_MILLISECONDS = 20, /* between two tries while the engine may believe an old event */
 };
 
-/* That it may. Not longer, since others stand still; the guardian looks again after that. */
+/* That it may. Not longer, since others stand still; it is looked at again when they do not. */
 static const double BELIEF_SECONDS = 0.5;
 
 struct window {
-	struct window_plan plan; /* lent */
-	double *paused;          /* clock_seconds when each was; 0: it is not */
-	double began;            /* clock_seconds of the first pause; 0 before it */
-	bool unsure;             /* something may be paused without our knowing: a pause was asked for, and nothing heard
-							  * of it, or the engine may be wrong about one that it calls thawed */
+	struct window_plan plan;      /* lent */
+	double *paused;               /* clock_seconds when each was; 0: it is not */
+	double began;                 /* clock_seconds of the first pause; 0 before it */
+	bool *doubtful;               /* one for each: the engine calls it running, which it may be wrong about */
+	bool unheard;                 /* a pause was asked for, and nothing heard of it: it may come at any time */
 	struct sigaction stop_action; /* what SIGTSTP did before */
 	pid_t guardian;
 	int pipe; /* write end; its closing wakes the guardian */
@@ -72,11 +72,11 @@ static bool guardian_thaws(const struct window_plan *plan)
 		}
 		/* A pause that the parent had only just asked for may come after the first look. */
 		in_order = runtime != NULL && thawed == plan->count ? in_order + 1 : 0;
-		if (in_order == GUARDIAN_LOOKS) {
+		if (in_order == LOOKS) {
 			runtime_free(runtime);
 			return true;
 		}
-		sleep(GUARDIAN_PAUSE_SECONDS);
+		sleep(PAUSE_SECONDS);
 	}
 	runtime_free(runtime);
 	return false;
@@ -193,6 +193,7 @@ static void free_window(struct window *window)
 {
 	cleanup_close(&window->lock);
 	free(window->paused);
+	free(window->doubtful);
 	free(window);
 }
 
@@ -202,10 +203,14 @@ enum status window_open(const struct window_plan *plan, struct window **ret_wind
 	if (window == NULL) {
 		return error_memory(error);
 	}
-	*window = (struct window){.plan = *plan, .paused = calloc(plan->count + 1, sizeof *window->paused), .lock = -1};
-	enum status status = window->paused == NULL ? error_memory(error)
-												: journal_write(plan->journal, plan->engine, plan->containers,
-																plan->count, &window->lock, error);
+	*window = (struct window){.plan = *plan,
+							  .paused = calloc(plan->count + 1, sizeof *window->paused),
+							  .doubtful = calloc(plan->count + 1, sizeof *window->doubtful),
+							  .lock = -1};
+	bool room = window->paused != NULL && window->doubtful != NULL;
+	enum status status =
+		!room ? error_memory(error)
+			  : journal_write(plan->journal, plan->engine, plan->containers, plan->count, &window->lock, error);
 	if (status == STATUS_OK) {
 		status = start_guardian(window, error);
 		if (status != STATUS_OK) {
@@ -291,7 +296,7 @@ enum status window_pause(struct window *window, const struct container *containe
 	if (status == STATUS_CONFLICT || status == STATUS_NOT_FOUND) {
 		window->paused[index] = 0; /* refused: somebody else has paused, stopped or removed it */
 	} else if (status != STATUS_OK) {
-		window->unsure = true;
+		window->unheard = true;
 		clock_sleep(LATE_PAUSE_MILLISECONDS); /* closing the window thaws it, and the guardian looks again */
 	}
 	return status;
@@ -304,6 +309,15 @@ static enum status lost(const struct container *container, struct error *error)
 	return error_hint(error, "see that it runs (./bot.sh status), then try again");
 }
 
+static bool may_run(const struct window *window, const struct container *container)
+{
+	struct error ignored;
+	enum container_state state = CONTAINER_RUNNING;
+	enum container_health health = HEALTH_NONE;
+	return runtime_inspect(window->plan.runtime, container, &state, &health, &ignored) != STATUS_OK ||
+		   state == CONTAINER_RUNNING;
+}
+
 enum status window_thaw(struct window *window, const struct container *container, double *ret_milliseconds,
 						struct error *error)
 {
@@ -312,16 +326,16 @@ enum status window_thaw(struct window *window, const struct container *container
 		return STATUS_OK;
 	}
 	interrupt_hold();
-	/* Where the guardian looks again anyway, the others need not wait. */
-	enum status status = window->unsure ? runtime_unpause(window->plan.runtime, container, error)
-										: insist(runtime_unpause, window, container, error);
+	/* Where a pause may be on the way, the guardian looks again. */
+	enum status status = window->unheard ? runtime_unpause(window->plan.runtime, container, error)
+										 : insist(runtime_unpause, window, container, error);
 	interrupt_release();
 	if (ret_milliseconds != NULL) {
 		*ret_milliseconds = (clock_seconds() - window->paused[index]) * 1000;
 	}
 	if (status == STATUS_CONFLICT || status == STATUS_NOT_FOUND) {
 		window->paused[index] = 0;
-		window->unsure = window->unsure || status == STATUS_CONFLICT;
+		window->doubtful[index] = status == STATUS_CONFLICT && may_run(window, container);
 		return lost(container, error);
 	}
 	window->paused[index] = status == STATUS_OK ? 0 : window->paused[index];
@@ -329,6 +343,39 @@ enum status window_thaw(struct window *window, const struct container *container
 		window->plan.thawed[index] = true;
 	}
 	return status;
+}
+
+/* Looks once more at those that are in doubt. False: one of them cannot be thawed. */
+static bool look_again(struct window *window, bool *ret_any_left)
+{
+	bool good = true;
+	*ret_any_left = false;
+	for (size_t i = 0; i < window->plan.count; i++) {
+		struct error ignored;
+		if (window->doubtful[i]) {
+			enum status status = runtime_unpause(window->plan.runtime, window->plan.containers[i], &ignored);
+			window->doubtful[i] = status != STATUS_OK && status != STATUS_NOT_FOUND;
+			good = good && (!window->doubtful[i] || status == STATUS_CONFLICT);
+			*ret_any_left = *ret_any_left || window->doubtful[i];
+		}
+	}
+	return good;
+}
+
+/* Now that nothing else waits, the engine has time to come to know better. False: the guardian has to look as well. */
+static bool settle_doubts(struct window *window)
+{
+	bool left = true;
+	bool good = true;
+	interrupt_hold();
+	for (int look = 1; left && look <= LOOKS; look++) {
+		good = look_again(window, &left);
+		if (left && look < LOOKS) {
+			clock_sleep(PAUSE_SECONDS * 1000);
+		}
+	}
+	interrupt_release();
+	return good;
 }
 
 enum status window_close(struct window *window, double *ret_milliseconds, struct error *error)
@@ -348,10 +395,10 @@ enum status window_close(struct window *window, double *ret_milliseconds, struct
 			result = status;
 		}
 	}
-	all_thawed = all_thawed && !window->unsure;
 	if (ret_milliseconds != NULL) {
 		*ret_milliseconds = window_milliseconds(window);
 	}
+	all_thawed = settle_doubts(window) && all_thawed && !window->unheard;
 	sigaction(SIGTSTP, &window->stop_action, NULL);
 	dismiss_guardian(window, all_thawed);
 	/* Not before: a guardian that sees us killed between the two would thaw and unlink what is the next run's. */

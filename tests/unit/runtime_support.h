@@ -22,7 +22,8 @@ struct fake_engine {
 	enum status unpause_answer[FAKE_CONTAINERS]; /* likewise */
 	unsigned starts[FAKE_CONTAINERS];            /* since the test began */
 	unsigned believes_old[FAKE_CONTAINERS];      /* so many pauses and thaws are refused as made already */
-	pid_t believes_longer[FAKE_CONTAINERS];      /* what this process asks for is refused as made already; 0: nobody */
+	double believes_until[FAKE_CONTAINERS];      /* clock_seconds; a thaw is refused as made already before */
+	unsigned unpauses;                           /* that were asked for */
 	bool pauses_late[FAKE_CONTAINERS];  /* right after the next try to thaw it, by a pause that nothing was heard of */
 	double next_check[FAKE_CONTAINERS]; /* clock_seconds of a health check; 0: there is none; -1: always soon */
 	char log[FAKE_LOG_SIZE];            /* "+a" paused, "-a" thawed, in the order of the calls */
@@ -60,7 +61,7 @@ static inline enum status fake_inspect(struct runtime *runtime, const struct con
 	if (engine->pause_answer[index] == STATUS_NOT_FOUND) {
 		return error_set(error, STATUS_NOT_FOUND, "there is no %s", container->name);
 	}
-	*ret_state = engine->states[index];
+	*ret_state = clock_seconds() < engine->believes_until[index] ? CONTAINER_RUNNING : engine->states[index];
 	*ret_health = HEALTH_NONE;
 	return STATUS_OK;
 }
@@ -100,7 +101,8 @@ static inline enum status fake_unpause(struct runtime *runtime, const struct con
 {
 	struct fake_engine *engine = fake_of(runtime);
 	size_t index = fake_index(container);
-	if (engine->believes_old[index] > 0 || engine->believes_longer[index] == getpid()) {
+	engine->unpauses++;
+	if (engine->believes_old[index] > 0 || clock_seconds() < engine->believes_until[index]) {
 		engine->believes_old[index] -= engine->believes_old[index] > 0;
 		return error_set(error, STATUS_CONFLICT, "%s is not paused", container->name);
 	}

@@ -1,6 +1,8 @@
 /* catalog/record: what is written about a new backup. */
 #include "support.h"
 
+#include "base/files.h"
+#include "catalog/backup.h"
 #include "catalog/record.h"
 #include "stores/store_table.h"
 
@@ -249,6 +251,33 @@ static void a_reason_that_is_no_unicode_does_not_spoil_the_manifest(void **state
 	json_decref(manifest);
 }
 
+/* As many tables as nobody could count in a manifest. */
+static void what_is_written_can_be_read(void **state)
+{
+	struct error error;
+	struct backup_record *record = guide_record();
+	struct fingerprint *counts = &record->stores[0].saved.fingerprint;
+	for (int i = 0; i < 250000; i++) {
+		char name[32];
+		snprintf(name, sizeof name, "shop.public.t%d", i);
+		assert_ok(fingerprint_add(counts, "rows", name, 1, &error), &error);
+	}
+	counts->known = counts->exact = true;
+	struct fingerprint kept = fingerprint_take(counts);
+	record->stores[0].saved.fingerprint = kept;
+	write_record(*state, record);
+	fingerprint_free(&kept);
+	CLEANUP(cleanup_free) char *text = NULL;
+	assert_ok(files_read_long_text(at(*state, "manifest.json"), 16 << 20, &text, &error), &error);
+	assert_true(backup_manifest_can_be_read(text));
+	json_t *manifest = manifest_of(*state);
+	const json_t *store = json_array_get(json_object_get(manifest, "stores"), 0);
+	assert_text(store, "status", "ok");
+	assert_true(json_is_null(json_object_get(store, "fingerprint")));
+	assert_true(json_is_false(json_object_get(store, "fingerprint_exact")));
+	json_decref(manifest);
+}
+
 static void a_store_without_a_container_is_recorded(void **state)
 {
 	struct backup_record *record = guide_record();
@@ -312,6 +341,7 @@ int main(void)
 		scratch_test(the_manifest_names_the_stores_in_the_tables_order),
 		scratch_test(the_manifest_takes_sizes_beyond_four_gigabytes),
 		scratch_test(a_reason_that_is_no_unicode_does_not_spoil_the_manifest),
+		scratch_test(what_is_written_can_be_read),
 		scratch_test(a_store_without_a_container_is_recorded),
 		scratch_test(the_files_are_private),
 		scratch_test(there_is_no_manifest_if_the_sums_cannot_be_written),

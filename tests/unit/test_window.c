@@ -161,17 +161,40 @@ static void an_engine_that_believes_an_old_event_is_asked_again(void **state)
 	stage_free(&set);
 }
 
-/* Longer than others can be kept waiting: the failure is said, and the guardian thaws it. */
-static void an_engine_that_believes_it_for_long_is_left_to_the_guardian(void **state)
+/* Longer than others can be kept waiting: the failure is said, and it is looked at again when nobody waits. */
+static void an_engine_that_believes_it_for_long_is_asked_again_when_nobody_waits(void **state)
 {
 	struct error error;
-	struct stage set = stage(state, 2);
+	struct stage set = stage(state, 3);
 	struct window *window = opened(&set);
-	pause_all(window, &set);
-	set.engine->believes_longer[0] = getpid();
+	set.engine->states[2] = CONTAINER_PAUSED; /* by its owner */
+	for (size_t i = 0; i < 2; i++) {
+		assert_ok(window_pause(window, set.plan.containers[i], &error), &error);
+	}
+	assert_status(STATUS_CONFLICT, window_pause(window, set.plan.containers[2], &error), &error);
+	set.engine->believes_until[0] = clock_seconds() + 1;
 	assert_status(STATUS_FAILED, window_close(window, NULL, &error), &error);
 	assert_non_null(strstr(error.message, "name-a did not stand still"));
-	wait_until_thawed(&set);
+	assert_int_equal(set.engine->states[0], CONTAINER_RUNNING);
+	assert_int_equal(set.engine->states[2], CONTAINER_PAUSED);
+	assert_false(exists(set.journal));
+	stage_free(&set);
+}
+
+/* There is nothing to be looked at again. */
+static void one_that_has_ended_keeps_nobody_waiting(void **state)
+{
+	struct error error;
+	struct stage set = stage(state, 1);
+	struct window *window = opened(&set);
+	pause_all(window, &set);
+	set.engine->states[0] = CONTAINER_STOPPED;
+	unsigned asked = set.engine->unpauses;
+	assert_status(STATUS_FAILED, window_thaw(window, set.plan.containers[0], NULL, &error), &error);
+	assert_true(set.engine->unpauses > asked);
+	asked = set.engine->unpauses;
+	assert_ok(window_close(window, NULL, &error), &error);
+	assert_int_equal(set.engine->unpauses, asked);
 	stage_free(&set);
 }
 
@@ -538,7 +561,8 @@ int main(void)
 		scratch_test(one_that_its_owner_had_paused_stays_paused),
 		scratch_test(one_that_somebody_else_has_thawed_spoils_the_moment),
 		scratch_test(an_engine_that_believes_an_old_event_is_asked_again),
-		scratch_test(an_engine_that_believes_it_for_long_is_left_to_the_guardian),
+		scratch_test(an_engine_that_believes_it_for_long_is_asked_again_when_nobody_waits),
+		scratch_test(one_that_has_ended_keeps_nobody_waiting),
 		scratch_test(one_that_we_have_not_thawed_is_not_asked_for_again),
 		scratch_test(a_container_that_is_not_in_the_journal_is_not_paused),
 		scratch_test(the_guardian_thaws_what_could_not_be_thawed),

@@ -77,6 +77,9 @@ static enum status explain(const struct reading *reading, struct error *error)
 	int code = sqlite3_errcode(reading->database);
 	const char *message = sqlite3_errmsg(reading->database);
 	const char *reason = chromadb_guard_reason(&reading->guard, code);
+	if (reason != NULL && (code & 0xff) != SQLITE_TOOBIG) { /* it may be as good as any, and too much for us */
+		return error_set(error, STATUS_FAILED, "cannot read " CHROMADB_DATABASE ": %s", reason);
+	}
 	if (reason != NULL) {
 		return error_set(error, STATUS_DAMAGED, CHROMADB_DATABASE " is damaged: %s", reason);
 	}

@@ -67,10 +67,21 @@ static enum status look_at_journal(const char *path, struct error *error)
 	return refuse_another(fd, attributes.st_size, error);
 }
 
-enum status chromadb_guard_files(const char *path, struct chromadb_guard *guard, struct error *error)
+static uint64_t size_of(const char *path, const char *suffix)
 {
 	struct stat attributes;
-	guard->size = stat(path, &attributes) == 0 ? (uint64_t)attributes.st_size : 0;
+	CLEANUP(cleanup_free) char *name = NULL;
+	if (asprintf(&name, "%s%s", path, suffix) < 0) {
+		name = NULL;
+		return 0;
+	}
+	return lstat(name, &attributes) == 0 && S_ISREG(attributes.st_mode) ? (uint64_t)attributes.st_size : 0;
+}
+
+enum status chromadb_guard_files(const char *path, struct chromadb_guard *guard, struct error *error)
+{
+	/* What stands in the other two is read as well. */
+	guard->size = size_of(path, "") + size_of(path, "-wal") + size_of(path, "-journal");
 	guard->steps = STEPS + guard->size * STEPS_PER_BYTE;
 	guard->room = ROOM;
 	return look_at_journal(path, error);
@@ -130,10 +141,13 @@ int chromadb_guard_limit(struct chromadb_guard *guard, sqlite3 *database)
 		{SQLITE_LIMIT_EXPR_DEPTH, DEEPEST_EXPRESSION}, {SQLITE_LIMIT_COLUMN, MOST_COLUMNS},
 		{SQLITE_LIMIT_VDBE_OP, MOST_INSTRUCTIONS},     {SQLITE_LIMIT_ATTACHED, 0},
 	};
-	for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+	/* Before, the limit of a value was held against each whole row (vdbe.c, OP_Column), and documents may be long. */
+	size_t first = sqlite3_libversion_number() < 3040000 ? 1 : 0;
+	for (size_t i = first; i < sizeof limits / sizeof *limits; i++) {
 		sqlite3_limit(database, limits[i].limit, limits[i].most);
 	}
 	(void)sqlite3_hard_heap_limit64(MEMORY);
+	(void)sqlite3_memory_highwater(1); /* what comes is this database's */
 	sqlite3_progress_handler(database, STEPS_BETWEEN_CHECKS, stop_when_interrupted, guard);
 	int code = configure(database);
 	if (code == SQLITE_OK) {
@@ -141,7 +155,8 @@ int chromadb_guard_limit(struct chromadb_guard *guard, sqlite3 *database)
 									   NULL, NULL);
 	}
 	/* quick_check would evaluate them, whatever they call. */
-	return code == SQLITE_OK ? sqlite3_exec(database, "PRAGMA ignore_check_constraints = ON", NULL, NULL, NULL) : code;
+	static const char settings[] = "PRAGMA ignore_check_constraints = ON; PRAGMA temp_store = FILE";
+	return code == SQLITE_OK ? sqlite3_exec(database, settings, NULL, NULL, NULL) : code;
 }
 
 /* Each says what is not as Chroma makes it, or gives no row. What is not asked may be anything. */
