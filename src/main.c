@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -71,10 +72,22 @@ static void limit_heaps(void)
 #endif
 }
 
+/* One is held for each level of folders that are removed. Not more than a guardian closes (snapshot/window.c). */
+static void raise_descriptors(void)
+{
+	static const rlim_t wanted = 4096;
+	struct rlimit limit;
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < wanted) {
+		limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
 int main(int count, char **words)
 {
 	(void)count;
 	limit_heaps();
+	raise_descriptors();
 	open_standard_streams();
 	umask(077); /* dumps hold secrets */
 	/* So does our memory. A limit of 0 would not keep a program that collects core files from being handed one

@@ -5,12 +5,14 @@
 #include <archive.h>
 #include <endian.h>
 #include <errno.h>
+#include <libgen.h>
 #include <limits.h>
 #include <linux/limits.h>
 #include <linux/posix_acl.h>
 #include <linux/posix_acl_xattr.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/xattr.h>
 
 static const struct kind {
@@ -187,6 +189,18 @@ static void forget(struct tar_lists *lists)
 	lists->count = 0;
 }
 
+/* Of the file system that holds it; errno is kept. */
+static bool disk_is_full(const char *path)
+{
+	int before = errno;
+	struct statvfs there;
+	CLEANUP(cleanup_free) char *folder = strdup(path);
+	/* The path may be a link's. */
+	bool full = folder == NULL || statvfs(dirname(folder), &there) != 0 || there.f_bavail == 0;
+	errno = before;
+	return full;
+}
+
 static enum status set(const struct tar_list_to_set *item, struct tar_lists *lists, struct progress *progress,
 					   struct error *error)
 {
@@ -194,9 +208,10 @@ static enum status set(const struct tar_list_to_set *item, struct tar_lists *lis
 	if (item->size > 0 && lsetxattr(item->path, item->attribute, item->bytes, item->size, 0) == 0) {
 		return STATUS_OK;
 	}
-	/* EACCES: a default list, and no folder. The rest: longer than this file system can keep. */
+	/* EACCES: a default list, and no folder. The rest: longer than this file system can keep (ext4 says ENOSPC then).
+	 */
 	if (errno != EINVAL && errno != ENOTSUP && errno != EACCES && errno != E2BIG && errno != ERANGE &&
-		errno != ENOSPC) {
+		(errno != ENOSPC || disk_is_full(item->path))) {
 		return error_set_errno(error, "cannot unpack: cannot set the access list of %s", item->path);
 	}
 	if (!lists->warned) {

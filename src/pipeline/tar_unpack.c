@@ -159,18 +159,18 @@ static enum status unpack(struct unpacker *unpacker, struct error *error)
 
 /*
  * libarchive takes paths only, and who may write above the folder could exchange it for a symbolic link meanwhile. So
- * the folder becomes the working folder, of this thread alone. *ret_before is the one before; -1 if a sandbox forbids
- * that (EPERM), and the path has to do.
+ * the folder becomes the working folder, of this thread alone. *ret_before is the one before, or the root where that
+ * one cannot be used; -1 if a sandbox forbids it, and the path has to do.
  */
 static enum status enter(int folder, const char *target, int *ret_before, struct error *error)
 {
 	CLEANUP(cleanup_close) int before = open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
 	*ret_before = -1;
-	bool apart = before >= 0 && unshare(CLONE_FS) == 0;
-	if (before >= 0 && !apart && errno == EPERM) {
-		return STATUS_OK;
+	before = before >= 0 ? before : open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	if (before >= 0 && unshare(CLONE_FS) != 0) {
+		return errno == ENOMEM ? error_memory(error) : STATUS_OK;
 	}
-	if (!apart || fchdir(folder) != 0) {
+	if (before < 0 || fchdir(folder) != 0) {
 		return error_set_errno(error, "cannot use the folder %s", target);
 	}
 	*ret_before = cleanup_take(&before);

@@ -160,6 +160,9 @@ static void test_commands(void **state)
 	assert_pieces("\\connect -reuse-previous=on \"dbname='My \"\"odd\"\" D\\'b'\"\nSELECT 1;\n\\restrict x",
 				  "B[\\connect -reuse-previous=on \"dbname='My \"\"odd\"\" D\\'b'\"]\nS[SELECT 1;]\nB[\\restrict x]\n");
 	assert_damaged("SELECT 1 \\gexec\n", "backslash command inside a statement");
+	/* To psql and the server it ends the comment. */
+	assert_damaged("SELECT 1 -- \r \\! id\n;\n", "carriage return in a comment");
+	assert_damaged("SET a = -- \r 1; ALTER SYSTEM SET x = 1; --\n 2;\n", "carriage return in a comment");
 }
 
 static void test_stops_in_the_middle(void **state)

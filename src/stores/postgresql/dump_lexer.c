@@ -281,11 +281,15 @@ static enum status lex_line(struct dump_lexer *lexer, struct error *error)
 	char *from = lexer->window + lexer->at;
 	char *newline = memchr(from, '\n', lexer->end - lexer->at);
 	lexer->at = newline != NULL ? (size_t)(newline - lexer->window) : lexer->end;
-	if (newline == NULL && !lexer->final) {
-		return STATUS_OK;
-	}
 	if (newline != NULL && lexer->at > 0 && newline[-1] == '\r') {
 		return terminal_lines(error);
+	}
+	/* For psql and the server a comment ends there (psqlscan.l, "newline"). One between statements is fed to nobody. */
+	if (lexer->state.in_statement && memchr(from, '\r', (size_t)(lexer->window + lexer->at - from)) != NULL) {
+		return damaged(lexer, error, "a carriage return in a comment inside a statement");
+	}
+	if (newline == NULL && !lexer->final) {
+		return STATUS_OK;
 	}
 	if (lexer->state.in_statement) {
 		lexer->state.mode = SQL;

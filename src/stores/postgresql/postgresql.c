@@ -96,11 +96,12 @@ static enum status credentials(struct postgresql *self, struct error *error)
 static enum status look(struct postgresql *self, struct error *error)
 {
 	CLEANUP(buffer_free) struct buffer rows = BUFFER_INIT(ANSWER_LIMIT);
-	enum status status = psql_query(self, self->database,
-									"SHOW server_version;\nSHOW server_version_num;\nSELECT :VERSION_NUM;\n"
-									"SHOW server_encoding;\n"
-									"SELECT setting FROM pg_settings WHERE name = 'data_directory';",
-									&rows, error);
+	enum status status = psql_query(
+		self, self->database,
+		"\\set wb_version :VERSION_NUM\nSHOW server_version;\nSHOW server_version_num;\nSELECT :'wb_version';\n"
+		"SHOW server_encoding;\n"
+		"SELECT setting FROM pg_settings WHERE name = 'data_directory';",
+		&rows, error);
 	if (status != STATUS_OK) {
 		return status;
 	}

@@ -74,12 +74,17 @@ static enum status settings(struct variables *variables, struct error *error)
 }
 
 /* Rows and keys are the users', and a message goes into logs and mails. (PostgreSQL 17: execMain.c,
- * ExecConstraints; nbtinsert.c, _bt_check_unique; ri_triggers.c, ri_ReportViolation.) */
+ * ExecConstraints and ExecPartitionCheckEmitError; nbtinsert.c, _bt_check_unique; ri_triggers.c, ri_ReportViolation;
+ * jsonfuncs.c, json_errdetail.) */
 static bool quotes_data(const char *detail, size_t length)
 {
-	static const char row[] = "Failing row contains";
-	static const char key[] = ")=(";
-	return strncmp(detail, row, sizeof row - 1) == 0 || memmem(detail, length, key, sizeof key - 1) != NULL;
+	static const char *const signs[] = {"ailing row contains", ")=(", ") = (", "Token \""};
+	for (size_t i = 0; i < sizeof signs / sizeof *signs; i++) {
+		if (memmem(detail, length, signs[i], strlen(signs[i])) != NULL) {
+			return true;
+		}
+	}
+	return false;
 }
 
 /* What a program said when it failed, as one line: the first error, without psql's file and line in front. */

@@ -197,7 +197,9 @@ enum status restore_load(struct postgresql *server, const char *path, const stru
 enum status restore_load_is_needless(struct postgresql *server, const char *path, const struct dump_database *database,
 									 bool *ret_needless, struct error *error)
 {
-	static const char *const arguments[] = {"pg_dump", "-w", NULL};
+	CLEANUP(buffer_free) struct buffer rows = BUFFER_INIT(PSQL_ROWS_LIMIT);
+	char encoding[POSTGRESQL_ENCODING_SIZE] = "";
+	const char *const arguments[] = {"pg_dump", "-w", encoding, NULL};
 	unsigned char wanted[DUMP_DIGEST_SIZE];
 	unsigned char live[DUMP_DIGEST_SIZE];
 	bool exists = false;
@@ -211,6 +213,12 @@ enum status restore_load_is_needless(struct postgresql *server, const char *path
 	}
 	CLEANUP(cleanup_sink) struct sink *sink = NULL;
 	status = dump_digest_file(path, dump_layout_content(database), wanted, error);
+	if (status == STATUS_OK) { /* as it is dumped by a backup (moment_save.c) */
+		status = psql_query(server, database->name, "SHOW server_encoding;", &rows, error);
+	}
+	size_t at = 0;
+	const char *name = status == STATUS_OK ? psql_next(&rows, &at) : NULL;
+	snprintf(encoding, sizeof encoding, "--encoding=%s", name != NULL ? name : "UTF8");
 	if (status == STATUS_OK) {
 		status = dump_digest_sink_new(live, &sink, error);
 	}
