@@ -53,7 +53,8 @@ double window_milliseconds(const struct window *window);
 /*
  * Thaws what is still paused, the last one first, removes the journal, dismisses the guardian and frees the window. All
  * containers are tried even if one fails; the failures are those of window_thaw. *ret_milliseconds (may be NULL) is the
- * time from the first pause to the last thaw. NULL is fine.
+ * time from the first pause to the last thaw. It takes two seconds more, when nothing stands still any longer, where
+ * the engine may be wrong about one that it calls thawed. NULL is fine.
  */
 enum status window_close(struct window *window, double *ret_milliseconds, struct error *error) MUST_CHECK;
 

@@ -256,14 +256,17 @@ TEXT
 	cd $'x\e[2Jy\xe2\x80\xaez'
 	BACKUP_DIR=$PWD/backups program 0 list
 	assert_contains "$output" 'x?[2Jy???z/backups'
+	mkdir -m 700 backups # for schedule run
 	local arguments
 	for arguments in 'schedule status' 'schedule run' status create verify; do
 		# shellcheck disable=SC2086 # words
 		BACKUP_DIR=$PWD/backups run --separate-stderr "$WHISPERBACKUP" $arguments
+		[[ $arguments != 'schedule status' ]] || assert_contains "$output" 'x?[2Jy???z'
 		refute_contains "$output$stderr" $'\e'
 		refute_contains "$output$stderr" $'\xe2\x80\xae'
 	done
 	refute_contains "$(cat backups/backup.log)" $'\e'
+	assert_contains "$(cat backups/backup.log)" 'x?[2Jy???z'
 }
 
 @test "show --json is list's entry and the manifest" {

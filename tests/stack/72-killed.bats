@@ -64,10 +64,11 @@ find_guardian() { # sets $guardian: the one child of the program
 
 # Neo4j is paused last and for good; ChromaDB may be thawed again to wait until it is at rest.
 hold_in_window() { # SERVICE [ARGUMENT..]: the program is stopped while that service is paused
-	local try
+	local try caught=''
 	for try in 1 2 3 4 5; do
 		start_program create --volume-access api "${@:2}"
 		catch_when is_paused "$1" || continue
+		caught=1
 		if pgrep --parent "$running" >/dev/null; then
 			find_guardian
 			return
@@ -76,6 +77,7 @@ hold_in_window() { # SERVICE [ARGUMENT..]: the program is stopped while that ser
 		# the program that hangs, and left.
 		run_to_its_end
 	done
+	[[ -z $caught ]] || fail "the program was held while $1 was paused, and never had a guardian"
 	skip "the program was too quick to be held while $1 is paused"
 }
 

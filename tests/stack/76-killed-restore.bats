@@ -293,8 +293,11 @@ started_at() { # SERVICE
 			[[ $claimed -ne 0 ]] || refute_contains "$errors" 'as it was before'
 			claimed=$errors
 		else
-			claimed=$errors
-			[[ $result -eq 1 ]] || claimed='it is finished'
+			case $result in
+			0) claimed='it is finished' ;;
+			1) claimed=$errors ;;
+			*) claimed='' ;;
+			esac
 		fi
 		assert_sound
 		where_it_is

@@ -372,7 +372,7 @@ static void a_second_stage_is_refused(void **state)
 	assert_status(STATUS_FAILED, stage(swap, *state, &error), &error);
 }
 
-static int refused; /* errno of the next rmdir of a folder "old" */
+static int refused; /* errno of the next unlinkat of a folder "old" */
 
 int unlinkat(int folder, const char *name, int flags)
 {

@@ -172,7 +172,7 @@ static void an_engine_that_believes_it_for_long_is_asked_again_when_nobody_waits
 		assert_ok(window_pause(window, set.plan.containers[i], &error), &error);
 	}
 	assert_status(STATUS_CONFLICT, window_pause(window, set.plan.containers[2], &error), &error);
-	set.engine->believes_until[0] = clock_seconds() + 1;
+	set.engine->believes_until[0] = clock_seconds() + 2;
 	assert_status(STATUS_FAILED, window_close(window, NULL, &error), &error);
 	assert_non_null(strstr(error.message, "name-a did not stand still"));
 	assert_int_equal(set.engine->states[0], CONTAINER_RUNNING);

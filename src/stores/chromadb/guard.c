@@ -159,7 +159,7 @@ int chromadb_guard_limit(struct chromadb_guard *guard, sqlite3 *database)
 	return code == SQLITE_OK ? sqlite3_exec(database, settings, NULL, NULL, NULL) : code;
 }
 
-/* Each says what is not as Chroma makes it, or gives no row. What is not asked may be anything. */
+/* Each says what is not as Chroma makes it, or gives no row. */
 static const char *const complaints[] = {
 	"SELECT 'it has more than 1000 tables and indexes' FROM main.sqlite_schema LIMIT 1 OFFSET 1000",
 	("SELECT name || ' is no ordinary table' FROM main.sqlite_schema WHERE lower(name) IN ('collections', 'databases',"

@@ -14,7 +14,7 @@
 
 /* Start with {0}; it has to live as long as the connection. */
 struct chromadb_guard {
-	uint64_t size;  /* of the database, in bytes */
+	uint64_t size;  /* of the database, its journal and its log, in bytes */
 	uint64_t steps; /* of SQLite's virtual machine that are left */
 	uint64_t room;  /* bytes that may still be put aside in temporary tables */
 };

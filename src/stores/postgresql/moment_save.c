@@ -123,7 +123,7 @@ static enum status ask_encoding(struct moment_database *database, char ret_optio
 	size_t at = 0;
 	const char *encoding = status == STATUS_OK ? psql_next(psql_session_rows(database->session), &at) : NULL;
 	if (status == STATUS_OK && encoding == NULL) {
-		return error_set(error, STATUS_FAILED, "database %s does not tell its encoding", database->name);
+		return error_set(error, STATUS_DAMAGED, "database %s does not tell its encoding", database->name);
 	}
 	if (encoding != NULL) {
 		snprintf(ret_option, POSTGRESQL_ENCODING_SIZE, "--encoding=%s", encoding);

@@ -246,11 +246,12 @@ static enum status postgresql_finish(struct store *store, struct progress *progr
 	return postgresql_moment_save((struct postgresql *)store, progress, ret_saved, error);
 }
 
-/* Another dump, which nobody keeps: it reads every row of every table. */
+/* Another dump, which nobody keeps: it reads every row of every table. Nothing is converted, which a setting of a
+ * database could make fail (moment_save.c, ask_encoding). */
 static enum status postgresql_read_all(struct store *store, const struct fingerprint *places, struct progress *progress,
 									   struct error *error)
 {
-	static const char *const arguments[] = {"pg_dumpall", "-w", NULL};
+	static const char *const arguments[] = {"pg_dumpall", "-w", "--encoding=SQL_ASCII", NULL};
 	struct postgresql *self = (struct postgresql *)store;
 	(void)places;
 	(void)progress;

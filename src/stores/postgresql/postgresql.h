@@ -27,8 +27,8 @@ struct postgresql {
 	char *path;                       /* of the artefact, while a backup is made */
 	struct postgresql_moment *moment; /* owned; while a backup is made */
 	int version_number;               /* 150018 for 15.18 */
+	int psql_number;                  /* the same of the container's psql; 0 if it does not tell */
 	char encoding[POSTGRESQL_ENCODING_SIZE]; /* of `database`, as an option for pg_dumpall */
-	int psql_number;                         /* the same of the container's psql; 0 if it does not tell */
 };
 
 #endif

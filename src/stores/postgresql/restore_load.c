@@ -37,14 +37,34 @@ static enum status make_from_dump(struct postgresql *server, const char *path, c
  * template1 and postgres stand in a dump without CREATE DATABASE, settings, rights and comment: these are the live
  * database's, which pg_dump --create knows how to say.
  */
+/* A database's own encoding, as the option with which a backup dumps it (moment_save.c, ask_encoding). */
+static enum status ask_encoding(struct postgresql *server, const char *database,
+								char ret_option[POSTGRESQL_ENCODING_SIZE], struct error *error)
+{
+	CLEANUP(buffer_free) struct buffer rows = BUFFER_INIT(ANSWER_LIMIT);
+	size_t at = 0;
+	enum status status = psql_query(server, database, "SHOW server_encoding;", &rows, error);
+	const char *encoding = status == STATUS_OK ? psql_next(&rows, &at) : NULL;
+	if (status == STATUS_OK && encoding == NULL) {
+		return error_set(error, STATUS_FAILED, "database %s does not tell its encoding", database);
+	}
+	snprintf(ret_option, POSTGRESQL_ENCODING_SIZE, "--encoding=%s", encoding != NULL ? encoding : "");
+	return status;
+}
+
 static enum status make_like_live(struct postgresql *server, const char *name, const char *shadow, const char *note,
 								  struct error *error)
 {
-	static const char *const arguments[] = {"pg_dump", "-w", "--create", "--schema-only", "--exclude-schema=*", NULL};
+	char encoding[POSTGRESQL_ENCODING_SIZE] = "";
+	const char *const arguments[] = {"pg_dump", "-w", encoding, "--create", "--schema-only", "--exclude-schema=*",
+									 NULL};
 	CLEANUP(buffer_free) struct buffer text = BUFFER_INIT(PROPERTIES_LIMIT);
 	CLEANUP(buffer_free) struct buffer sql = BUFFER_INIT(PROPERTIES_LIMIT);
 	CLEANUP(cleanup_sink) struct sink *sink = NULL;
 	enum status status = sink_to_buffer_new(&text, &sink, error);
+	if (status == STATUS_OK) {
+		status = ask_encoding(server, name, encoding, error);
+	}
 	if (status == STATUS_OK) {
 		status = psql_dump(server, name, arguments, sink, error);
 	}
@@ -197,7 +217,6 @@ enum status restore_load(struct postgresql *server, const char *path, const stru
 enum status restore_load_is_needless(struct postgresql *server, const char *path, const struct dump_database *database,
 									 bool *ret_needless, struct error *error)
 {
-	CLEANUP(buffer_free) struct buffer rows = BUFFER_INIT(PSQL_ROWS_LIMIT);
 	char encoding[POSTGRESQL_ENCODING_SIZE] = "";
 	const char *const arguments[] = {"pg_dump", "-w", encoding, NULL};
 	unsigned char wanted[DUMP_DIGEST_SIZE];
@@ -213,12 +232,9 @@ enum status restore_load_is_needless(struct postgresql *server, const char *path
 	}
 	CLEANUP(cleanup_sink) struct sink *sink = NULL;
 	status = dump_digest_file(path, dump_layout_content(database), wanted, error);
-	if (status == STATUS_OK) { /* as it is dumped by a backup (moment_save.c) */
-		status = psql_query(server, database->name, "SHOW server_encoding;", &rows, error);
+	if (status == STATUS_OK) {
+		status = ask_encoding(server, database->name, encoding, error);
 	}
-	size_t at = 0;
-	const char *name = status == STATUS_OK ? psql_next(&rows, &at) : NULL;
-	snprintf(encoding, sizeof encoding, "--encoding=%s", name != NULL ? name : "UTF8");
 	if (status == STATUS_OK) {
 		status = dump_digest_sink_new(live, &sink, error);
 	}
