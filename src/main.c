@@ -3,6 +3,7 @@
 #include "commands/backup_json.h"
 #include "commands/command.h"
 #include "commands/display.h"
+#include "snapshot/window.h"
 
 #include <curl/curl.h>
 #include <errno.h>
@@ -72,10 +73,10 @@ static void limit_heaps(void)
 #endif
 }
 
-/* One is held for each level of folders that are removed. Not more than a guardian closes (snapshot/window.c). */
+/* One is held for each level of folders that are removed. */
 static void raise_descriptors(void)
 {
-	static const rlim_t wanted = 4096;
+	static const rlim_t wanted = WINDOW_MOST_DESCRIPTORS;
 	struct rlimit limit;
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < wanted) {
 		limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;

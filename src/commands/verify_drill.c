@@ -58,10 +58,14 @@ static enum status begin_all(struct drill *drill, struct error *error)
 static const char *place_of(const struct rehearsal *rehearsal, size_t index)
 {
 	const char *const *volumes = store_table[index]->rehearsal->volumes;
-	if (rehearsal->container == NULL || volumes != NULL) {
-		return volumes != NULL && rehearsal->container != NULL ? volumes[0] : NULL;
+	const struct container *container = rehearsal->container;
+	if (container == NULL) {
+		return NULL;
 	}
-	return rehearsal->container->mount_count > 0 ? rehearsal->container->mounts[0].destination : NULL;
+	if (volumes != NULL) {
+		return volumes[0];
+	}
+	return container->mount_count > 0 ? container->mounts[0].destination : NULL;
 }
 
 /* What an empty server takes besides, which it has hardly begun to write. Neo4j's is preallocated (docs/STACK.md). */

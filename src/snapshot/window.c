@@ -15,7 +15,6 @@ enum {
 		3600,          /* how often the guardian tries to thaw before it gives up (an engine is being updated) ... */
 	PAUSE_SECONDS = 1, /* ... with this between two tries */
 	LOOKS = 3,         /* how often all has to be found thawed where something may be paused without our knowing */
-	MOST_DESCRIPTORS = 4096,
 	LATE_PAUSE_MILLISECONDS = 1000,
 	DISMISSAL_SECONDS = 15, /* that the guardian is waited for when it has something to thaw */
 	DISMISSAL_STEP_MILLISECONDS = 20,
@@ -49,7 +48,8 @@ static void let_go(int pipe, int lock)
 		dup2(null, fd);
 	}
 	long most = sysconf(_SC_OPEN_MAX);
-	for (int fd = STDERR_FILENO + 1; fd < (most > 0 && most < MOST_DESCRIPTORS ? (int)most : MOST_DESCRIPTORS); fd++) {
+	for (int fd = STDERR_FILENO + 1;
+		 fd < (most > 0 && most < WINDOW_MOST_DESCRIPTORS ? (int)most : WINDOW_MOST_DESCRIPTORS); fd++) {
 		if (fd != pipe && fd != lock) {
 			close(fd);
 		}

@@ -27,6 +27,8 @@ struct window_plan {
 	const char *too_long_hint; /* what to do when that was not enough; NULL: what a backup's user can do */
 };
 
+enum { WINDOW_MOST_DESCRIPTORS = 4096 }; /* that a guardian closes; the program may not have more */
+
 enum { WINDOW_GRACE_SECONDS = 5 }; /* how much longer than `longest_seconds` the guardian waits for the parent */
 
 /* Starts the guardian and writes the journal; nothing is paused yet. All of the plan is lent until the window is
