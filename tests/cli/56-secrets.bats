@@ -73,6 +73,7 @@ CODE
 		! wait "$1"
 	}
 	sleep 100 &
+	until [[ $(<"/proc/$!/comm") == sleep ]]; do :; done # until then it is a shell, which ends otherwise
 	crash $!
 	compgen -G 'core*' >/dev/null || skip 'the kernel writes no core files here'
 	rm core*
