@@ -66,6 +66,7 @@ trap cleanup_all EXIT
 
 broken() {
 	printf 'FAILED %s, kill %s: %s\n' "$command" "$number" "$*" >&2
+	[[ -z $stack_is_up ]] || docker ps --all --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME" >&2 || true
 	exit 1
 }
 
@@ -156,9 +157,9 @@ kill_create() {
 	local timestamp
 	kill_somewhere create --only "$stores"
 	quietly "$program" list
-	wait_until nothing_is_paused
+	wait_until nothing_of_ours_in_the_engine # a guardian may still be at its work
+	nothing_is_paused || broken 'something is paused'
 	all_run || broken 'not everything runs'
-	wait_until nothing_of_ours_in_the_engine
 	if compgen -G "$BACKUP_DIR/whisperengine_backup_*" >/dev/null; then
 		quietly "$program" verify --all
 	fi
@@ -228,8 +229,9 @@ kill_restore() {
 	count=${#count}
 	kill_somewhere restore latest --only "$stores" --yes --no-safety-backup
 	quietly "$program" recover
-	wait_until all_answer
+	wait_until no_process_of_ours
 	nothing_is_paused || broken 'something is paused'
+	wait_until all_answer
 	marks=$(read_marks)
 	case $marks in
 	"$count live") undone=$((undone + 1)) ;;
