@@ -6,10 +6,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 usage() {
 	cat <<'TEXT'
-Usage: tests/soak-kills.sh [-n KILLS] [--stores A,B] [--seed NUMBER] [create] [restore] [drill] [cleanup]
+Usage: tests/soak-kills.sh [-n KILLS] [--stores A,B] [--quick] [--seed NUMBER] [create] [restore] [drill] [cleanup]
 
   -n KILLS      of each command (default 500)
   --stores A,B  that create, restore and drill work on (default: all four; Neo4j takes most of the time)
+  --quick       a stack without health checks, which stops faster (tests/stack/environment.sh)
   --seed N      of the random numbers, so that a run can be done again
 
 Environment: WHISPERBACKUP (the program, default build/whisperbackup), WHISPERBACKUP_TEST_PROJECT and
@@ -19,6 +20,7 @@ TEXT
 
 kills=500
 stores=postgresql,redis,chromadb,neo4j
+stack=as_shipped # environment.sh reads it
 commands=()
 while [[ $# -gt 0 ]]; do
 	case $1 in
@@ -31,6 +33,7 @@ while [[ $# -gt 0 ]]; do
 		esac
 		shift
 		;;
+	--quick) stack=quick ;;
 	create | restore | drill | cleanup) commands+=("$1") ;;
 	-h | --help)
 		usage
@@ -48,7 +51,6 @@ done
 
 export WHISPERBACKUP_TEST_PROJECT=${WHISPERBACKUP_TEST_PROJECT:-whisperbackup-soak-test}
 export WHISPERBACKUP_TEST_PORTS=${WHISPERBACKUP_TEST_PORTS:-10400}
-stack=as_shipped # environment.sh reads it
 # shellcheck source=tests/stack/environment.sh
 source tests/stack/environment.sh
 program=$(realpath "${WHISPERBACKUP:-build/whisperbackup}")
@@ -223,6 +225,10 @@ all_answer() {
 	"$program" health --only "$stores" >/dev/null 2>&1
 }
 
+all_of_it_answers() {
+	"$program" health >/dev/null 2>&1
+}
+
 kill_restore() {
 	local count marks service
 	count=$(tr -cd , <<<"$stores,")
@@ -315,6 +321,7 @@ for command in "${commands[@]}"; do
 	if [[ $command != cleanup && -z $stack_is_up ]]; then
 		stack_is_up=yes
 		STACK_WAIT_SECONDS=$patience scripts/stack.sh up >/dev/null 2>&1
+		wait_until all_of_it_answers # where it has no health checks
 		scripts/seed.sh >/dev/null 2>&1
 	fi
 	case $command in
