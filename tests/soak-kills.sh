@@ -143,6 +143,11 @@ no_process_of_ours() {
 	done < <(grep -lzxF "BACKUP_DIR=$BACKUP_DIR" /proc/[0-9]*/environ 2>/dev/null)
 }
 
+# Which images ask for, and which have no label.
+anonymous_volumes() {
+	docker volume ls --quiet --filter dangling=true | grep -xE '[0-9a-f]{64}' | sort
+}
+
 # Somebody else's drills come to an end; what was left behind stays.
 nothing_of_ours_in_the_engine() {
 	local label
@@ -151,6 +156,7 @@ nothing_of_ours_in_the_engine() {
 		[[ -z $(docker ps --all --quiet --filter "label=$label") && -z $(docker volume ls --quiet --filter "label=$label") &&
 			-z $(docker network ls --quiet --filter "label=$label") ]] || return 1
 	done
+	[[ -z $(comm -13 "$work/anonymous" <(anonymous_volumes)) ]]
 }
 
 # --- create -----------------------------------------------------------------------------------------------------------
@@ -320,6 +326,7 @@ for command in "${commands[@]}"; do
 	chmod 700 "$BACKUP_DIR"
 	if [[ $command != cleanup && -z $stack_is_up ]]; then
 		stack_is_up=yes
+		anonymous_volumes >"$work/anonymous" || true
 		STACK_WAIT_SECONDS=$patience scripts/stack.sh up >/dev/null 2>&1
 		wait_until all_of_it_answers # where it has no health checks
 		scripts/seed.sh >/dev/null 2>&1

@@ -27,7 +27,7 @@ setup() {
 
 teardown() {
 	end_program
-	[[ -z $new_server ]] || docker rm --force --volumes "$new_server" >/dev/null
+	[[ -z $new_server ]] || docker rm --force --volumes --volumes "$new_server" >/dev/null
 }
 
 teardown_file() {

@@ -131,5 +131,5 @@ helper_of() { # CONTAINER-ID has one
 }
 
 teardown_file() {
-	helpers_there | xargs --no-run-if-empty docker rm --force >/dev/null
+	helpers_there | xargs --no-run-if-empty docker rm --force --volumes >/dev/null
 }

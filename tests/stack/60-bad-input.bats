@@ -247,7 +247,7 @@ small_chromadb() { # OPTIONS of its mount
 }
 
 remove_small_chromadb() {
-	docker rm --force --volumes "$COMPOSE_PROJECT_NAME" >/dev/null 2>&1 || true
+	docker rm --force --volumes --volumes "$COMPOSE_PROJECT_NAME" >/dev/null 2>&1 || true
 	docker volume rm "$COMPOSE_PROJECT_NAME" >/dev/null 2>&1 || true
 }
 

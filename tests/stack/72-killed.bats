@@ -35,7 +35,7 @@ teardown() {
 	end_program
 	unwatch
 	[[ -z $guardian ]] || kill -KILL "$guardian" 2>/dev/null || true
-	docker rm --force "$(writer_container extra)" >/dev/null 2>&1 || true
+	docker rm --force --volumes "$(writer_container extra)" >/dev/null 2>&1 || true
 	quietly "$WHISPERBACKUP" recover || true
 }
 

@@ -16,7 +16,7 @@ setup_file() {
 }
 
 teardown_file() {
-	docker rm --force "${COMPOSE_PROJECT_NAME}_idle_1" "${COMPOSE_PROJECT_NAME}_exempt_1" >/dev/null 2>&1 || true
+	docker rm --force --volumes "${COMPOSE_PROJECT_NAME}_idle_1" "${COMPOSE_PROJECT_NAME}_exempt_1" >/dev/null 2>&1 || true
 	umount "$BATS_FILE_TMPDIR/small" 2>/dev/null || true
 	stack_up
 }
@@ -39,7 +39,7 @@ teardown() {
 
 # A container of the project that is no store. It writes nothing, but nobody knows that.
 start_writer() { # SERVICE [DOCKER-RUN-OPTION..]
-	docker rm --force "${COMPOSE_PROJECT_NAME}_$1_1" >/dev/null 2>&1 || true
+	docker rm --force --volumes "${COMPOSE_PROJECT_NAME}_$1_1" >/dev/null 2>&1 || true
 	docker run --detach --name "${COMPOSE_PROJECT_NAME}_$1_1" --label "com.docker.compose.project=$COMPOSE_PROJECT_NAME" \
 		--label "com.docker.compose.service=$1" --label com.docker.compose.oneoff=False \
 		--label com.docker.compose.container-number=1 "${@:2}" --entrypoint sleep \
@@ -70,7 +70,7 @@ with_manifest() { # JQ-FILTER: the good backup with another manifest, as $bad
 }
 
 @test "a store without a container is refused, and --only names the others" {
-	docker rm --force "$(container redis)" >/dev/null
+	docker rm --force --volumes "$(container redis)" >/dev/null
 	program 1 restore $good --yes --no-safety-backup
 	assert_contains "$errors" 'there is no container for Redis, which is in the backup'
 	assert_contains "$errors" '--only'

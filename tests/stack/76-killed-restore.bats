@@ -351,7 +351,7 @@ has_written_its_files() {
 	try_restore redis,chromadb WHISPERBACKUP_TEST_KILL_AT=10
 	[[ $result -eq 137 ]] || fail "exit status $result" "$errors"
 	container_is chromadb exited || fail 'it was killed at another step'
-	docker rm --force "$(container redis)" >/dev/null
+	docker rm --force --volumes "$(container redis)" >/dev/null
 	program 1 recover
 	assert_contains "$errors" 'there is no container for it'
 	started=$(started_at chromadb)

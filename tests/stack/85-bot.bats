@@ -75,7 +75,7 @@ slow_is() { # STATE
 }
 
 remove_small() {
-	small_containers | xargs --no-run-if-empty docker rm --force --volumes >/dev/null
+	small_containers | xargs --no-run-if-empty docker rm --force --volumes --volumes >/dev/null
 	docker network ls --quiet --filter "label=com.docker.compose.project=${small##*/}" |
 		xargs --no-run-if-empty docker network rm >/dev/null
 }

@@ -17,7 +17,7 @@ setup() {
 
 teardown() {
 	if [[ -z ${BATS_TEST_COMPLETED:-} && $BATS_TEST_DESCRIPTION == *password* ]]; then wait_until old_password_is_back; fi
-	docker rm --force --volumes wb-loading-redis >/dev/null 2>&1 || true
+	docker rm --force --volumes --volumes wb-loading-redis >/dev/null 2>&1 || true
 }
 
 @test "health shows version, endpoint and answer of every store, and ends with 0" {

@@ -64,7 +64,7 @@ has_ended() { # PROCESS
 engine_remove() {
 	local process
 	engine_enter || return 0
-	docker ps --all --quiet 2>/dev/null | xargs -r docker rm --force --volumes >/dev/null 2>&1 || true
+	docker ps --all --quiet 2>/dev/null | xargs -r docker rm --force --volumes --volumes >/dev/null 2>&1 || true
 	for process in $(engine_process) $(cat "$engine_folder/run/containerd/containerd.pid" 2>/dev/null); do
 		kill "$process" 2>/dev/null || true
 		wait_until has_ended "$process"

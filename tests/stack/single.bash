@@ -11,7 +11,7 @@ use_project() { # NAME: of the containers to come; what an earlier run has left 
 remove_containers() {
 	local id
 	for id in $(docker ps --all --quiet --filter "label=com.docker.compose.project=$COMPOSE_PROJECT_NAME"); do
-		docker rm --force --volumes "$id" >/dev/null
+		docker rm --force --volumes --volumes "$id" >/dev/null
 	done
 }
 

@@ -17,7 +17,7 @@ writer_start() { # MODE [SERVICE [DOCKER-RUN-OPTION..]]: plain, heavy, rewriting
 	shift $(($# < 2 ? $# : 2))
 	"$writer_folder/image.sh" "$writer_image" || return 1
 	name=$(writer_container "$service")
-	docker rm --force "$name" >/dev/null 2>&1 || true
+	docker rm --force --volumes "$name" >/dev/null 2>&1 || true
 	docker run --detach --name "$name" --network "${COMPOSE_PROJECT_NAME}_default" \
 		--label "com.docker.compose.project=$COMPOSE_PROJECT_NAME" --label "com.docker.compose.service=$service" \
 		--label com.docker.compose.oneoff=False --label com.docker.compose.container-number=1 \
@@ -35,7 +35,7 @@ writer_again() {
 
 # shellcheck disable=SC2120 # another service is rarely meant
 writer_remove() { # [SERVICE]
-	docker rm --force "$(writer_container "${1:-writer}")" >/dev/null 2>&1 || true
+	docker rm --force --volumes "$(writer_container "${1:-writer}")" >/dev/null 2>&1 || true
 }
 
 # Any of the writer's programs in a container that belongs to no project.
