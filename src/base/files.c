@@ -21,10 +21,18 @@ static bool is_gone(int number)
 
 static bool remove_below(int fd, dev_t device);
 
+/* Also of a folder of the same file system, which the device does not tell (Linux 5.8). */
+static bool is_mount(int folder, const char *name)
+{
+	struct statx attributes = {0};
+	return statx(folder, name, AT_SYMLINK_NOFOLLOW, 0, &attributes) == 0 &&
+		   (attributes.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0;
+}
+
 /*
  * Removes an entry of the open folder. Not by its path: who may write into a folder on the way could exchange it for a
- * symbolic link at any moment. What is mounted below (on another device than `device`, NULL at the top) stays, and its
- * folder cannot be removed, which tells. False with errno.
+ * symbolic link at any moment. What is mounted below stays, and its folder cannot be removed, which tells; `device` is
+ * that of the folder, NULL at the top. False with errno.
  */
 static bool remove_entry(int folder, const char *name, const dev_t *device)
 {
@@ -32,7 +40,7 @@ static bool remove_entry(int folder, const char *name, const dev_t *device)
 	if (fstatat(folder, name, &attributes, AT_SYMLINK_NOFOLLOW) != 0) {
 		return errno == ENOENT; /* what somebody else has removed keeps nothing else */
 	}
-	if (S_ISDIR(attributes.st_mode) && (device == NULL || attributes.st_dev == *device)) {
+	if (S_ISDIR(attributes.st_mode) && (device == NULL || (attributes.st_dev == *device && !is_mount(folder, name)))) {
 		int fd = openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
 		/* One that may not be read, or that something else has come in the place of: its removal tells. */
 		if (fd < 0 ? errno != EACCES && !is_gone(errno) : !remove_below(fd, attributes.st_dev)) {

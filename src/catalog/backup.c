@@ -5,6 +5,7 @@
 #include "base/json_text.h"
 #include "base/text.h"
 #include "catalog/sums.h"
+#include "stores/artefact_read.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -120,6 +121,20 @@ static bool file_size(const struct backup *backup, const char *name, uint64_t *r
 	return S_ISREG(attributes.st_mode);
 }
 
+/* Where the manifest does not tell, there may still be data. */
+static void look_for_remains(struct backup *backup)
+{
+	for (size_t i = 0; i < STORE_COUNT; i++) {
+		const char *name = store_table[i]->artefact;
+		for (size_t next = 0; name != NULL && !backup->stores[i].remains;
+			 name = store_table[i]->legacy_artefacts[next++]) {
+			uint64_t size = 0;
+			bool unseen = false;
+			backup->stores[i].remains = (file_size(backup, name, &size, &unseen) && size > 0) || unseen;
+		}
+	}
+}
+
 /* `store` is NULL if the damage is not that of one store. */
 static void damaged(struct backup *backup, struct backup_store *store, const char *format, const char *name)
 {
@@ -206,7 +221,11 @@ static void read_store(struct backup *backup, const json_t *object)
 static void read_document(struct backup *backup)
 {
 	const json_t *stores = json_object_get(backup->manifest, "stores");
-	if (json_integer_value(json_object_get(backup->manifest, "format")) != BACKUP_FORMAT) {
+	json_int_t format = json_integer_value(json_object_get(backup->manifest, "format"));
+	backup->project = json_string_value(json_object_get(backup->manifest, "project"));
+	backup->before_restore = json_object_get(backup->manifest, "before_restore_of") != NULL;
+	if (format != BACKUP_FORMAT) {
+		backup->unreadable = format > BACKUP_FORMAT; /* of a later version, which knows what is good and what is not */
 		damaged(backup, NULL, BACKUP_MANIFEST " is of another format than %s", "1");
 		return;
 	}
@@ -358,6 +377,7 @@ enum status backup_read(const char *folder, const char *timestamp, struct backup
 		status = STATUS_OK;
 	}
 	if (status == STATUS_OK) {
+		look_for_remains(backup);
 		status = unless_unseen(backup, verification_read(backup->path, &backup->verified, error), error);
 	}
 	if (status == STATUS_OK) {
@@ -371,30 +391,58 @@ enum status backup_read(const char *folder, const char *timestamp, struct backup
 	return STATUS_OK;
 }
 
+/* What has no checksum can only be looked through. */
+static enum status check_structure(struct backup *backup, struct backup_store *store, size_t index, const char *path,
+								   struct progress *progress, struct error *error)
+{
+	struct artefact_reading reading;
+	enum status status = artefact_read(store_table[index], path, "", progress, &reading, error);
+	if (status == STATUS_OK || status == STATUS_INTERRUPTED || status == STATUS_NO_MEMORY) {
+		return status;
+	}
+	store->unreadable = reading.unreadable && status != STATUS_NOT_FOUND;
+	backup->unreadable = backup->unreadable || store->unreadable;
+	char problem[sizeof backup->problem];
+	snprintf(problem, sizeof problem, "%s: %.400s", store->file, error->message);
+	damaged(backup, store, "%s", problem);
+	return STATUS_OK;
+}
+
+static enum status check_sum(struct backup *backup, struct backup_store *store, const char *path,
+							 struct progress *progress, struct error *error)
+{
+	char sha256[DIGEST_TEXT_SIZE];
+	uint64_t size = 0;
+	enum status status = digest_file(path, progress, sha256, &size, error);
+	if (status == STATUS_INTERRUPTED || status == STATUS_NO_MEMORY) {
+		return status;
+	}
+	if (status != STATUS_OK) {
+		store->unreadable = status != STATUS_NOT_FOUND;
+		backup->unreadable = backup->unreadable || store->unreadable;
+		damaged(backup, store, "%s cannot be read", store->file);
+	} else if (strcmp(sha256, store->sha256) != 0) {
+		damaged(backup, store, "%s is not what was written (SHA-256 differs)", store->file);
+	}
+	return STATUS_OK;
+}
+
 enum status backup_check(struct backup *backup, struct progress *progress, struct error *error)
 {
 	for (size_t i = 0; i < STORE_COUNT; i++) {
 		struct backup_store *store = &backup->stores[i];
 		CLEANUP(cleanup_free) char *path = NULL;
-		char sha256[DIGEST_TEXT_SIZE];
-		uint64_t size = 0;
-		if (store->status != STORE_OK || store->damaged || store->sha256[0] == '\0') {
+		if (store->status != STORE_OK || store->damaged) {
 			continue;
 		}
 		progress_step(progress, store->file, store->size);
 		enum status status = files_join(backup->path, store->file, &path, error);
 		if (status == STATUS_OK) {
-			status = digest_file(path, progress, sha256, &size, error);
-		}
-		if (status == STATUS_INTERRUPTED || status == STATUS_NO_MEMORY) {
-			return status;
+			status = store->sha256[0] != '\0' ? check_sum(backup, store, path, progress, error)
+											  : check_structure(backup, store, i, path, progress, error);
 		}
 		if (status != STATUS_OK) {
-			store->unreadable = status != STATUS_NOT_FOUND;
-			backup->unreadable = backup->unreadable || store->unreadable;
-			damaged(backup, store, "%s cannot be read", store->file);
-		} else if (strcmp(sha256, store->sha256) != 0) {
-			damaged(backup, store, "%s is not what was written (SHA-256 differs)", store->file);
+			return status;
 		}
 	}
 	return STATUS_OK;

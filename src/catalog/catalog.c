@@ -80,18 +80,41 @@ enum status catalog_list(const char *folder, struct backup_list *ret_list, struc
 	return STATUS_OK;
 }
 
-static enum status find_latest(const char *folder, struct backup **ret_backup, struct error *error)
+/* Of two backups the one that is more likely meant by "latest" has the higher rank; 0: never. */
+static unsigned rank(const struct backup *backup, const char *project, time_t now)
+{
+	if (backup->status == BACKUP_DAMAGED) {
+		return 0;
+	}
+	const bool of_another = project != NULL && backup->project != NULL && strcmp(backup->project, project) != 0;
+	return 1U | (of_another ? 0 : 1U << 4) | (backup->moment > now ? 0 : 1U << 3) |
+		   (verification_is_bad(&backup->verified) ? 0 : 1U << 2) | (backup->before_restore ? 0 : 1U << 1);
+}
+
+size_t catalog_latest(const struct backup_list *list, const char *project)
+{
+	const time_t now = time(NULL);
+	size_t latest = SIZE_MAX;
+	unsigned highest = 0;
+	for (size_t i = list->count; i > 0; i--) {
+		const unsigned own = rank(list->items[i - 1], project, now);
+		latest = own > highest ? i - 1 : latest;
+		highest = own > highest ? own : highest;
+	}
+	return latest;
+}
+
+static enum status find_latest(const char *folder, const char *project, struct backup **ret_backup, struct error *error)
 {
 	CLEANUP(backup_list_free) struct backup_list list = {0};
 	enum status status = catalog_list(folder, &list, error);
-	for (size_t i = list.count; status == STATUS_OK && i > 0; i--) {
-		if (list.items[i - 1]->status != BACKUP_DAMAGED) {
-			*ret_backup = MOVE(list.items[i - 1]);
-			return STATUS_OK;
-		}
-	}
 	if (status != STATUS_OK) {
 		return status;
+	}
+	const size_t latest = catalog_latest(&list, project);
+	if (latest != SIZE_MAX) {
+		*ret_backup = MOVE(list.items[latest]);
+		return STATUS_OK;
 	}
 	(void)error_set(error, STATUS_NOT_FOUND, "there is no good backup in %s", folder);
 	if (list.count == 0) {
@@ -102,11 +125,12 @@ static enum status find_latest(const char *folder, struct backup **ret_backup, s
 					  newest->problem);
 }
 
-enum status catalog_find(const char *folder, const char *text, struct backup **ret_backup, struct error *error)
+enum status catalog_find(const char *folder, const char *text, const char *project, struct backup **ret_backup,
+						 struct error *error)
 {
 	char timestamp[TIMESTAMP_SIZE];
 	if (strcmp(text, "latest") == 0) {
-		return find_latest(folder, ret_backup, error);
+		return find_latest(folder, project, ret_backup, error);
 	}
 	if (!timestamp_parse(text, timestamp)) {
 		(void)error_set(error, STATUS_USAGE, "\"%s\" is not the timestamp of a backup", text);
@@ -301,18 +325,17 @@ static int obstacle(const FTSENT *entry, dev_t device)
 	if (is == FTS_DP) {
 		return 0;
 	}
-	if (is == FTS_D && entry->fts_statp->st_dev != device) {
+	const bool seen = statx(AT_FDCWD, entry->fts_accpath, AT_SYMLINK_NOFOLLOW, 0, &attributes) == 0;
+	/* A folder of the same file system may be mounted there as well. */
+	if ((is == FTS_D && entry->fts_statp->st_dev != device) ||
+		(seen && (attributes.stx_attributes & STATX_ATTR_MOUNT_ROOT) != 0)) {
 		return EBUSY;
 	}
 	if (is == FTS_D && faccessat(AT_FDCWD, entry->fts_accpath, R_OK | W_OK | X_OK, AT_EACCESS) != 0 &&
 		chmod(entry->fts_accpath, (entry->fts_statp->st_mode & 07777) | S_IRWXU) != 0) {
 		return errno;
 	}
-	if (statx(AT_FDCWD, entry->fts_accpath, AT_SYMLINK_NOFOLLOW, 0, &attributes) == 0 &&
-		(attributes.stx_attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND)) != 0) {
-		return EPERM;
-	}
-	return 0;
+	return seen && (attributes.stx_attributes & (STATX_ATTR_IMMUTABLE | STATX_ATTR_APPEND)) != 0 ? EPERM : 0;
 }
 
 /* So that a removal does not come to a stop half way. */

@@ -17,6 +17,7 @@
 
 #include <jansson.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum backup_status {
@@ -34,6 +35,7 @@ struct backup_store {
 	enum store_status status;
 	bool damaged;                  /* its file is not what the manifest says, or the manifest makes no sense of it */
 	bool unreadable;               /* damaged only so far as its file could not be looked at or read just now */
+	bool remains;                  /* whatever is known of it, a file of it is there that is not empty */
 	char file[64];                 /* name in the backup's folder */
 	uint64_t size;                 /* bytes */
 	char sha256[DIGEST_TEXT_SIZE]; /* empty in a legacy backup */
@@ -52,7 +54,9 @@ struct backup {
 	char problem[512];      /* what is damaged, first of all; else what is unreadable */
 	struct backup_store stores[STORE_COUNT]; /* in the order of store_table */
 	json_t *manifest;                        /* NULL in a legacy backup */
-	struct verification verified;            /* what has been found out about it since it was made */
+	const char *project;          /* whose data it holds, if that is known, else NULL; lent by the manifest */
+	bool before_restore;          /* a restore made it of what it was about to replace */
+	struct verification verified; /* what has been found out about it since it was made */
 };
 
 struct backup_list {
@@ -71,8 +75,9 @@ enum status backup_fingerprint(const struct backup *backup, size_t store, struct
 							   struct error *error) MUST_CHECK;
 
 /*
- * Reads the files of a backup that have a checksum whole, as nothing else here does. What differs from it or cannot be
- * read is noted as damage, which is no failure; STATUS_INTERRUPTED and STATUS_NO_MEMORY are.
+ * Reads the files of a backup whole, as nothing else here does, and compares them with their checksums; those that have
+ * none have to be of the right structure. What is not or cannot be read is noted as damage, which is no failure;
+ * STATUS_INTERRUPTED and STATUS_NO_MEMORY are.
  */
 enum status backup_check(struct backup *backup, struct progress *progress, struct error *error) MUST_CHECK;
 
@@ -84,10 +89,17 @@ void backup_list_free(struct backup_list *list);
 enum status catalog_list(const char *folder, struct backup_list *ret_list, struct error *error) MUST_CHECK;
 
 /*
- * The backup that `text` names: a timestamp, a backup folder's name, or "latest" (the newest that is not damaged).
- * STATUS_USAGE for anything else - it is never taken for a path -, STATUS_NOT_FOUND if there is no such backup.
+ * Which of a list is "latest": the newest that is not damaged. One that another project has made (`project` NULL: any
+ * will do), that is dated in the future, that verify or a drill has spoken against, or that a restore has made of what
+ * it was about to replace, is it only if there is no other. SIZE_MAX: there is none.
  */
-enum status catalog_find(const char *folder, const char *text, struct backup **ret_backup,
+size_t catalog_latest(const struct backup_list *list, const char *project);
+
+/*
+ * The backup that `text` names: a timestamp, a backup folder's name, or "latest" (catalog_latest). STATUS_USAGE for
+ * anything else - it is never taken for a path -, STATUS_NOT_FOUND if there is no such backup.
+ */
+enum status catalog_find(const char *folder, const char *text, const char *project, struct backup **ret_backup,
 						 struct error *error) MUST_CHECK;
 
 /*

@@ -214,6 +214,9 @@ static enum status make_manifest(const struct backup_record *record, bool counts
 	for (size_t i = 0; complete && i < STORE_COUNT; i++) {
 		complete = json_array_append_new(stores, json_store(store_table[i], &record->stores[i], counts)) == 0;
 	}
+	if (complete && record->before_restore_of != NULL) {
+		complete = json_object_set_new(manifest, "before_restore_of", json_string(record->before_restore_of)) == 0;
+	}
 	complete = complete && add_moment(manifest, record);
 	complete = complete && json_object_set(manifest, "stores", stores) == 0;
 	CLEANUP(cleanup_free)

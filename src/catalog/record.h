@@ -37,6 +37,7 @@ struct backup_record {
 	const char *timestamp;
 	const char *shown_path; /* the backup's folder, as the user knows it */
 	const char *project;
+	const char *before_restore_of; /* create_backup.h; NULL */
 	struct timespec started;
 	struct timespec finished;
 	struct timespec cut;                                  /* the moment that all stores share; 0: none was taken */

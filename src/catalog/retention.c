@@ -1,23 +1,37 @@
 #include "catalog/retention.h"
 
+#include "base/text.h"
+
 #include <stdarg.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
-enum { SECONDS_OF_DAY = 24 * 60 * 60 };
+enum { SECONDS_OF_DAY = 24 * 60 * 60, PROJECT_SHOWN_SIZE = 64 };
 
 /* --- what a backup holds ------------------------------------------------------------------------------------------ */
+
+/* By what the catalog has seen of it, or by what verify or a drill has found out since. */
+static bool is_bad(const struct backup *backup)
+{
+	return backup->status == BACKUP_DAMAGED || verification_is_bad(&backup->verified);
+}
 
 static bool is_checked(const struct backup *backup)
 {
 	return backup->status == BACKUP_COMPLETE || backup->status == BACKUP_PARTIAL;
 }
 
+static bool is_blamed(const struct verified_run *run, size_t store)
+{
+	return run->when != 0 && run->stores[store].looked_at && !run->stores[store].good;
+}
+
 static bool holds(const struct backup *backup, size_t store)
 {
 	const struct backup_store *copy = &backup->stores[store];
-	return !backup->manifest_damaged && copy->status == STORE_OK && !copy->damaged && copy->size > 0;
+	return !backup->manifest_damaged && copy->status == STORE_OK && !copy->damaged && copy->size > 0 &&
+		   !is_blamed(&backup->verified.read, store) && !is_blamed(&backup->verified.drill, store);
 }
 
 /* One bit for each store whose data is in it, one more for a legacy backup; 0 for one that no rule may count. */
@@ -27,10 +41,38 @@ static unsigned group_of(const struct backup *backup)
 	for (size_t s = 0; s < STORE_COUNT; s++) {
 		stores |= holds(backup, s) ? 1U << s : 0;
 	}
-	if (backup->status == BACKUP_DAMAGED || stores == 0) {
+	if (is_bad(backup) || stores == 0) {
 		return 0;
 	}
 	return stores | (backup->status == BACKUP_LEGACY ? 1U << STORE_COUNT : 0);
+}
+
+/* --- whose it is -------------------------------------------------------------------------------------------------- */
+
+/* One project's backups in a list, with what is decided of them. */
+struct part {
+	const struct backup_list *list;
+	struct retention_decision *decisions;
+	time_t now;
+	const char *project; /* NULL: those of which it is not known */
+	const char *only;    /* the one project that the whole list speaks of; NULL: of none, or of several */
+};
+
+static const char *project_of(const struct part *part, size_t index)
+{
+	const char *project = part->list->items[index]->project;
+	return project != NULL ? project : part->only;
+}
+
+static bool is_same(const char *one, const char *other)
+{
+	return one == NULL || other == NULL ? one == other : strcmp(one, other) == 0;
+}
+
+/* What is dated in the future counts nowhere. */
+static bool counts(const struct part *part, size_t index)
+{
+	return part->list->items[index]->moment <= part->now && is_same(project_of(part, index), part->project);
 }
 
 /* --- reasons ------------------------------------------------------------------------------------------------------ */
@@ -84,16 +126,15 @@ static long long period_of(enum rule rule, time_t moment)
 }
 
 /* Applies one rule to one group: from the newest on, the first backup of each of `most` periods is kept. */
-static void keep_periods(const struct backup_list *list, enum rule rule, int most, unsigned group, time_t now,
-						 struct retention_decision *decisions)
+static void keep_periods(const struct part *part, enum rule rule, int most, unsigned group)
 {
 	static const char *const names[RULE_COUNT] = {"last", "daily", "weekly", "monthly"};
 	int count = 0;
 	long long before = 0;
-	for (size_t i = list->count; i > 0 && count < most; i--) {
-		const struct backup *backup = list->items[i - 1];
-		struct retention_decision *decision = &decisions[i - 1];
-		if (backup->moment > now || group_of(backup) != group) {
+	for (size_t i = part->list->count; i > 0 && count < most; i--) {
+		const struct backup *backup = part->list->items[i - 1];
+		struct retention_decision *decision = &part->decisions[i - 1];
+		if (!counts(part, i - 1) || group_of(backup) != group) {
 			continue;
 		}
 		long long period = rule == LAST ? 0 : period_of(rule, backup->moment);
@@ -106,67 +147,76 @@ static void keep_periods(const struct backup_list *list, enum rule rule, int mos
 	}
 }
 
-static void keep_by_rules(const struct backup_list *list, const struct retention_policy *policy, time_t now,
-						  struct retention_decision *decisions)
+static void keep_by_rules(const struct part *part, const struct retention_policy *policy)
 {
 	const int most[RULE_COUNT] = {policy->last, policy->daily, policy->weekly, policy->monthly};
 	for (unsigned group = 1; group < 1U << (STORE_COUNT + 1); group++) {
 		for (enum rule rule = LAST; rule < RULE_COUNT; rule++) {
-			keep_periods(list, rule, most[rule], group, now, decisions);
+			keep_periods(part, rule, most[rule], group);
 		}
 	}
-	for (size_t i = 0; i < list->count; i++) {
-		if (decisions[i].verdict == RETENTION_KEEP) {
-			add_group(&decisions[i], group_of(list->items[i]));
+	for (size_t i = 0; i < part->list->count; i++) {
+		if (counts(part, i) && part->decisions[i].verdict == RETENTION_KEEP) {
+			add_group(&part->decisions[i], group_of(part->list->items[i]));
 		}
 	}
 }
 
-static void keep_young(const struct backup_list *list, int days, time_t now, struct retention_decision *decisions)
+static void keep_young(const struct part *part, int days)
 {
-	time_t limit = timestamp_days_before(now, days);
-	for (size_t i = 0; i < list->count; i++) {
-		if (list->items[i]->moment >= limit && decisions[i].verdict != RETENTION_KEEP_FUTURE) {
-			decisions[i].verdict = RETENTION_KEEP;
-			add(&decisions[i], "%syounger than %d day%s", comma(&decisions[i]), days, days == 1 ? "" : "s");
+	time_t limit = timestamp_days_before(part->now, days);
+	for (size_t i = 0; i < part->list->count; i++) {
+		struct retention_decision *decision = &part->decisions[i];
+		if (counts(part, i) && part->list->items[i]->moment >= limit) {
+			decision->verdict = RETENTION_KEEP;
+			add(decision, "%syounger than %d day%s", comma(decision), days, days == 1 ? "" : "s");
 		}
 	}
 }
 
 /* --- what stays whatever the rules say ---------------------------------------------------------------------------- */
 
-/* The last of their kind in a list, as indexes; NONE where there is none. */
+/* The last of their kind in a part, as indexes; NONE where there is none. */
 struct last_ones {
 	size_t complete;
-	size_t known;                /* complete and known to be good */
-	size_t good[STORE_COUNT];    /* of each store, in a backup that is not damaged */
-	size_t checked[STORE_COUNT]; /* of each store, with a checksum */
-	size_t rest[STORE_COUNT];    /* of each store without any good one, in a backup that is damaged elsewhere */
+	size_t known[1U << STORE_COUNT]; /* known to be good, for each choice of stores that it may hold */
+	size_t good[STORE_COUNT];        /* of each store, in a backup that is not bad */
+	size_t checked[STORE_COUNT];     /* of each store, with a checksum */
+	size_t rest[STORE_COUNT];        /* of each store without any good one, in a backup that is bad elsewhere */
+	size_t remains[STORE_COUNT];     /* of each store without any of these, whatever is left of it */
 };
 
 #define NONE SIZE_MAX
 
-static struct last_ones find_last_ones(const struct backup_list *list, time_t now)
+static void note_copies(const struct backup *backup, size_t index, struct last_ones *last)
 {
-	struct last_ones last = {.complete = NONE, .known = NONE};
 	for (size_t s = 0; s < STORE_COUNT; s++) {
-		last.good[s] = last.checked[s] = last.rest[s] = NONE;
+		if (holds(backup, s)) {
+			last->good[s] = !is_bad(backup) ? index : last->good[s];
+			last->checked[s] = !is_bad(backup) && is_checked(backup) ? index : last->checked[s];
+			last->rest[s] = index;
+		}
+		last->remains[s] = backup->stores[s].remains ? index : last->remains[s];
 	}
-	for (size_t i = 0; i < list->count && list->items[i]->moment <= now; i++) {
-		const struct backup *backup = list->items[i];
-		last.complete = backup->status == BACKUP_COMPLETE ? i : last.complete;
-		if (backup->status == BACKUP_COMPLETE && verification_is_good(&backup->verified)) {
-			last.known = i;
+}
+
+static struct last_ones find_last_ones(const struct part *part)
+{
+	struct last_ones last;
+	memset(&last, 0xff, sizeof last); /* NONE everywhere */
+	for (size_t i = 0; i < part->list->count; i++) {
+		const struct backup *backup = part->list->items[i];
+		if (!counts(part, i)) {
+			continue;
 		}
-		for (size_t s = 0; s < STORE_COUNT; s++) {
-			if (holds(backup, s)) {
-				last.good[s] = backup->status != BACKUP_DAMAGED ? i : last.good[s];
-				last.checked[s] = is_checked(backup) ? i : last.checked[s];
-				last.rest[s] = i;
-			}
+		last.complete = backup->status == BACKUP_COMPLETE && !is_bad(backup) ? i : last.complete;
+		if (is_checked(backup) && verification_is_good(&backup->verified)) {
+			last.known[group_of(backup)] = i;
 		}
+		note_copies(backup, i, &last);
 	}
 	for (size_t s = 0; s < STORE_COUNT; s++) {
+		last.remains[s] = last.rest[s] == NONE ? last.remains[s] : NONE;
 		last.rest[s] = last.good[s] == NONE ? last.rest[s] : NONE;
 	}
 	return last;
@@ -195,11 +245,29 @@ static bool is_last(const struct last_ones *last, size_t index)
 	return is_one;
 }
 
-static void keep_last_ones(const struct backup_list *list, time_t now, struct retention_decision *decisions)
+/* The last one of fewer stores that is known to be good need not stay beside one of more that is newer. */
+static bool is_last_known(const struct last_ones *last, size_t index)
 {
-	struct last_ones last = find_last_ones(list, now);
-	for (size_t i = 0; i < list->count; i++) {
-		struct retention_decision *decision = &decisions[i];
+	unsigned own = 0;
+	for (unsigned group = 1; group < 1U << STORE_COUNT; group++) {
+		own = last->known[group] == index ? group : own;
+	}
+	for (unsigned group = 1; own != 0 && group < 1U << STORE_COUNT; group++) {
+		if (group != own && (group & own) == own && last->known[group] != NONE && last->known[group] > index) {
+			return false;
+		}
+	}
+	return own != 0;
+}
+
+static void keep_last_ones(const struct part *part)
+{
+	const struct last_ones last = find_last_ones(part);
+	for (size_t i = 0; i < part->list->count; i++) {
+		struct retention_decision *decision = &part->decisions[i];
+		if (!counts(part, i)) {
+			continue;
+		}
 		decision->relied_on = is_last(&last, i);
 		if (decision->verdict != RETENTION_REMOVE) {
 			continue;
@@ -209,9 +277,11 @@ static void keep_last_ones(const struct backup_list *list, time_t now, struct re
 			add(decision, "the newest complete backup");
 			continue;
 		}
-		if (i == last.known) {
+		if (is_last_known(&last, i)) {
+			const bool complete = part->list->items[i]->status == BACKUP_COMPLETE;
 			decision->verdict = RETENTION_KEEP_SAFE;
-			add(decision, "the newest complete backup that is known to be good");
+			add(decision, "the newest %sbackup that is known to be good", complete ? "complete " : "");
+			add_group(decision, group_of(part->list->items[i]));
 			continue;
 		}
 		keep_copies(decision, i, last.good, "the newest good backup of ");
@@ -219,6 +289,7 @@ static void keep_last_ones(const struct backup_list *list, time_t now, struct re
 			keep_copies(decision, i, last.checked, "the newest backup with a checksum of ");
 		}
 		keep_copies(decision, i, last.rest, "though damaged, the only one with ");
+		keep_copies(decision, i, last.remains, "though damaged, all that is left of ");
 	}
 }
 
@@ -238,11 +309,69 @@ static void keep_unreadable(const struct backup_list *list, struct retention_dec
 static void explain_removal(const struct backup *backup, const struct retention_policy *policy, bool only_age,
 							struct retention_decision *decision)
 {
-	add(decision, "%s", backup->status == BACKUP_DAMAGED ? "damaged, and " : "");
+	add(decision, "%s", is_bad(backup) ? "damaged, and " : "");
 	if (only_age) {
 		add(decision, "older than %d day%s", policy->days, policy->days == 1 ? "" : "s");
 	} else {
 		add(decision, "kept by no rule");
+	}
+}
+
+/* Where there are several, one that stays beside a newer one says whose it is. */
+static void add_project(const struct part *part)
+{
+	char name[PROJECT_SHOWN_SIZE];
+	if (part->project == NULL || part->only != NULL) {
+		return;
+	}
+	text_copy_line(name, sizeof name, part->project);
+	for (size_t i = 0; i < part->list->count; i++) {
+		if (counts(part, i) && part->decisions[i].verdict == RETENTION_KEEP_SAFE) {
+			add(&part->decisions[i], ", of the project %s", name);
+		}
+	}
+}
+
+static void decide_part(const struct part *part, const struct retention_policy *policy)
+{
+	keep_by_rules(part, policy);
+	if (policy->days != RETENTION_NO_DAYS) {
+		keep_young(part, policy->days);
+	}
+	keep_last_ones(part);
+	add_project(part);
+}
+
+/* The project of all good ones whose project is known; NULL if there are several, or none. */
+static const char *only_project(const struct backup_list *list, time_t now)
+{
+	const char *only = NULL;
+	for (size_t i = 0; i < list->count; i++) {
+		const char *project = list->items[i]->project;
+		if (project == NULL || is_bad(list->items[i]) || list->items[i]->moment > now) {
+			continue;
+		}
+		if (only != NULL && strcmp(project, only) != 0) {
+			return NULL;
+		}
+		only = project;
+	}
+	return only;
+}
+
+static void decide_parts(const struct backup_list *list, const struct retention_policy *policy, time_t now,
+						 struct retention_decision *decisions)
+{
+	struct part part = {.list = list, .decisions = decisions, .now = now, .only = only_project(list, now)};
+	for (size_t i = 0; i < list->count; i++) {
+		bool first = true;
+		part.project = project_of(&part, i);
+		for (size_t before = 0; first && before < i; before++) {
+			first = !is_same(project_of(&part, before), part.project);
+		}
+		if (first) {
+			decide_part(&part, policy);
+		}
 	}
 }
 
@@ -264,11 +393,7 @@ void retention_decide(const struct backup_list *list, const struct retention_pol
 	if (no_rule) {
 		return;
 	}
-	keep_by_rules(list, policy, now, decisions);
-	if (policy->days != RETENTION_NO_DAYS) {
-		keep_young(list, policy->days, now, decisions);
-	}
-	keep_last_ones(list, now, decisions);
+	decide_parts(list, policy, now, decisions);
 	keep_unreadable(list, decisions);
 	for (size_t i = 0; i < list->count; i++) {
 		if (decisions[i].verdict == RETENTION_REMOVE) {

@@ -11,15 +11,20 @@
  *
  * All but `days` count backups that hold the same stores together, legacy ones apart: a night without Neo4j does not
  * take a complete backup's place, what has no checksums does not take that of what has, and a stack that only ever has
- * two of the stores is served like any other. A damaged backup, or one that holds no store's data, has no place in any
- * of them; only its age can keep it.
+ * two of the stores is served like any other. A bad backup, or one that holds no store's data, has no place in any of
+ * them; only its age can keep it. Bad is what is damaged, and what verify or a drill has spoken against.
+ *
+ * Backups of several projects may lie in one folder: each project's are judged as if they were alone. Those of which it
+ * is not known go with the others, if these are of one project, and are a project of their own if not.
  *
  * Whatever the rules say, these stay:
  *
  *   - the newest complete backup;
- *   - the newest complete backup that is known to be good: verify has read it, and nothing speaks against it;
- *   - of each store the newest good copy, and the newest one that has a checksum. Copies in damaged backups do not
- *     count, unless there is no other copy of that store: then the newest that is not the damaged part stays;
+ *   - the newest backup that is known to be good: verify has read it, and nothing speaks against it. One of fewer
+ * stores stays too, unless a newer one that is known to be good holds these and more;
+ *   - of each store the newest good copy, and the newest one that has a checksum. Copies in bad backups do not count,
+ *     unless there is no other copy of that store: then the newest that is not the bad part stays; and if there is not
+ *     even that, the newest of which anything is left;
  *   - what is dated in the future. The clock was wrong or is, so no rule can judge it, and it counts nowhere: it never
  *     is the reason for which a backup with a true date goes.
  */

@@ -24,6 +24,7 @@ static json_t *store_json(const struct backup *backup, size_t index)
 		(void)json_object_set_new(object, "sha256",
 								  store->sha256[0] != '\0' ? json_string(store->sha256) : json_null());
 		(void)json_object_set(object, "fingerprint", json_or_null(fingerprint));
+		(void)json_object_set_new(object, "damaged", json_boolean(store->damaged));
 	} else {
 		(void)json_object_set_new(object, "reason", json_or_null(json_string(store->reason)));
 	}
@@ -58,6 +59,10 @@ json_t *backup_json(const struct backup *backup)
 							   json_or_null(json_string(backup->path)), "created", created_json(backup), "status",
 							   backup_status_name(backup->status), "size_bytes", (json_int_t)backup->size, "verified",
 							   json_or_null(verification_json(&backup->verified)), "stores", stores);
+	if (object != NULL) {
+		(void)json_object_set_new(object, "project", json_or_null(json_string(backup->project)));
+		(void)json_object_set_new(object, "before_restore", json_boolean(backup->before_restore));
+	}
 	if (object != NULL && (backup->status == BACKUP_DAMAGED || backup->unreadable)) {
 		(void)json_object_set_new(object, "problem", json_or_null(json_string(backup->problem)));
 	}

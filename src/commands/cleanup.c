@@ -137,8 +137,7 @@ static enum status decide(struct cleanup *work, struct error *error)
 			any_goes = any_goes || work->decisions[i].verdict == RETENTION_REMOVE;
 		}
 		for (size_t i = 0; any_goes && doubtful == NULL && i < work->list.count; i++) {
-			bool has_checksums = work->list.items[i]->status != BACKUP_LEGACY;
-			if (work->decisions[i].relied_on && has_checksums && !work->checked[i]) {
+			if (work->decisions[i].relied_on && !work->checked[i]) {
 				work->checked[i] = true;
 				doubtful = work->list.items[i];
 			}
@@ -287,10 +286,11 @@ const struct command command_cleanup = {
 		"  cleanup 2 --keep-daily 7 --keep-monthly 12\n\n"
 		"A backup's age is told by its name, in local time. Days, weeks and months without a backup do not count.\n"
 		"The options count backups that hold the same stores together, and those without a manifest apart: a night\n"
-		"without Neo4j takes no complete backup's place. Damaged backups are kept by DAYS only.\n\n"
+		"without Neo4j takes no complete backup's place. Backups of several projects in one folder are judged apart.\n"
+		"Damaged backups, and those that verify or a drill has found bad, are kept by DAYS only.\n\n"
 		"Whatever you ask for, the newest complete backup stays, the newest one that verify has found good, and of\n"
-		"each store the newest good one; so does what is dated in the future. Before anything goes, these are read\n"
-		"whole: one that is damaged does not count.\n"
+		"each store the newest good one, or whatever is left of it; so does what is dated in the future. Before\n"
+		"anything goes, these are read whole: one that is damaged does not count.\n"
 		"Nothing that is not a backup is ever touched. Needs no Docker.\n",
 	.run = run,
 };

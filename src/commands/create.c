@@ -145,7 +145,7 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 	}
 	if (status == STATUS_OK && invocation->options[OPTION_JSON] != NULL) {
 		CLEANUP(cleanup_backup) struct backup *backup = NULL;
-		status = catalog_find(work.session.backup_folder, work.result.timestamp, &backup, error);
+		status = catalog_find(work.session.backup_folder, work.result.timestamp, NULL, &backup, error);
 		if (status == STATUS_OK) {
 			status = backup_json_print(backup_json(backup), error);
 		}

@@ -40,6 +40,7 @@ static enum status begin(struct work *work, struct error *error)
 	work->record.timestamp = work->draft.timestamp;
 	work->record.shown_path = work->shown_path;
 	work->record.project = session->project;
+	work->record.before_restore_of = work->request->before_restore_of;
 	work->record.writers_ran = !work->request->pause_writers;
 	return status;
 }

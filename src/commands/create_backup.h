@@ -12,7 +12,8 @@ struct create_backup_request {
 	struct display *display;
 	unsigned longest_seconds; /* that services may stand still */
 	bool pause_writers;
-	bool all_or_nothing; /* a store that fails makes the whole a failure, of which nothing is kept */
+	bool all_or_nothing;           /* a store that fails makes the whole a failure, of which nothing is kept */
+	const char *before_restore_of; /* the backup that is about to be restored; NULL: it is one like any other */
 };
 
 struct create_backup_result {

@@ -21,7 +21,7 @@ static void print_backup(const struct backup *backup)
 	for (size_t i = 0; i < STORE_COUNT; i++) {
 		const struct backup_store *store = &backup->stores[i];
 		if (store->status == STORE_OK) {
-			printf(" ✅ %s %s ", store_table[i]->name, units_bytes(store->size, size));
+			printf(" %s %s %s ", store->damaged ? "❌" : "✅", store_table[i]->name, units_bytes(store->size, size));
 		} else {
 			printf(" %s %s %s ", store->status == STORE_FAILED ? "❌" : "⚠️", store_table[i]->name,
 				   store_status_name(store->status));
@@ -29,6 +29,9 @@ static void print_backup(const struct backup *backup)
 	}
 	if (moment_text(backup, moment)[0] != '\0') {
 		printf("\n   %s", moment);
+	}
+	if (backup->before_restore) {
+		printf("\n   made before a restore, of what that was to replace");
 	}
 	if (verified_text(backup, verified)[0] != '\0') {
 		printf("\n   %s", verified);

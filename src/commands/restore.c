@@ -6,6 +6,7 @@
  */
 #include "base/clock.h"
 #include "base/interrupt.h"
+#include "base/text.h"
 #include "base/units.h"
 #include "commands/backup_json.h"
 #include "commands/command.h"
@@ -18,7 +19,10 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { GUARDIAN_SECONDS = 60 }; /* that the guardian of a dead run is waited for */
+enum {
+	GUARDIAN_SECONDS = 60, /* that the guardian of a dead run is waited for */
+	PROJECT_SHOWN_SIZE = 64,
+};
 
 void restore_work_close(struct restore_work *work)
 {
@@ -116,6 +120,32 @@ static enum status print_json(const struct restore_work *work, struct error *err
 							 error);
 }
 
+static enum status find_backup(struct restore_work *work, const char *name, struct error *error)
+{
+	backup_free(MOVE(work->backup));
+	enum status status = catalog_find(work->session.backup_folder, name, work->session.project, &work->backup, error);
+	return status == STATUS_OK ? restore_plan_refuse_damaged(work, error) : status;
+}
+
+static bool is_of_another_project(const struct restore_work *work)
+{
+	return work->backup->project != NULL && strcmp(work->backup->project, work->session.project) != 0;
+}
+
+/* Only the engine knows for sure which project this is. Another's data is restored if it was named, or is all there is.
+ */
+static enum status prefer_own(struct restore_work *work, const char *name, struct error *error)
+{
+	char project[PROJECT_SHOWN_SIZE];
+	enum status status = find_backup(work, name, error);
+	if (status == STATUS_OK && is_of_another_project(work)) {
+		text_copy_line(project, sizeof project, work->backup->project);
+		display_line(&work->display, MARK_WARNING, "%s holds the data of the project %s, and this is %s",
+					 work->backup->timestamp, project, work->session.project);
+	}
+	return status;
+}
+
 static enum status run(const struct invocation *invocation, enum exit_code *ret_exit_code, struct error *error)
 {
 	CLEANUP(restore_work_close) struct restore_work work = {.lock = -1};
@@ -133,13 +163,13 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 		status = restore_recovery_run(work.session.backup_folder, RESTORE_RECOVERY_WHOLE, &recovered, error);
 	}
 	if (status == STATUS_OK) {
-		status = catalog_find(work.session.backup_folder, invocation->arguments[0], &work.backup, error);
-	}
-	if (status == STATUS_OK) {
-		status = restore_plan_refuse_damaged(&work, error);
+		status = find_backup(&work, invocation->arguments[0], error);
 	}
 	if (status == STATUS_OK) {
 		status = session_connect(&work.session, error);
+	}
+	if (status == STATUS_OK && is_of_another_project(&work)) {
+		status = prefer_own(&work, invocation->arguments[0], error);
 	}
 	if (status == STATUS_OK) {
 		status = session_lock(&work.session, &work.lock, error);

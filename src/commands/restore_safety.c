@@ -16,6 +16,7 @@ static enum status back_up(struct restore_work *work, struct create_backup_resul
 		.longest_seconds = LONGEST_FREEZE_SECONDS,
 		.pause_writers = true,
 		.all_or_nothing = true,
+		.before_restore_of = work->backup->timestamp,
 	};
 	bool chosen[STORE_COUNT];
 	memcpy(chosen, work->session.chosen, sizeof chosen);

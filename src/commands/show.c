@@ -33,7 +33,8 @@ static void print_store(const struct backup *backup, size_t index)
 			   store_status_name(store->status), store->reason[0] != '\0' ? ", " : "", store->reason);
 		return;
 	}
-	printf("  ✅ %s: %s (%s)\n", store_table[index]->name, store->file, units_bytes(store->size, size));
+	printf("  %s %s: %s (%s)%s%s\n", store->damaged ? "❌" : "✅", store_table[index]->name, store->file,
+		   units_bytes(store->size, size), store->damaged ? ", " : "", store->damaged ? store->reason : "");
 	if (details == NULL) {
 		return;
 	}
@@ -68,6 +69,21 @@ static void print_store(const struct backup *backup, size_t index)
 	}
 }
 
+static void print_origin(const struct backup *backup)
+{
+	char name[TEXT_SIZE];
+	char of[TIMESTAMP_SIZE];
+	if (backup->project != NULL) {
+		text_copy_line(name, sizeof name, backup->project);
+		printf("of the project %s\n", name);
+	}
+	if (backup->before_restore) {
+		const char *text = json_string_value(json_object_get(backup->manifest, "before_restore_of"));
+		printf("made before a restore%s%s\n", text != NULL && timestamp_parse(text, of) ? " of " : "",
+			   text != NULL && timestamp_parse(text, of) ? of : "");
+	}
+}
+
 static void print_backup(const struct backup *backup)
 {
 	char date[BACKUP_DATE_SIZE];
@@ -76,6 +92,7 @@ static void print_backup(const struct backup *backup)
 	char verified[VERIFIED_TEXT_SIZE];
 	printf("Backup %s, %s, %s, %s\n%s\n", backup->timestamp, backup_date(backup, date), units_bytes(backup->size, size),
 		   backup_status_name(backup->status), backup->path);
+	print_origin(backup);
 	if (moment_text(backup, moment)[0] != '\0') {
 		printf("%s\n", moment);
 	}
@@ -91,7 +108,9 @@ static void print_backup(const struct backup *backup)
 	for (size_t i = 0; i < STORE_COUNT; i++) {
 		print_store(backup, i);
 	}
-	printf("\n  restore: %s restore %s\n", command_program(), backup->timestamp);
+	if (backup->status != BACKUP_DAMAGED) {
+		printf("\n  restore: %s restore %s\n", command_program(), backup->timestamp);
+	}
 }
 
 static enum status run(const struct invocation *invocation, enum exit_code *ret_exit_code, struct error *error)
@@ -100,7 +119,7 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 	CLEANUP(cleanup_backup) struct backup *backup = NULL;
 	enum status status = session_open(invocation, &session, error);
 	if (status == STATUS_OK) {
-		status = catalog_find(session.backup_folder, invocation->arguments[0], &backup, error);
+		status = catalog_find(session.backup_folder, invocation->arguments[0], session.project, &backup, error);
 	}
 	if (status != STATUS_OK) {
 		return status;

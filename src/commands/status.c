@@ -8,14 +8,18 @@
 #include "commands/survey.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
 
-/* The newest backup that holds the store well; NULL if there is none. */
-static const struct backup *last_good(const struct backup_list *list, size_t store)
+/* The project's newest backup that holds the store well; NULL if there is none. */
+static const struct backup *last_good(const struct session *session, const struct backup_list *list, size_t store)
 {
+	const time_t now = time(NULL);
 	for (size_t i = list->count; i > 0; i--) {
 		const struct backup *backup = list->items[i - 1];
-		if (backup->status != BACKUP_DAMAGED && backup->stores[store].status == STORE_OK) {
+		const bool own = backup->project == NULL || strcmp(backup->project, session->project) == 0;
+		if (own && backup->moment <= now && backup->status != BACKUP_DAMAGED &&
+			!verification_is_bad(&backup->verified) && backup->stores[store].status == STORE_OK) {
 			return backup;
 		}
 	}
@@ -126,9 +130,9 @@ static enum status show_stores(const struct session *session, const struct backu
 		}
 		*ret_all_well = *ret_all_well && (finding.well || !finding.present);
 		if (ret_list != NULL) {
-			(void)json_array_append_new(ret_list, store_json(session, i, &finding, last_good(backups, i)));
+			(void)json_array_append_new(ret_list, store_json(session, i, &finding, last_good(session, backups, i)));
 		} else {
-			print_store(session, i, &finding, last_good(backups, i));
+			print_store(session, i, &finding, last_good(session, backups, i));
 			(void)fflush(stdout);
 		}
 	}

@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 struct work {
@@ -35,7 +36,33 @@ static void cleanup_work(struct work *work)
 	session_close(&work->session);
 }
 
-/* Which backups are meant: one, or all. Without a name the newest, whatever is known of it. */
+/* Where the newest is, whatever is known of it. Not what is dated in the future, nor another project's, if there are
+ * others. */
+static size_t newest_of(const struct work *work)
+{
+	const time_t now = time(NULL);
+	for (size_t i = work->list.count; i > 0; i--) {
+		const struct backup *backup = work->list.items[i - 1];
+		const bool own = work->session.project == NULL || backup->project == NULL ||
+						 strcmp(backup->project, work->session.project) == 0;
+		if (own && backup->moment <= now) {
+			return i - 1;
+		}
+	}
+	return work->list.count - 1;
+}
+
+static void leave_one(struct backup_list *list, size_t index)
+{
+	struct backup *one = list->items[index];
+	list->items[index] = list->items[0];
+	list->items[0] = one;
+	while (list->count > 1) {
+		backup_free(list->items[--list->count]);
+	}
+}
+
+/* Which backups are meant: one, or all. Without a name the newest. */
 static enum status choose(const struct invocation *invocation, struct work *work, struct error *error)
 {
 	const char *name = invocation->argument_count > 0 ? invocation->arguments[0] : NULL;
@@ -48,7 +75,8 @@ static enum status choose(const struct invocation *invocation, struct work *work
 		if (work->list.items == NULL) {
 			return error_memory(error);
 		}
-		enum status status = catalog_find(work->session.backup_folder, name, &work->list.items[0], error);
+		enum status status =
+			catalog_find(work->session.backup_folder, name, work->session.project, &work->list.items[0], error);
 		work->list.count = status == STATUS_OK;
 		return status;
 	}
@@ -57,11 +85,8 @@ static enum status choose(const struct invocation *invocation, struct work *work
 		(void)error_set(error, STATUS_NOT_FOUND, "there are no backups in %s", work->session.backup_folder_shown);
 		return error_hint(error, "make the first one: %s create", command_program());
 	}
-	while (status == STATUS_OK && !all && work->list.count > 1) {
-		struct backup *newest = work->list.items[work->list.count - 1];
-		work->list.items[work->list.count - 1] = work->list.items[0];
-		work->list.items[0] = newest;
-		backup_free(work->list.items[--work->list.count]);
+	if (status == STATUS_OK && !all) {
+		leave_one(&work->list, newest_of(work));
 	}
 	return status;
 }
@@ -86,6 +111,12 @@ static void keep(struct work *work, struct backup *backup, bool drilled)
 	}
 }
 
+static bool was_removed(const struct backup *backup, struct error *error)
+{
+	return access(backup->path, F_OK) != 0 && errno == ENOENT &&
+		   error_set(error, STATUS_NOT_FOUND, "the backup %s was removed meanwhile", backup->timestamp) != STATUS_OK;
+}
+
 static enum status verify_one(struct work *work, struct backup *backup, struct error *error)
 {
 	struct artefact artefacts[STORE_COUNT] = {0};
@@ -94,8 +125,8 @@ static enum status verify_one(struct work *work, struct backup *backup, struct e
 		fprintf(stderr, "%s\n", backup->timestamp);
 	}
 	enum status status = verify_read(work->session.backup_folder, backup, &work->display, &read, artefacts, error);
-	if (status != STATUS_INTERRUPTED && access(backup->path, F_OK) != 0 && errno == ENOENT) {
-		return error_set(error, STATUS_NOT_FOUND, "the backup %s was removed meanwhile", backup->timestamp);
+	if (status != STATUS_INTERRUPTED && was_removed(backup, error)) {
+		return error->status;
 	}
 	if (status != STATUS_OK) {
 		return status;
@@ -108,6 +139,9 @@ static enum status verify_one(struct work *work, struct backup *backup, struct e
 	if (work->drill && read.good) {
 		struct verified_run drill;
 		status = verify_drill(&work->session, backup, &work->display, artefacts, &drill, error);
+		if (status != STATUS_INTERRUPTED && was_removed(backup, error)) {
+			return error->status; /* what the drill missed says nothing about it */
+		}
 		drilled = status == STATUS_OK;
 		backup->verified.drill = drilled ? drill : backup->verified.drill;
 	}

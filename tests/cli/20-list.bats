@@ -43,7 +43,7 @@ TEXT
 	program 0 list --json
 	assert_json "$output" '.backups | length' 1
 	assert_json "$output" '.backups[0] | del(.stores, .size_bytes)' \
-		"{\"timestamp\":\"20240912_143022\",\"path\":\"$backups/whisperengine_backup_20240912_143022\",\"created\":\"2024-09-12T14:30:22+00:00\",\"status\":\"complete\",\"verified\":null}"
+		"{\"timestamp\":\"20240912_143022\",\"path\":\"$backups/whisperengine_backup_20240912_143022\",\"created\":\"2024-09-12T14:30:22+00:00\",\"status\":\"complete\",\"verified\":null,\"project\":\"project\",\"before_restore\":false}"
 	assert_json "$output" '.backups[0].size_bytes' \
 		"$(find "$backups"/whisperengine_backup_* -type f -printf '%s\n' | awk '{ n += $1 } END { print n }')"
 	assert_json "$output" '[.backups[0].stores[] | [.name, .status, .file, .size_bytes, .fingerprint]]' \
@@ -298,6 +298,78 @@ TEXT
 	make_damaged_backup 20240913_000000
 	program 0 show --json latest
 	assert_json "$output" .timestamp '"20240912_000000"'
+}
+
+found_bad() { # TIMESTAMP: by a drill
+	make_sound_backup "$1"
+	program 0 verify "$1" --quiet
+	jq '.drill = .read + {good: false, problem: "it did not come back"}' "$folder/verified.json" >"$BATS_TEST_TMPDIR/verified"
+	cp "$BATS_TEST_TMPDIR/verified" "$folder/verified.json"
+}
+
+change_manifest() { # TIMESTAMP FILTER
+	local manifest=$backups/whisperengine_backup_$1/manifest.json changed
+	changed=$(jq "$2" "$manifest")
+	echo "$changed" >"$manifest"
+}
+
+assert_latest() { # TIMESTAMP
+	program 0 show --json latest
+	assert_json "$output" .timestamp "\"$1\""
+}
+
+@test "latest passes over what a drill has found bad, if there is another" {
+	found_bad 20240912_000000
+	assert_latest 20240912_000000
+	make_backup 20240911_000000
+	assert_latest 20240911_000000
+}
+
+@test "latest passes over what is dated in the future, if there is another" {
+	make_backup 20990101_000000
+	assert_latest 20990101_000000
+	make_backup 20240911_000000
+	assert_latest 20240911_000000
+}
+
+@test "latest passes over what a restore has made before it began, if there is another" {
+	make_backup 20240912_000000
+	change_manifest 20240912_000000 '.before_restore_of = "20240911_000000"'
+	assert_latest 20240912_000000
+	make_backup 20240911_000000
+	assert_latest 20240911_000000
+}
+
+@test "latest is this project's own backup, if there is one" {
+	make_backup 20240912_000000
+	change_manifest 20240912_000000 '.project = "other"'
+	COMPOSE_PROJECT_NAME=project assert_latest 20240912_000000
+	make_backup 20240911_000000
+	COMPOSE_PROJECT_NAME=project assert_latest 20240911_000000
+	COMPOSE_PROJECT_NAME=other assert_latest 20240912_000000
+}
+
+@test "show tells whose backup it is, and that a restore has made it" {
+	make_backup 20240912_000000
+	change_manifest 20240912_000000 '.project = "ot\nher" | .before_restore_of = "20240911_000000"'
+	program 0 show latest
+	assert_contains "$output" 'of the project ot her'
+	assert_contains "$output" 'made before a restore of 20240911_000000'
+	program 0 list
+	assert_contains "$output" 'made before a restore'
+}
+
+@test "list and show call only what is whole good" {
+	make_damaged_backup 20240912_000000
+	program 0 list
+	assert_contains "$output" '❌ redis'
+	assert_contains "$output" '✅ neo4j'
+	program 0 show 20240912_000000
+	assert_contains "$output" '❌ redis: redis_backup.rdb'
+	assert_contains "$output" '✅ neo4j'
+	refute_contains "$output" ' restore 20240912'
+	program 0 list --json
+	assert_json "$output" '[.backups[].stores[] | select(.damaged).name]' '["redis"]'
 }
 
 @test "latest without any good backup is an error" {

@@ -134,6 +134,22 @@ verified() { # [FILTER]: what list --json says of the newest
 	assert_contains "$errors" '20240913_143022 is damaged'
 }
 
+@test "without a name what is dated in the future is passed over, if there is another" {
+	make_damaged_backup 20990101_000000
+	program 5 verify
+	make_sound_backup 20240912_143022
+	program 0 verify
+	assert_contains "$errors" '20240912_143022 is good'
+}
+
+@test "without a name another project's backup is passed over, if there is another" {
+	make_sound_backup 20240912_143022
+	make_damaged_backup 20240913_143022
+	sed -i 's/"project": "project"/"project": "other"/' "$backups/whisperengine_backup_20240913_143022/manifest.json"
+	COMPOSE_PROJECT_NAME=project program 0 verify
+	assert_contains "$errors" '20240912_143022 is good'
+}
+
 @test "--all looks at all, also behind a damaged one" {
 	make_sound_backup 20240911_143022
 	make_damaged_backup 20240912_143022

@@ -124,6 +124,60 @@ flip_a_bit() { # TIMESTAMP FILE
 	assert_left "$age_1"
 }
 
+@test "what verify has found bad is never taken for the good one" {
+	make_sound_backup "$age_100"
+	make_sound_backup "$age_31"
+	printf REDIS >"$backups/whisperengine_backup_$age_31/redis_backup.rdb"
+	note_sums "$age_31"
+	program 5 verify "$age_31" --quiet
+	program 0 cleanup
+	assert_left "$age_100"
+}
+
+@test "the last backup stays even if its manifest makes no sense" {
+	make_backup "$age_31"
+	printf X | dd of="$backups/whisperengine_backup_$age_31/manifest.json" bs=1 conv=notrunc status=none
+	program 0 cleanup
+	assert_left "$age_31"
+	assert_contains "$errors" "$age_31 is older, but though damaged, all that is left of postgresql, redis, chromadb, neo4j: it stays"
+}
+
+@test "backups of a later format stay" {
+	local timestamp manifest
+	for timestamp in "$age_31" "$age_100"; do
+		make_backup "$timestamp"
+		manifest=$backups/whisperengine_backup_$timestamp/manifest.json
+		sed -i 's/"format": 1/"format": 2/' "$manifest"
+	done
+	make_backup "$age_1"
+	program 0 cleanup
+	assert_left "$age_1" "$age_31" "$age_100"
+}
+
+@test "another project's backups are no reason for ours to go" {
+	make_backup "$age_100"
+	make_backup "$age_31"
+	make_backup "$age_1"
+	sed -i 's/"project": "project"/"project": "other"/' "$backups/whisperengine_backup_$age_1/manifest.json"
+	program 0 cleanup
+	assert_left "$age_1" "$age_31"
+	assert_contains "$errors" "$age_31 is older, but the newest complete backup, of the project project: it stays"
+}
+
+@test "a legacy backup is looked through before others go for it" {
+	local store
+	for store in "$age_100" "$age_31"; do
+		make_sound_backup "$store"
+		rm "$backups/whisperengine_backup_$store"/{manifest.json,SHA256SUMS}
+	done
+	for store in postgresql redis chromadb neo4j; do
+		truncate -s 10 "$backups/whisperengine_backup_$age_31/$(artefact_of "$store")"
+	done
+	program 0 cleanup
+	assert_contains "$errors" "$age_31 is damaged"
+	assert_left "$age_100"
+}
+
 @test "a newer partial backup does not make the last complete one removable" {
 	make_backup "$age_31" redis
 	make_backup "$age_100"

@@ -109,7 +109,7 @@ make_backup() { # TIMESTAMP [STORE..]
 	echo 'WhisperEngine Backup Information' >"$folder/backup_info.txt"
 	(cd "$folder" && sha256sum backup_info.txt ./*_backup.* >SHA256SUMS)
 	jq -n --arg timestamp "$timestamp" --arg status "$status" --argjson stores "$stores" \
-		'{format: 1, tool: {name: "whisperbackup", version: "0.1.0"}, host: "here", project: "test", $timestamp,
+		'{format: 1, tool: {name: "whisperbackup", version: "0.1.0"}, host: "here", project: "project", $timestamp,
 		$status, started: "2024-09-12T14:30:22.000Z", finished: "2024-09-12T14:30:25.000Z", $stores}' \
 		>"$folder/manifest.json"
 }

@@ -296,6 +296,16 @@ correct_crc() { # FILE
 	assert_equal "$output" 'There was nothing to recover.'
 }
 
+@test "a backup that is removed during its drill is not called bad" {
+	only redis 20240901_000011
+	hold_drill 20240901_000011
+	rm -r "$folder"
+	let_go
+	ends_with 1
+	assert_contains "$(cat "$BATS_TEST_TMPDIR/err")" 'the backup 20240901_000011 was removed meanwhile'
+	refute_contains "$(cat "$BATS_TEST_TMPDIR/err")" 'would not come back'
+}
+
 @test "a drill that is at work is left alone by other commands" {
 	only redis 20240901_000010
 	hold_drill 20240901_000010

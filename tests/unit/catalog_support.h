@@ -105,7 +105,7 @@ static inline struct backup *found(const char *catalog, const char *text)
 {
 	struct error error;
 	struct backup *backup = NULL;
-	assert_ok(catalog_find(catalog, text, &backup, &error), &error);
+	assert_ok(catalog_find(catalog, text, NULL, &backup, &error), &error);
 	return backup;
 }
 

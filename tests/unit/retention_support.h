@@ -36,6 +36,7 @@ static inline struct backup *add_at(time_t moment, enum backup_status status, un
 		backup->stores[s].status = good || status == BACKUP_DAMAGED ? STORE_OK : STORE_SKIPPED;
 		backup->stores[s].damaged = !good && status == BACKUP_DAMAGED;
 		backup->stores[s].size = 10;
+		backup->stores[s].remains = good;
 	}
 	items[list.count++] = backup;
 	assert_true(list.count < 2 || items[list.count - 2]->moment <= moment);

@@ -220,14 +220,14 @@ static void the_latest_of_damaged_ones_alone_is_not_found(void **state)
 	struct error error;
 	struct backup *backup = NULL;
 	make_backup(*state, "20240913_000000", "broken");
-	assert_status(STATUS_NOT_FOUND, catalog_find(*state, "latest", &backup, &error), &error);
+	assert_status(STATUS_NOT_FOUND, catalog_find(*state, "latest", NULL, &backup, &error), &error);
 }
 
 static void the_latest_of_none_is_not_found(void **state)
 {
 	struct error error;
 	struct backup *backup = NULL;
-	assert_status(STATUS_NOT_FOUND, catalog_find(at(*state, "nothing"), "latest", &backup, &error), &error);
+	assert_status(STATUS_NOT_FOUND, catalog_find(at(*state, "nothing"), "latest", NULL, &backup, &error), &error);
 }
 
 static void a_backup_that_is_not_there_is_not_found(void **state)
@@ -235,7 +235,7 @@ static void a_backup_that_is_not_there_is_not_found(void **state)
 	struct error error;
 	struct backup *backup = NULL;
 	make_complete(*state, "20240912_143022");
-	assert_status(STATUS_NOT_FOUND, catalog_find(*state, "20240912_143023", &backup, &error), &error);
+	assert_status(STATUS_NOT_FOUND, catalog_find(*state, "20240912_143023", NULL, &backup, &error), &error);
 	assert_true(error.hint[0] != '\0');
 }
 
@@ -248,7 +248,7 @@ static void anything_but_a_timestamp_is_a_usage_error(void **state)
 	make_complete(*state, "20240912_143022");
 	make_folder(at(*state, "sub"));
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-		assert_status(STATUS_USAGE, catalog_find(at(*state, "sub"), texts[i], &backup, &error), &error);
+		assert_status(STATUS_USAGE, catalog_find(at(*state, "sub"), texts[i], NULL, &backup, &error), &error);
 	}
 }
 
@@ -259,7 +259,7 @@ static void a_symbolic_link_is_not_found(void **state)
 	make_folder(at(*state, "elsewhere"));
 	make_complete(at(*state, "elsewhere"), "20240912_143022");
 	assert_int_equal(symlink("elsewhere/" PREFIX "20240912_143022", folder_of(*state, "20240912_143022")), 0);
-	assert_status(STATUS_NOT_FOUND, catalog_find(*state, "20240912_143022", &backup, &error), &error);
+	assert_status(STATUS_NOT_FOUND, catalog_find(*state, "20240912_143022", NULL, &backup, &error), &error);
 }
 
 /* --- when they began ---------------------------------------------------------------------------------------------- */

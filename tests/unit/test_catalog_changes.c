@@ -324,12 +324,14 @@ static void a_backup_of_somebody_else_is_kept(void **state)
 
 enum { NOT_ALLOWED = 77 };
 
-/* In mount and user namespaces of its own, which end with the child. */
-static int remove_with_a_mount(const char *catalog, const struct backup *backup, const char *mounted)
+/* In mount and user namespaces of its own, which end with the child. `folder` is what is mounted; NULL: a tmpfs. */
+static int remove_with_a_mount(const char *catalog, const struct backup *backup, const char *mounted,
+							   const char *folder)
 {
 	struct error error;
 	if (unshare(CLONE_NEWNS | (geteuid() == 0 ? 0 : CLONE_NEWUSER)) != 0 ||
-		mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 || mount("none", mounted, "tmpfs", 0, NULL) != 0) {
+		mount("none", "/", "none", MS_REC | MS_PRIVATE, NULL) != 0 ||
+		mount(folder != NULL ? folder : "none", mounted, "tmpfs", folder != NULL ? MS_BIND : 0, NULL) != 0) {
 		return NOT_ALLOWED;
 	}
 	write_file(at(mounted, "of somebody"), "x");
@@ -339,22 +341,33 @@ static int remove_with_a_mount(const char *catalog, const struct backup *backup,
 	return 0;
 }
 
-static void a_backup_in_which_something_is_mounted_is_kept(void **state)
+static void assert_mount_is_kept(const char *catalog, const char *folder)
 {
 	int result = 0;
-	make_complete(*state, "20240912_143022");
-	CLEANUP(cleanup_backup) struct backup *backup = found(*state, "20240912_143022");
+	make_complete(catalog, "20240912_143022");
+	CLEANUP(cleanup_backup) struct backup *backup = found(catalog, "20240912_143022");
 	make_folder(at(backup->path, "mounted"));
 	pid_t child = fork();
 	assert_true(child >= 0);
 	if (child == 0) {
-		_exit(remove_with_a_mount(*state, backup, at(backup->path, "mounted")));
+		_exit(remove_with_a_mount(catalog, backup, at(backup->path, "mounted"), folder));
 	}
 	assert_int_equal(waitpid(child, &result, 0), child);
 	if (WIFEXITED(result) && WEXITSTATUS(result) == NOT_ALLOWED) {
 		skip();
 	}
 	assert_int_equal(result, 0);
+}
+
+static void a_backup_in_which_something_is_mounted_is_kept(void **state)
+{
+	assert_mount_is_kept(*state, NULL);
+}
+
+static void a_backup_in_which_a_folder_of_the_same_disk_is_mounted_is_kept(void **state)
+{
+	make_folder(at(*state, "precious"));
+	assert_mount_is_kept(*state, at(*state, "precious"));
 }
 
 int main(void)
@@ -384,6 +397,7 @@ int main(void)
 		scratch_test(a_backup_that_cannot_be_looked_through_now_is_kept),
 		scratch_test(a_backup_of_somebody_else_is_kept),
 		scratch_test(a_backup_in_which_something_is_mounted_is_kept),
+		scratch_test(a_backup_in_which_a_folder_of_the_same_disk_is_mounted_is_kept),
 	};
 	return cmocka_run_group_tests_name("catalog changes", tests, NULL, NULL);
 }

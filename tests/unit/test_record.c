@@ -153,7 +153,7 @@ static void the_manifest_makes_a_complete_backup(void **state)
 	struct backup_record *record = guide_record();
 	make_artefacts(at(*state, "whisperengine_backup_20240912_143022"), record);
 	write_record(at(*state, "whisperengine_backup_20240912_143022"), record);
-	assert_ok(catalog_find(*state, "latest", &backup, &error), &error);
+	assert_ok(catalog_find(*state, "latest", NULL, &backup, &error), &error);
 	enum backup_status status = backup->status;
 	backup_free(backup);
 	assert_int_equal(status, BACKUP_COMPLETE);
@@ -168,7 +168,7 @@ static void the_manifest_of_a_skipped_store_makes_a_partial_backup(void **state)
 	make_artefacts(at(*state, "whisperengine_backup_20240912_143022"), record);
 	skip_redis(record, STORE_SKIPPED, "it is not running");
 	write_record(at(*state, "whisperengine_backup_20240912_143022"), record);
-	assert_ok(catalog_find(*state, "latest", &backup, &error), &error);
+	assert_ok(catalog_find(*state, "latest", NULL, &backup, &error), &error);
 	assert_int_equal(backup->status, BACKUP_PARTIAL);
 	assert_string_equal(backup->stores[1].reason, "it is not running");
 	backup_free(backup);

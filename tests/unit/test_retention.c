@@ -20,9 +20,9 @@ static struct backup *add(const char *timestamp, enum backup_status status, unsi
 	return backup;
 }
 
-static void complete(const char *timestamp)
+static struct backup *complete(const char *timestamp)
 {
-	add(timestamp, BACKUP_COMPLETE, ALL);
+	return add(timestamp, BACKUP_COMPLETE, ALL);
 }
 
 /* --- looking at the decision -------------------------------------------------------------------------------------- */
@@ -428,12 +428,153 @@ static void a_damaged_backup_with_the_only_copy_of_a_store_stays(void **state)
 	assert_decision(1, RETENTION_KEEP_SAFE, "though damaged, the only one with redis");
 }
 
-static void a_backup_with_a_damaged_manifest_holds_nothing(void **state)
+static void a_backup_with_a_damaged_manifest_goes_where_there_is_a_good_one(void **state)
+{
+	(void)state;
+	complete("20240101_120000");
+	add("20240102_120000", BACKUP_DAMAGED, ALL)->manifest_damaged = true;
+	decide("20240930_120000", DAYS(7));
+	assert_kept("20240101_120000 ");
+}
+
+static void a_backup_with_a_damaged_manifest_stays_if_there_is_nothing_else(void **state)
 {
 	(void)state;
 	add("20240101_120000", BACKUP_DAMAGED, ALL)->manifest_damaged = true;
+	add("20240102_120000", BACKUP_DAMAGED, ALL)->manifest_damaged = true;
+	decide("20240930_120000", DAYS(7));
+	assert_kept("20240102_120000 ");
+	assert_decision(1, RETENTION_KEEP_SAFE, "though damaged, all that is left of postgresql, redis, chromadb, neo4j");
+}
+
+static void the_last_damaged_file_of_a_store_stays(void **state)
+{
+	(void)state;
+	complete("20240101_120000")->stores[1] = (struct backup_store){.status = STORE_SKIPPED};
+	add("20240102_120000", BACKUP_DAMAGED, ALL & ~REDIS)->stores[1].remains = true;
+	add("20240103_120000", BACKUP_DAMAGED, ALL & ~REDIS);
+	decide("20240930_120000", DAYS(7));
+	assert_kept("20240101_120000 20240102_120000 ");
+	assert_decision(1, RETENTION_KEEP_SAFE, "though damaged, all that is left of redis");
+}
+
+static void a_backup_without_anything_goes(void **state)
+{
+	(void)state;
+	add("20240101_120000", BACKUP_DAMAGED, 0);
 	decide("20240930_120000", DAYS(7));
 	assert_kept("");
+}
+
+/* --- what verify has found ---------------------------------------------------------------------------------------- */
+
+static void blame(struct verified_run *run, size_t store)
+{
+	run->when = 1;
+	run->good = false;
+	for (size_t s = 0; s < STORE_COUNT; s++) {
+		run->stores[s] = (struct verified_store){.looked_at = true, .good = s != store};
+	}
+}
+
+static void praise(struct backup *backup)
+{
+	backup->verified.read = (struct verified_run){.when = 1, .good = true};
+}
+
+static void what_verify_has_found_bad_takes_no_good_ones_place(void **state)
+{
+	(void)state;
+	complete("20240101_120000");
+	blame(&complete("20240102_120000")->verified.read, 1);
+	decide("20240930_120000", DAYS(7));
+	assert_kept("20240101_120000 ");
+	assert_decision(0, RETENTION_KEEP_SAFE, "the newest complete backup");
+	assert_false(decisions[1].relied_on);
+}
+
+static void what_a_drill_has_found_bad_takes_no_good_ones_place(void **state)
+{
+	(void)state;
+	complete("20240101_120000");
+	praise(complete("20240102_120000"));
+	blame(&items[1]->verified.drill, 1);
+	decide("20240930_120000", KEEP(.last = 1));
+	assert_kept("20240101_120000 ");
+	assert_decision(0, RETENTION_KEEP, "last 1 of 1");
+}
+
+static void of_what_verify_has_found_bad_the_good_part_stays_if_there_is_no_other(void **state)
+{
+	(void)state;
+	add("20240101_120000", BACKUP_PARTIAL, REDIS);
+	blame(&complete("20240102_120000")->verified.read, 1);
+	decide("20240930_120000", DAYS(7));
+	assert_kept("20240101_120000 20240102_120000 ");
+	assert_decision(1, RETENTION_KEEP_SAFE, "though damaged, the only one with postgresql, chromadb, neo4j");
+}
+
+static void the_newest_that_is_known_to_be_good_stays_in_a_stack_of_one_store(void **state)
+{
+	(void)state;
+	praise(add("20240101_120000", BACKUP_PARTIAL, REDIS));
+	add("20240102_120000", BACKUP_PARTIAL, REDIS);
+	add("20240103_120000", BACKUP_PARTIAL, REDIS);
+	decide("20240930_120000", DAYS(7));
+	assert_kept("20240101_120000 20240103_120000 ");
+	assert_decision(0, RETENTION_KEEP_SAFE, "the newest backup that is known to be good (only redis)");
+}
+
+static void a_known_good_one_of_fewer_stores_goes_for_a_newer_one_of_more(void **state)
+{
+	(void)state;
+	praise(add("20240101_120000", BACKUP_PARTIAL, REDIS));
+	praise(complete("20240102_120000"));
+	complete("20240103_120000");
+	decide("20240930_120000", DAYS(7));
+	assert_kept("20240102_120000 20240103_120000 ");
+}
+
+/* --- several projects --------------------------------------------------------------------------------------------- */
+
+static void each_projects_backups_are_judged_as_if_they_were_alone(void **state)
+{
+	(void)state;
+	complete("20240101_120000")->project = "one";
+	complete("20240102_120000")->project = "one";
+	complete("20240103_120000")->project = "other";
+	decide("20240930_120000", DAYS(7));
+	assert_kept("20240102_120000 20240103_120000 ");
+	assert_decision(1, RETENTION_KEEP_SAFE, "the newest complete backup, of the project one");
+}
+
+static void each_project_has_its_own_number(void **state)
+{
+	(void)state;
+	complete("20240101_120000")->project = "one";
+	complete("20240102_120000")->project = "other";
+	complete("20240103_120000")->project = "other";
+	decide("20240930_120000", KEEP(.last = 1));
+	assert_kept("20240101_120000 20240103_120000 ");
+}
+
+static void backups_of_an_unknown_project_go_with_those_of_the_only_one(void **state)
+{
+	(void)state;
+	complete("20240101_120000");
+	complete("20240102_120000")->project = "one";
+	decide("20240930_120000", DAYS(7));
+	assert_kept("20240102_120000 ");
+}
+
+static void backups_of_an_unknown_project_are_one_of_their_own_among_several(void **state)
+{
+	(void)state;
+	complete("20240101_120000");
+	complete("20240102_120000")->project = "one";
+	complete("20240103_120000")->project = "other";
+	decide("20240930_120000", DAYS(7));
+	assert_kept("20240101_120000 20240102_120000 20240103_120000 ");
 }
 
 /* --- legacy backups ----------------------------------------------------------------------------------------------- */
@@ -552,7 +693,19 @@ int main(void)
 		list_test(a_damaged_backup_is_kept_by_days_only),
 		list_test(a_damaged_backup_takes_no_good_ones_place),
 		list_test(a_damaged_backup_with_the_only_copy_of_a_store_stays),
-		list_test(a_backup_with_a_damaged_manifest_holds_nothing),
+		list_test(a_backup_with_a_damaged_manifest_goes_where_there_is_a_good_one),
+		list_test(a_backup_with_a_damaged_manifest_stays_if_there_is_nothing_else),
+		list_test(the_last_damaged_file_of_a_store_stays),
+		list_test(a_backup_without_anything_goes),
+		list_test(what_verify_has_found_bad_takes_no_good_ones_place),
+		list_test(what_a_drill_has_found_bad_takes_no_good_ones_place),
+		list_test(of_what_verify_has_found_bad_the_good_part_stays_if_there_is_no_other),
+		list_test(the_newest_that_is_known_to_be_good_stays_in_a_stack_of_one_store),
+		list_test(a_known_good_one_of_fewer_stores_goes_for_a_newer_one_of_more),
+		list_test(each_projects_backups_are_judged_as_if_they_were_alone),
+		list_test(each_project_has_its_own_number),
+		list_test(backups_of_an_unknown_project_go_with_those_of_the_only_one),
+		list_test(backups_of_an_unknown_project_are_one_of_their_own_among_several),
 		list_test(a_legacy_backup_takes_no_checked_ones_place),
 		list_test(a_legacy_backup_of_one_store_says_so),
 		list_test(legacy_backups_follow_the_same_rules),
