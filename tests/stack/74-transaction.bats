@@ -135,6 +135,8 @@ with_manifest() { # JQ-FILTER: the good backup with another manifest, as $bad
 	program 0 list --json
 	assert_json "$output" '.backups[-1] | [.timestamp, .status, (.stores[] | select(.status == "ok").name)]' \
 		"[\"$safety\",\"partial\",\"postgresql\",\"redis\"]"
+	program 0 show latest --json
+	assert_json "$output" .timestamp "\"$good\""
 	program 0 restore "$safety" --yes --no-safety-backup --json
 	assert_json "$output" .safety_backup null
 	save_state after postgresql redis
