@@ -1,14 +1,16 @@
 #include "base/process.h"
 
 #include "base/cleanup.h"
+#include "base/files.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -56,34 +58,57 @@ _Noreturn static void become(const char *const *arguments, int input, int output
 }
 
 struct streams {
-	int input[2];
+	int input; /* a file that holds all of it */
 	int output[2];
 	int errors[2];
 	int report[2]; /* closed by the start of the program; before that, the child's errno */
 };
 
+static void close_one(int *fd)
+{
+	cleanup_close(fd);
+	*fd = -1;
+}
+
 static void close_both(int pair[2])
 {
-	for (int i = 0; i < 2; i++) {
-		if (pair[i] >= 0) {
-			close(pair[i]);
-			pair[i] = -1;
-		}
-	}
+	close_one(&pair[0]);
+	close_one(&pair[1]);
 }
 
 static void streams_close(struct streams *streams)
 {
-	close_both(streams->input);
+	close_one(&streams->input);
 	close_both(streams->output);
 	close_both(streams->errors);
 	close_both(streams->report);
 }
 
-static void close_one(int *fd)
+/* A file without a name; -1 if there can be none. */
+static int nameless_file(void)
 {
-	close(*fd);
-	*fd = -1;
+	int memory = memfd_create("input", MFD_CLOEXEC);
+	if (memory >= 0) {
+		return memory;
+	}
+	FILE *file = tmpfile(); /* which lets programs inherit it (tmpfile(3)) */
+	int fd = file != NULL ? fcntl(fileno(file), F_DUPFD_CLOEXEC, 0) : -1;
+	if (file != NULL) {
+		int reason = errno;
+		fclose(file);
+		errno = reason;
+	}
+	return fd;
+}
+
+/*
+ * The input is whole before there is a program to read it. Of a pipe it would read to the end also if we had been
+ * killed half way, and take the half for all: crontab would install it.
+ */
+static bool prepare_input(int *ret_input, const char *text)
+{
+	*ret_input = nameless_file();
+	return *ret_input >= 0 && files_write_at(*ret_input, text, strlen(text), 0);
 }
 
 /* Why the child could not become the program; 0 if it did. */
@@ -99,29 +124,20 @@ static int start_failure(struct streams *streams)
 	return length == (ssize_t)sizeof reason ? reason : length < 0 ? EIO : 0;
 }
 
-/* Feeds and reads until all is said and the program has closed its ends. */
-static enum status talk(struct streams *streams, const char *input, struct buffer *output, struct buffer *errors,
-						struct error *error)
+/* Reads until the program has closed its ends. */
+static enum status listen_to(struct streams *streams, struct buffer *output, struct buffer *errors, struct error *error)
 {
 	char block[BLOCK_SIZE];
-	size_t left = strlen(input);
-	while (left > 0 || streams->output[0] >= 0 || streams->errors[0] >= 0) {
-		if (left == 0 && streams->input[1] >= 0) {
-			close_one(&streams->input[1]);
-		}
-		struct pollfd waiting[] = {
-			{.fd = streams->output[0], .events = POLLIN},
-			{.fd = streams->errors[0], .events = POLLIN},
-			{.fd = streams->input[1], .events = POLLOUT},
-		};
-		if (poll(waiting, 3, -1) < 0) {
+	int *from[] = {&streams->output[0], &streams->errors[0]};
+	struct buffer *to[] = {output, errors};
+	while (*from[0] >= 0 || *from[1] >= 0) {
+		struct pollfd waiting[] = {{.fd = *from[0], .events = POLLIN}, {.fd = *from[1], .events = POLLIN}};
+		if (poll(waiting, 2, -1) < 0) {
 			if (errno == EINTR) {
 				continue;
 			}
 			return error_set_errno(error, "cannot wait for a program");
 		}
-		int *from[] = {&streams->output[0], &streams->errors[0]};
-		struct buffer *to[] = {output, errors};
 		for (int i = 0; i < 2; i++) {
 			if (waiting[i].revents != 0) {
 				ssize_t length = read(*from[i], block, sizeof block);
@@ -133,18 +149,6 @@ static enum status talk(struct streams *streams, const char *input, struct buffe
 				} else if (length < 0 && errno != EINTR) {
 					return error_set_errno(error, "cannot read what a program says");
 				}
-			}
-		}
-		if (waiting[2].revents != 0) {
-			/* More than PIPE_BUF could wait for a program that waits for us to read (pipe(7), poll(2)). */
-			ssize_t length = write(streams->input[1], input, left < PIPE_BUF ? left : PIPE_BUF);
-			if (length >= 0) {
-				input += length;
-				left -= (size_t)length;
-			} else if (errno == EPIPE) {
-				left = 0; /* it wants no more; its exit code tells whether that is right */
-			} else if (errno != EINTR && errno != EAGAIN) {
-				return error_set_errno(error, "cannot tell a program what it is to know");
 			}
 		}
 	}
@@ -169,8 +173,8 @@ static enum status wait_for(pid_t process, int options, bool *ret_ended, int *re
 enum status process_run(const char *const *arguments, const char *input, struct buffer *output, struct buffer *errors,
 						int *ret_exit_code, struct error *error)
 {
-	CLEANUP(streams_close) struct streams streams = {{-1, -1}, {-1, -1}, {-1, -1}, {-1, -1}};
-	if (pipe2(streams.input, O_CLOEXEC) != 0 || pipe2(streams.output, O_CLOEXEC) != 0 ||
+	CLEANUP(streams_close) struct streams streams = {-1, {-1, -1}, {-1, -1}, {-1, -1}};
+	if (!prepare_input(&streams.input, input != NULL ? input : "") || pipe2(streams.output, O_CLOEXEC) != 0 ||
 		pipe2(streams.errors, O_CLOEXEC) != 0 || pipe2(streams.report, O_CLOEXEC) != 0) {
 		return error_set_errno(error, "cannot run %s", arguments[0]);
 	}
@@ -179,16 +183,13 @@ enum status process_run(const char *const *arguments, const char *input, struct 
 		return error_set_errno(error, "cannot run %s", arguments[0]);
 	}
 	if (child == 0) {
-		become(arguments, streams.input[0], streams.output[1], streams.errors[1], streams.report[1]);
+		become(arguments, streams.input, streams.output[1], streams.errors[1], streams.report[1]);
 	}
-	close_one(&streams.input[0]);
+	close_one(&streams.input);
 	close_one(&streams.output[1]);
 	close_one(&streams.errors[1]);
 	int reason = start_failure(&streams);
-	enum status status = talk(&streams, input != NULL ? input : "", output, errors, error);
-	if (status != STATUS_OK) {
-		kill(child, SIGKILL); /* the half of its input that it has been given is not for it to act on */
-	}
+	enum status status = listen_to(&streams, output, errors, error);
 	streams_close(&streams); /* it may be waiting for us */
 	bool ended = false;
 	struct error waiting;

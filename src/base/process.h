@@ -13,8 +13,9 @@
 /*
  * Runs `arguments` (the program first, looked for in PATH; NULL-terminated) in the C locale to its end: `input` (NULL
  * for none) on its standard input, its standard output and standard error into `output` and `errors` (trimmed of
- * nothing; as far as they have room). *ret_exit_code is 128 + N if signal N ended it. STATUS_NOT_FOUND if there is no
- * such program. It is not interrupted: these programs are quick. SIGPIPE has to be ignored (interrupt_install).
+ * nothing; as far as they have room). The input is a file and whole before the program starts, so it is also whole if
+ * we are killed. *ret_exit_code is 128 + N if signal N ended it. STATUS_NOT_FOUND if there is no such program. It is
+ * not interrupted: these programs are quick.
  */
 enum status process_run(const char *const *arguments, const char *input, struct buffer *output, struct buffer *errors,
 						int *ret_exit_code, struct error *error) MUST_CHECK;

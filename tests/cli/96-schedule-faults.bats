@@ -72,3 +72,38 @@ $judging
 CODE
 	((${output% faults} > 40)) || fail "$output"
 }
+
+# In the world: killed at each call that writes, reads, opens, looks or starts something. What it has started goes on, and
+# is waited for: it holds the pipe.
+killing='
+(echo MAILTO=me@example.org; for i in $(seq 150); do echo "*/5 * * * * /usr/bin/true a b $i"; done) >mine
+others() { crontab -l | sed "/^# BEGIN whisperbackup/,/^# END whisperbackup/d"; }
+blocks() { crontab -l | grep -c "schedule run" || true; }
+for ((n = 1; ; n++)); do
+	crontab mine
+	[[ $before -eq 0 ]] || "$W" schedule install daily 30 2>/dev/null
+	rm -f "$note"
+	{ WHISPERBACKUP_FAULT=kill:$n WHISPERBACKUP_FAULT_NOTE=$note "$FAULTS" "${command[@]}" 8>&1 >out 2>err </dev/null || true; } 2>/dev/null | cat
+	others | cmp -s - mine || { echo "killed at $n: other lines have changed"; crontab -l | tail -n 5; exit 9; }
+	[[ $(blocks) -eq $before || $(blocks) -eq $after ]] || { echo "killed at $n: $(blocks) blocks"; exit 9; }
+	[[ -e $note ]] || break
+done
+[[ $(blocks) -eq $after ]] || { cat err; exit 9; }
+echo "$n kills"
+'
+
+@test "a crontab keeps its own lines wherever an install is killed" {
+	in_world 0 <<CODE
+before=0 after=1 command=(schedule install hourly 7)
+$killing
+CODE
+	((${output% kills} > 40)) || fail "$output"
+}
+
+@test "a crontab keeps its own lines wherever an uninstall is killed" {
+	in_world 0 <<CODE
+before=1 after=0 command=(schedule uninstall)
+$killing
+CODE
+	((${output% kills} > 40)) || fail "$output"
+}

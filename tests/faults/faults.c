@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdint.h>
@@ -16,6 +17,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -78,10 +80,11 @@ bool fault_disarm(void)
 __attribute__((constructor)) static void arm_from_environment(void)
 {
 	static const char *const names[] = {
-		[FAULT_MEMORY] = "memory", [FAULT_WRITE] = "write",        [FAULT_FLUSH] = "flush",   [FAULT_NAME] = "name",
-		[FAULT_OPEN] = "open",     [FAULT_READ] = "read",          [FAULT_LOOK] = "look",     [FAULT_REMOVE] = "remove",
-		[FAULT_SCARCE] = "scarce", [FAULT_CLOCK] = "clock",        [FAULT_ANSWER] = "answer", [FAULT_REFUSE] = "refuse",
-		[FAULT_FULL] = "full",     [FAULT_INTERRUPT] = "interrupt"};
+		[FAULT_MEMORY] = "memory", [FAULT_WRITE] = "write",         [FAULT_FLUSH] = "flush",
+		[FAULT_NAME] = "name",     [FAULT_OPEN] = "open",           [FAULT_READ] = "read",
+		[FAULT_LOOK] = "look",     [FAULT_REMOVE] = "remove",       [FAULT_SCARCE] = "scarce",
+		[FAULT_CLOCK] = "clock",   [FAULT_ANSWER] = "answer",       [FAULT_REFUSE] = "refuse",
+		[FAULT_FULL] = "full",     [FAULT_INTERRUPT] = "interrupt", [FAULT_KILL] = "kill"};
 	const char *wanted = getenv("WHISPERBACKUP_FAULT");
 	if (wanted == NULL) {
 		return;
@@ -110,10 +113,17 @@ static void reached(void)
 	}
 }
 
+/* Do calls of this kind count? */
+static bool is_counted(enum fault_kind kind)
+{
+	enum fault_kind now = atomic_load(&armed);
+	return now == kind || (now == FAULT_KILL && kind >= FAULT_WRITE && kind <= FAULT_SCARCE);
+}
+
 /* Counts a call; is it to fail? Sets errno then. */
 static bool fails(enum fault_kind kind, int number)
 {
-	if (atomic_load(&armed) != kind) {
+	if (!is_counted(kind)) {
 		return false;
 	}
 	if (each_place && !places_take_turn()) {
@@ -125,6 +135,9 @@ static bool fails(enum fault_kind kind, int number)
 	}
 	if (call != nth_call && !(every_later && call > nth_call)) {
 		return false;
+	}
+	if (atomic_load(&armed) == FAULT_KILL) {
+		(void)kill(getpid(), SIGKILL);
 	}
 	errno = number;
 	return true;
@@ -152,8 +165,8 @@ static bool link_is_below(const char *link, const char *name)
 
 static bool fd_is_meant(enum fault_kind kind, int fd)
 {
-	if (atomic_load(&armed) != kind || folder == NULL) {
-		return atomic_load(&armed) == kind;
+	if (!is_counted(kind) || folder == NULL) {
+		return is_counted(kind);
 	}
 	char link[32];
 	snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
@@ -162,8 +175,8 @@ static bool fd_is_meant(enum fault_kind kind, int fd)
 
 static bool path_is_meant(enum fault_kind kind, int at, const char *path)
 {
-	if (atomic_load(&armed) != kind || folder == NULL) {
-		return atomic_load(&armed) == kind;
+	if (!is_counted(kind) || folder == NULL) {
+		return is_counted(kind);
 	}
 	if (path[0] == '/') {
 		return is_below(path);
@@ -688,6 +701,11 @@ int pipe2(int ret_ends[2], int flags)
 int pipe(int ret_ends[2])
 {
 	return pipe2(ret_ends, 0);
+}
+
+int memfd_create(const char *name, unsigned flags)
+{
+	return fails(FAULT_SCARCE, EMFILE) ? -1 : (int)syscall(SYS_memfd_create, name, flags);
 }
 
 int socket(int domain, int type, int protocol)

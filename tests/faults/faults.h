@@ -23,20 +23,22 @@
 
 enum fault_kind {
 	FAULT_NONE,
-	FAULT_MEMORY,    /* malloc, calloc, realloc, reallocarray, and what makes strings: ENOMEM. No folder narrows it. */
-	FAULT_WRITE,     /* write, pwrite, writev, ftruncate: ENOSPC */
-	FAULT_FLUSH,     /* fsync, fdatasync, syncfs, sync_file_range, close of what was written: EIO */
-	FAULT_NAME,      /* rename, link, mkdir, symlink and the like, chown, chmod, futimens, setxattr: ENOSPC */
-	FAULT_OPEN,      /* open, openat, openat2, fopen, opendir: EIO; fdopendir: ENOMEM */
-	FAULT_READ,      /* read, pread, readv, readdir, scandir: EIO */
-	FAULT_LOOK,      /* stat and the like, access, statvfs, readlink, getxattr, listxattr: EIO */
-	FAULT_REMOVE,    /* unlink, rmdir, remove: EIO */
-	FAULT_SCARCE,    /* fork, pipe, socket, flock, getrandom, threads: EAGAIN and the like. No folder narrows it. */
-	FAULT_CLOCK,     /* clock_gettime of the date, time: from the Nth on it is an hour ago. No folder narrows it. */
-	FAULT_ANSWER,    /* recv: ECONNRESET */
-	FAULT_REFUSE,    /* an HTTP reply that says that it went well: it did, but the reply says 500 */
-	FAULT_FULL,      /* statvfs: it tells that nothing is free */
+	FAULT_MEMORY, /* malloc, calloc, realloc, reallocarray, and what makes strings: ENOMEM. No folder narrows it. */
+	FAULT_WRITE,  /* write, pwrite, writev, ftruncate: ENOSPC */
+	FAULT_FLUSH,  /* fsync, fdatasync, syncfs, sync_file_range, close of what was written: EIO */
+	FAULT_NAME,   /* rename, link, mkdir, symlink and the like, chown, chmod, futimens, setxattr: ENOSPC */
+	FAULT_OPEN,   /* open, openat, openat2, fopen, opendir: EIO; fdopendir: ENOMEM */
+	FAULT_READ,   /* read, pread, readv, readdir, scandir: EIO */
+	FAULT_LOOK,   /* stat and the like, access, statvfs, readlink, getxattr, listxattr: EIO */
+	FAULT_REMOVE, /* unlink, rmdir, remove: EIO */
+	FAULT_SCARCE, /* fork, pipe, memfd_create, socket, flock, getrandom, threads: EAGAIN and the like. No folder narrows
+					 it. */
+	FAULT_CLOCK,  /* clock_gettime of the date, time: from the Nth on it is an hour ago. No folder narrows it. */
+	FAULT_ANSWER, /* recv: ECONNRESET */
+	FAULT_REFUSE, /* an HTTP reply that says that it went well: it did, but the reply says 500 */
+	FAULT_FULL,   /* statvfs: it tells that nothing is free */
 	FAULT_INTERRUPT, /* read and write and the like: EINTR, as when a signal comes, and the call has done nothing */
+	FAULT_KILL,      /* what FAULT_WRITE to FAULT_SCARCE are about: the process is killed before the call */
 };
 
 /* From here on the `nth` call fails, counted from 1; with `onwards` those behind it too. `below` is lent, or NULL. */

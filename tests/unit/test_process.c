@@ -5,6 +5,16 @@
 
 #include <dirent.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+
+static bool no_files_in_memory; /* as where a kernel does not want them (vm.memfd_noexec) */
+
+int memfd_create(const char *name, unsigned flags)
+{
+	errno = EACCES;
+	return no_files_in_memory ? -1 : (int)syscall(SYS_memfd_create, name, flags);
+}
 
 /* Sets $open to the descriptors that a shell has; "*" and "$(...)" would open further ones. */
 #define LOOK_FOR_OPEN_ONES                                                                                             \
@@ -193,6 +203,54 @@ static void much_input_that_comes_back_as_output_does_not_get_stuck(void **state
 	alarm(PATIENCE_SECONDS);
 	assert_output("cat", text, text);
 	alarm(0);
+	free(text);
+}
+
+static void input_goes_through_where_no_file_can_be_in_memory(void **state)
+{
+	(void)state;
+	char *text = big_text();
+	no_files_in_memory = true;
+	struct result result = run_shell("cat; " LOOK_FOR_OPEN_ONES "echo $open", text);
+	no_files_in_memory = false;
+	assert_int_equal(strncmp(buffer_text(&result.output), text, BIG), 0);
+	assert_string_equal(buffer_text(&result.output) + BIG, "0 1 2\n");
+	result_free(&result);
+	free(text);
+}
+
+/* The program waits until nobody is left that could still tell it something. */
+static void input_is_whole_for_a_program_whose_caller_was_killed(void **state)
+{
+	char *script = NULL;
+	char *text = big_text();
+	char byte = 0;
+	assert_true(asprintf(&script, "echo > '%s/started'; read x < '%s/gone'; cat > '%s/input'; echo > '%s/end'",
+						 (char *)*state, (char *)*state, (char *)*state, (char *)*state) > 0);
+	assert_int_equal(mkfifo(at(*state, "started"), 0600), 0);
+	assert_int_equal(mkfifo(at(*state, "gone"), 0600), 0);
+	assert_int_equal(mkfifo(at(*state, "end"), 0600), 0);
+	alarm(PATIENCE_SECONDS);
+	pid_t caller = fork();
+	assert_true(caller >= 0);
+	if (caller == 0) {
+		(void)run_shell(script, text);
+		_exit(0);
+	}
+	int started = open(at(*state, "started"), O_RDONLY | O_CLOEXEC);
+	assert_int_equal(read(started, &byte, 1), 1);
+	assert_int_equal(kill(caller, SIGKILL), 0);
+	assert_int_equal(waitpid(caller, NULL, 0), caller);
+	int gone = open(at(*state, "gone"), O_WRONLY | O_CLOEXEC);
+	assert_int_equal(write(gone, "\n", 1), 1);
+	int end = open(at(*state, "end"), O_RDONLY | O_CLOEXEC);
+	assert_int_equal(read(end, &byte, 1), 1);
+	alarm(0);
+	assert_file_is(at(*state, "input"), text);
+	close(started);
+	close(gone);
+	close(end);
+	free(script);
 	free(text);
 }
 
@@ -491,6 +549,8 @@ int main(void)
 		cmocka_unit_test(much_output_on_both_streams_comes_whole),
 		cmocka_unit_test(output_beyond_the_limit_is_forgotten_and_does_not_stop_the_program),
 		cmocka_unit_test(much_input_that_comes_back_as_output_does_not_get_stuck),
+		cmocka_unit_test(input_goes_through_where_no_file_can_be_in_memory),
+		scratch_test(input_is_whole_for_a_program_whose_caller_was_killed),
 		cmocka_unit_test(input_that_is_not_read_is_no_failure),
 		scratch_test(input_is_given_whole_to_a_program_that_has_closed_its_outputs),
 		scratch_test(a_program_that_closes_its_outputs_is_waited_for),
