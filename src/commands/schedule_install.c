@@ -10,18 +10,6 @@
 
 #include <string.h>
 
-static enum status install_in_crontab(const struct session *session, const struct cron *cron, const char *command,
-									  struct error *error)
-{
-	CLEANUP(cleanup_free) char *text = NULL;
-	CLEANUP(cleanup_free) char *new_text = NULL;
-	enum status status = crontab_read(&text, error);
-	if (status == STATUS_OK) {
-		status = crontab_put(text, session->real_folder, cron->text, command, time(NULL), &new_text, error);
-	}
-	return status == STATUS_OK ? crontab_write(new_text, NULL, error) : status;
-}
-
 static enum status install_in_systemd(const struct session *session, const struct cron *cron, const char *command,
 									  struct error *error)
 {
@@ -33,17 +21,6 @@ static enum status install_in_systemd(const struct session *session, const struc
 	return status == STATUS_OK
 			   ? systemd_install(session->real_folder, cron->text, buffer_text(&calendar), command, time(NULL), error)
 			   : status;
-}
-
-static enum status take_out_of_crontab(const struct session *session, bool *ret_newline_added, struct error *error)
-{
-	CLEANUP(cleanup_free) char *text = NULL;
-	CLEANUP(cleanup_free) char *new_text = NULL;
-	enum status status = crontab_read(&text, error);
-	if (status == STATUS_OK) {
-		status = crontab_take(text, session->real_folder, &new_text, error);
-	}
-	return status == STATUS_OK ? crontab_write(new_text, ret_newline_added, error) : status;
 }
 
 /* What would keep the installed backups from being made is said now, not found out in a month. */
@@ -119,11 +96,11 @@ enum status schedule_install(const struct invocation *invocation, enum exit_code
 	if (status == STATUS_OK) {
 		schedule_find(&session, &before);
 		status = systemd ? install_in_systemd(&session, &cron, command, error)
-						 : install_in_crontab(&session, &cron, command, error);
+						 : crontab_install(session.real_folder, cron.text, command, time(NULL), error);
 	}
 	/* The other kind goes last: better two for a moment than none. */
 	if (status == STATUS_OK && systemd && before.cron.there) {
-		status = take_out_of_crontab(&session, NULL, error);
+		status = crontab_uninstall(session.real_folder, NULL, error);
 	}
 	if (status == STATUS_OK && !systemd && before.systemd.there) {
 		status = systemd_uninstall(session.real_folder, &doubt, error);
@@ -172,7 +149,7 @@ enum status schedule_uninstall(const struct invocation *invocation, enum exit_co
 	}
 	bool nothing = !installation.cron.there && !installation.systemd.there;
 	if (status == STATUS_OK && installation.cron.there) {
-		status = take_out_of_crontab(&session, &newline_added, error);
+		status = crontab_uninstall(session.real_folder, &newline_added, error);
 	}
 	if (status == STATUS_OK && installation.systemd.there) {
 		status = systemd_uninstall(session.real_folder, &doubt, error);

@@ -52,6 +52,15 @@ enum status crontab_read(char **ret_text, struct error *error) MUST_CHECK;
  */
 enum status crontab_write(const char *text, bool *ret_newline_added, struct error *error) MUST_CHECK;
 
+/*
+ * Puts the block of `project_folder` into the user's crontab (as crontab_put), or takes it out (as crontab_take, with
+ * *ret_newline_added of crontab_write). One such change at a time: STATUS_LOCKED if another is at work for long. What
+ * somebody else changes meanwhile is kept if it can be seen before we write; STATUS_FAILED if they do not stop.
+ */
+enum status crontab_install(const char *project_folder, const char *schedule, const char *command, time_t now,
+							struct error *error) MUST_CHECK;
+enum status crontab_uninstall(const char *project_folder, bool *ret_newline_added, struct error *error) MUST_CHECK;
+
 /* The process number of a cron daemon that runs on this machine, and its name; 0 if none does, -1 if that is not known:
  * other users' processes are hidden, or they could not be listed. */
 enum { CRONTAB_DAEMON_SIZE = 16 };

@@ -173,6 +173,20 @@ CODE
   schedule     every Sunday at 02:00'
 }
 
+@test "two projects that are installed at the same time both have their block" {
+	mkdir "$BATS_TEST_TMPDIR/other"
+	touch "$BATS_TEST_TMPDIR/other/compose.yaml"
+	in_world 0 <<'CODE'
+for i in $(seq 20); do
+	crontab -r 2>/dev/null || true
+	"$W" schedule install daily 2>/dev/null &
+	(cd "$BATS_TEST_TMPDIR/other" && "$W" schedule install weekly 2>/dev/null)
+	wait $!
+	test "$(crontab -l | grep -c 'schedule run')" = 2 || { echo "round $i"; crontab -l; exit 9; }
+done
+CODE
+}
+
 @test "a block that has lost its end is not touched" {
 	in_world 1 <<'CODE'
 "$W" schedule install

@@ -1,6 +1,7 @@
 /* schedule/crontab_program: the crontab program, here one of our own making, and what it may do wrong. */
 #include "support.h"
 
+#include "base/files.h"
 #include "schedule/crontab.h"
 
 #include <dirent.h>
@@ -304,6 +305,42 @@ static void a_crontab_that_only_says_it_has_written_is_noticed(void **state)
 					   "your crontab is not what was written: something else changes it at the same time");
 }
 
+/* --- a change of it -----------------------------------------------------------------------------------------------
+ */
+
+/* Each crontab_read lists twice: the first time, somebody else adds a line. */
+#define CHANGES_WHEN(condition)                                                                                        \
+	"[ \"$1\" != -l ] || { echo x >> \"$file.looks\"; looks=$(wc -l < \"$file.looks\");"                               \
+	" ! [ " condition " ] || echo '# theirs' >> \"$file\"; }"
+
+static void what_somebody_changes_before_we_write_is_kept(void **state)
+{
+	struct error error;
+	have_crontab(*state, CHANGES_WHEN("$looks = 3"));
+	write_file(at(*state, "crontab"), "# mine\n");
+	assert_ok(crontab_install("/p", "0 2 * * *", "true", 0, &error), &error);
+	assert_file_is(at(*state, "crontab"),
+				   "# mine\n# theirs\n# BEGIN whisperbackup /p\n# installed 1970-01-01T00:00:00Z by \"schedule "
+				   "install\"; removed by \"schedule uninstall\"\n0 2 * * * true\n# END whisperbackup /p\n");
+	write_file(at(*state, "crontab.looks"), "");
+	assert_ok(crontab_uninstall("/p", NULL, &error), &error);
+	assert_file_is(at(*state, "crontab"), "# mine\n# theirs\n# theirs\n");
+}
+
+static void a_crontab_that_changes_all_the_time_is_left_alone(void **state)
+{
+	struct error error;
+	char *text = NULL;
+	have_crontab(*state, CHANGES_WHEN("$((looks % 2)) = 1"));
+	write_file(at(*state, "crontab"), "# mine\n");
+	assert_status(STATUS_FAILED, crontab_install("/p", "0 2 * * *", "true", 0, &error), &error);
+	assert_string_equal(error.message, "something else changes your crontab all the time, and it is left alone");
+	assert_non_null(strstr(error.hint, "crontab -e"));
+	assert_ok(files_read_text(at(*state, "crontab"), &text, &error), &error);
+	assert_null(strstr(text, "BEGIN"));
+	free(text);
+}
+
 /* --- the daemon ---------------------------------------------------------------------------------------------------
  */
 
@@ -460,6 +497,8 @@ int main(void)
 		world_test(a_text_that_changes_while_it_is_read_is_noticed),
 		world_test(comments_at_the_top_that_are_not_listed_are_read),
 		world_test(a_crontab_that_only_says_it_has_written_is_noticed),
+		world_test(what_somebody_changes_before_we_write_is_kept),
+		world_test(a_crontab_that_changes_all_the_time_is_left_alone),
 		cmocka_unit_test(the_daemons_of_all_crons_are_known_by_name),
 		cmocka_unit_test(names_that_only_look_alike_are_no_daemons),
 		cmocka_unit_test(a_daemon_in_a_container_is_not_this_machines),
