@@ -45,14 +45,25 @@ static bool says_none(const struct buffer *errors)
 		   (strstr(said, "can't open") != NULL && strstr(said, "No such file") != NULL);
 }
 
-/* The text as "crontab -l" of Debian shows it: a carriage return is two characters there, "\\" and "r". */
+/*
+ * The text as "crontab -l" of Debian shows it: a carriage return is two characters there, "\\" and "r", and a backspace
+ * is "\\" and "b"; all other bytes are themselves (3.0pl1-162, tried with each).
+ */
 static enum status as_listed(const char *text, struct buffer *listed, struct error *error)
 {
 	enum status status = STATUS_OK;
 	for (; status == STATUS_OK && *text != '\0'; text++) {
-		status = *text == '\r' ? buffer_append_text(listed, "\\r", error) : buffer_append(listed, text, 1, error);
+		status = *text == '\r'   ? buffer_append_text(listed, "\\r", error)
+				 : *text == '\b' ? buffer_append_text(listed, "\\b", error)
+								 : buffer_append(listed, text, 1, error);
 	}
 	return status;
+}
+
+/* Could it be the listing of another text? */
+static bool is_ambiguous(const char *listed)
+{
+	return strstr(listed, "\\r") != NULL || strstr(listed, "\\b") != NULL;
 }
 
 /* For the programs that are run from now on; NULL: not set. */
@@ -118,8 +129,8 @@ static enum status read_top(struct buffer *text, struct error *error)
 }
 
 /*
- * A listing with "\r" in it may hide carriage returns, which would then be written back as two characters. What an
- * editor is given is the true text; cat shows it.
+ * A listing with "\r" or "\b" in it may hide carriage returns or backspaces, which would then be written back as two
+ * characters. What an editor is given is the true text; cat shows it.
  */
 static enum status read_exactly(struct buffer *text, struct error *error)
 {
@@ -131,9 +142,9 @@ static enum status read_exactly(struct buffer *text, struct error *error)
 		status = as_listed(buffer_text(&exact), &listed, error);
 	}
 	if (status == STATUS_OK && strcmp(buffer_text(&listed), buffer_text(text)) != 0) {
-		status = error_set(
-			error, STATUS_FAILED,
-			"your crontab has carriage returns, or \"\\r\", and crontab does not show which; it is left alone");
+		status = error_set(error, STATUS_FAILED,
+						   "your crontab has carriage returns or backspaces, or \"\\r\" or \"\\b\", and crontab does "
+						   "not show which; it is left alone");
 	}
 	if (status != STATUS_OK) {
 		buffer_free(&exact);
@@ -161,7 +172,7 @@ enum status crontab_read(char **ret_text, struct error *error)
 		if (status == STATUS_OK) {
 			status = read_top(&text, error);
 		}
-		if (status == STATUS_OK && strstr(buffer_text(&text), "\\r") != NULL) {
+		if (status == STATUS_OK && is_ambiguous(buffer_text(&text))) {
 			status = read_exactly(&text, error);
 		}
 		if (status == STATUS_OK) {
