@@ -7,7 +7,9 @@
 #include "schedule/crontab.h"
 #include "schedule/run_log.h"
 #include "schedule/systemd.h"
+#include "stores/store_table.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -16,6 +18,7 @@ enum {
 	NEXT_RUNS = 3,
 	LATE_SECONDS = 600,     /* after which a run that has not begun is missed */
 	MOST_MISSED_RUNS = 100, /* that are counted */
+	ZONES_APART = 26 * 3600 /* seconds between the clocks of any two zones: UTC-12 to UTC+14 */
 };
 
 static bool complain(const char *format, ...) PRINTF_LIKE(1, 2);
@@ -82,8 +85,9 @@ static bool print_scheduler(const struct session *session, const struct job *job
 static unsigned count_missed(const struct job *job, const struct cron *cron, const struct last_run *last,
 							 time_t *ret_first)
 {
-	time_t since = last->started > job->installed ? last->started : job->installed;
 	time_t now = time(NULL);
+	time_t ran = last->started <= now ? last->started : 0; /* of a run in the future nothing is known */
+	time_t since = ran > job->installed ? ran : job->installed;
 	since = since < now ? since : now; /* the clock may have been set back */
 	unsigned missed = 0;
 	if (since == 0) {
@@ -99,15 +103,11 @@ static unsigned count_missed(const struct job *job, const struct cron *cron, con
 	return missed;
 }
 
-static bool print_last_run(const struct session *session, const struct job *job, const struct cron *cron,
-						   const struct last_run *last)
+static bool print_how_it_went(const struct session *session, const struct job *job, const struct cron *cron,
+							  const struct last_run *last)
 {
 	char moment[SCHEDULE_MOMENT_SIZE];
 	char seconds[UNITS_SIZE];
-	if (last->started == 0) {
-		puts("  last run     none yet");
-		return false;
-	}
 	printf("  last run     %s: ", schedule_moment(last->started, moment));
 	if (last->finished == 0 && run_log_is_running(session->backup_folder)) {
 		time_t next = next_run(job, cron, last->started);
@@ -127,33 +127,135 @@ static bool print_last_run(const struct session *session, const struct job *job,
 													last->exit_code, session->backup_folder_shown);
 }
 
-static enum status print_newest(const struct session *session, bool *ret_wrong, struct error *error)
+static bool print_last_run(const struct session *session, const struct job *job, const struct cron *cron,
+						   const struct last_run *last)
+{
+	if (last->started == 0) {
+		puts("  last run     none yet");
+		return false;
+	}
+	bool wrong = print_how_it_went(session, job, cron, last);
+	return (last->started > time(NULL) && complain("the last run is dated in the future: the clock was or is wrong")) ||
+		   wrong;
+}
+
+/*
+ * When it began. Its name says so in local time; but where TZ was another when it was made, as in a run of cron's, that
+ * means another moment here. The manifest has it in UTC, unless somebody has given the folder another name since.
+ */
+static time_t began(const struct backup *backup)
+{
+	struct tm calendar = {0};
+	const char *started = json_string_value(json_object_get(backup->manifest, "started"));
+	if (started == NULL || strptime(started, "%Y-%m-%dT%H:%M:%S", &calendar) == NULL) {
+		return backup->moment;
+	}
+	time_t moment = timegm(&calendar);
+	time_t apart = moment > backup->moment ? moment - backup->moment : backup->moment - moment;
+	return apart <= ZONES_APART ? moment : backup->moment;
+}
+
+/* The newest of each kind; NULL if there is none. Lent. */
+struct newest {
+	const struct backup *future;   /* its date has yet to come, so it is not known when it was made */
+	const struct backup *any;      /* with a manifest, as are all below; not of the future, as none below is */
+	const struct backup *complete; /* perhaps known to be bad */
+	const struct backup *good;     /* complete, and nothing speaks against it */
+	const struct backup *drilled;  /* of all that there are, by the time of the drill */
+};
+
+static void note_newest(const struct backup *backup, const struct backup **newest)
+{
+	*newest = *newest == NULL || began(backup) >= began(*newest) ? backup : *newest;
+}
+
+static struct newest find_newest(const struct backup_list *list, time_t now)
+{
+	struct newest newest = {0};
+	for (size_t i = 0; i < list->count; i++) {
+		const struct backup *backup = list->items[i];
+		const struct verified_run *drill = &backup->verified.drill;
+		bool complete = backup->status == BACKUP_COMPLETE;
+		if (drill->when != 0 && (newest.drilled == NULL || drill->when > newest.drilled->verified.drill.when)) {
+			newest.drilled = backup;
+		}
+		if (began(backup) > now) {
+			note_newest(backup, &newest.future);
+			continue;
+		}
+		if (complete || backup->status == BACKUP_PARTIAL) {
+			note_newest(backup, &newest.any);
+		}
+		if (complete) {
+			note_newest(backup, &newest.complete);
+		}
+		if (complete && !verification_is_bad(&backup->verified)) {
+			note_newest(backup, &newest.good);
+		}
+	}
+	return newest;
+}
+
+/* What keeps it from being complete. */
+static void print_missing_stores(const struct backup *backup)
+{
+	for (size_t i = 0; backup != NULL && i < STORE_COUNT; i++) {
+		const struct backup_store *store = &backup->stores[i];
+		if (store->status == STORE_SKIPPED || store->status == STORE_FAILED) {
+			printf("      %s: %s %s%s%s\n", backup->timestamp, store_table[i]->title, store_status_name(store->status),
+				   store->reason[0] != '\0' ? ", " : "", store->reason);
+		}
+	}
+}
+
+static bool judge_newest(const struct newest *newest, const struct last_run *last, time_t now)
+{
+	char age[UNITS_AGE_SIZE];
+	bool wrong = false;
+	bool ended_well = last->finished != 0 && last->exit_code == EXIT_DONE && last->started <= now;
+	if (newest->complete == NULL) {
+		wrong = complain("there is no complete backup yet: %s create", command_program());
+		print_missing_stores(newest->any);
+	} else if (ended_well && began(newest->complete) < last->started) {
+		wrong = complain("the last run made no complete backup: the newest complete one is of %s, %s",
+						 newest->complete->timestamp, units_age(difftime(now, began(newest->complete)), age));
+		print_missing_stores(newest->any);
+	}
+	bool drilled_badly = newest->drilled != NULL && !newest->drilled->verified.drill.good;
+	/* What a drill has found is told with the drill. */
+	if (newest->complete != newest->good && !(drilled_badly && newest->drilled == newest->complete)) {
+		const struct verification *verified = &newest->complete->verified;
+		bool read_badly = verified->read.when != 0 && !verified->read.good;
+		wrong = complain("the newest complete backup, %s, is known to be bad: %s", newest->complete->timestamp,
+						 read_badly ? verified->read.problem : verified->drill.problem);
+	}
+	return (newest->future != NULL &&
+			complain("the backup %s is dated in the future: the clock was or is wrong", newest->future->timestamp)) ||
+		   wrong;
+}
+
+static enum status print_newest(const struct session *session, const struct last_run *last, bool *ret_wrong,
+								struct error *error)
 {
 	CLEANUP(backup_list_free) struct backup_list list = {0};
 	char age[UNITS_AGE_SIZE];
+	time_t now = time(NULL);
 	enum status status = catalog_list(session->backup_folder, &list, error);
-	const struct backup *newest = NULL;
-	const struct backup *drilled = NULL;
-	for (size_t i = 0; i < list.count; i++) {
-		const struct verified_run *drill = &list.items[i]->verified.drill;
-		newest = list.items[i]->status == BACKUP_COMPLETE ? list.items[i] : newest;
-		drilled = drill->when != 0 && (drilled == NULL || drill->when > drilled->verified.drill.when) ? list.items[i]
-																									  : drilled;
-	}
 	if (status != STATUS_OK) {
 		return status;
 	}
-	if (newest == NULL) {
+	struct newest newest = find_newest(&list, now);
+	if (newest.good != NULL) {
+		printf("  newest good  %s, %s\n", newest.good->timestamp, units_age(difftime(now, began(newest.good)), age));
+	} else {
 		puts("  newest good  none");
-		*ret_wrong = complain("there is no complete backup yet: %s create", command_program());
-		return STATUS_OK;
 	}
-	printf("  newest good  %s, %s\n", newest->timestamp, units_age(difftime(time(NULL), newest->moment), age));
-	if (drilled != NULL) {
-		const struct verified_run *drill = &drilled->verified.drill;
-		printf("  last drill   of %s, %s: %s\n", drilled->timestamp, units_age(difftime(time(NULL), drill->when), age),
+	*ret_wrong = judge_newest(&newest, last, now) || *ret_wrong;
+	if (newest.drilled != NULL) {
+		const struct verified_run *drill = &newest.drilled->verified.drill;
+		printf("  last drill   of %s, %s: %s\n", newest.drilled->timestamp, units_age(difftime(now, drill->when), age),
 			   drill->good ? "it would come back" : "it would not come back");
-		*ret_wrong = (!drill->good && complain("%s: %s", drilled->timestamp, drill->problem)) || *ret_wrong;
+		*ret_wrong = (!drill->good && complain("%s: %s", newest.drilled->timestamp, drill->problem)) || *ret_wrong;
 	}
 	return STATUS_OK;
 }
@@ -168,7 +270,7 @@ static enum status read_last(const struct session *session, struct last_run *las
 }
 
 static enum status print_installed(const struct session *session, const char *kind, const struct installed *installed,
-								   bool *ret_wrong, struct error *error)
+								   struct last_run *ret_last, bool *ret_wrong, struct error *error)
 {
 	const struct job *job = &installed->job;
 	struct cron cron;
@@ -200,6 +302,7 @@ static enum status print_installed(const struct session *session, const char *ki
 	if (status != STATUS_OK) {
 		return status;
 	}
+	*ret_last = last;
 	*ret_wrong = print_last_run(session, job, &cron, &last) || *ret_wrong;
 	unsigned missed = count_missed(job, &cron, &last, &first);
 	if (missed > 0 && !run_log_is_running(session->backup_folder)) {
@@ -214,6 +317,7 @@ enum status schedule_status(const struct invocation *invocation, enum exit_code 
 {
 	CLEANUP(session_close) struct session session = {0};
 	CLEANUP(installation_free) struct installation installation = {0};
+	struct last_run last = {0};
 	bool wrong = false;
 	enum status status = schedule_open(invocation, &session, &installation, error);
 	if (status != STATUS_OK) {
@@ -229,16 +333,16 @@ enum status schedule_status(const struct invocation *invocation, enum exit_code 
 		wrong = true;
 	}
 	if (installation.cron.there) {
-		status = print_installed(&session, "cron", &installation.cron, &wrong, error);
+		status = print_installed(&session, "cron", &installation.cron, &last, &wrong, error);
 	}
 	if (status == STATUS_OK && installation.systemd.there) {
-		status = print_installed(&session, "systemd timer", &installation.systemd, &wrong, error);
+		status = print_installed(&session, "systemd timer", &installation.systemd, &last, &wrong, error);
 	}
 	if (status == STATUS_OK && installation.cron.there && installation.systemd.there) {
 		wrong = complain("both cron and a systemd timer make backups: install one of them again");
 	}
 	if (status == STATUS_OK) {
-		status = print_newest(&session, &wrong, error);
+		status = print_newest(&session, &last, &wrong, error);
 	}
 	*ret_exit_code = wrong ? EXIT_FAILED : EXIT_DONE;
 	return status;

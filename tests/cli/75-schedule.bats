@@ -601,11 +601,107 @@ CODE
 	in_world 0 <<'CODE'
 "$W" schedule install daily
 cron
-now=$(date +%s)
+now=$(date -d '1 minute ago' +%s)
 echo "{\"started\": $now, \"finished\": $((now - 1000)), \"process\": 1, \"exit_code\": 0, \"summary\": \"done\"}" >backups/.last_run.json
 "$W" schedule status
 CODE
 	assert_contains "$output" ': done, in 0.0 s'
+}
+
+# --- how old the newest good backup is ----------------------------------------------------------------------------------
+
+ran() { # SECONDS-AGO EXIT-CODE: a scheduled run that has ended, or a clock that was wrong
+	mkdir -p "$backups"
+	jq -n --argjson ago "$1" --argjson code "$2" '{started: (now - $ago | floor), finished: (now - $ago + 3 | floor), process: 1,
+		exit_code: $code, summary: "done"}' >"$backups/.last_run.json"
+}
+
+# Of a schedule that has nothing else wrong with it.
+schedule_status() { # EXPECTED-EXIT-STATUS
+	in_world "$1" <<'CODE'
+"$W" schedule install '0 0 1 1 *' 2>/dev/null
+cron
+"$W" schedule status
+CODE
+}
+
+@test "a last run that went well but made no complete backup is wrong in the status, and the store is named that is missing" {
+	make_backup "$(days_ago 8)"
+	make_backup "$(date -d '1 minute ago' +%Y%m%d_%H%M%S)" postgresql chromadb neo4j
+	ran 90 0
+	schedule_status 1
+	assert_contains "$output" "newest good  $(backup_folders | head -n 1), 8 days ago"
+	assert_contains "$output" "⚠️  the last run made no complete backup: the newest complete one is of $(backup_folders | head -n 1), 8 days ago"
+	assert_contains "$output" "$(backup_folders | tail -n 1): Redis skipped, not running"
+	refute_contains "$output" 'PostgreSQL skipped'
+}
+
+@test "without any complete backup the status names the store that is missing in the newest one" {
+	make_backup "$(days_ago 0)" postgresql chromadb neo4j
+	schedule_status 1
+	assert_contains "$output" 'there is no complete backup yet'
+	assert_contains "$output" ': Redis skipped, not running'
+}
+
+@test "a complete backup of the last run is good in the status, also with a partial one after it" {
+	make_backup "$(date -d '1 minute ago' +%Y%m%d_%H%M%S)"
+	make_backup "$(days_ago 0)" postgresql
+	ran 90 0
+	schedule_status 0
+	refute_contains "$output" '⚠️'
+}
+
+@test "a backup of the last run is known by its manifest where TZ makes another moment of its name" {
+	local folder zone
+	make_backup "$(date -d '1 minute ago' +%Y%m%d_%H%M%S)"
+	folder=$backups/whisperengine_backup_$(backup_folders)
+	jq --arg at "$(date -u -d '1 minute ago' +%FT%T.000Z)" '.started = $at' "$folder/manifest.json" >new
+	mv new "$folder/manifest.json"
+	(cd "$folder" && sha256sum manifest.json backup_info.txt ./*_backup.* >SHA256SUMS)
+	ran 90 0
+	for zone in EAST-12 WEST+12; do
+		TZ=$zone schedule_status 0
+		assert_contains "$output" ', 1 min ago'
+	done
+}
+
+@test "the newest good backup is none that is known to be bad, and the status tells that it is" {
+	local old new
+	old=$(days_ago 3)
+	new=$(days_ago 0)
+	make_backup "$old"
+	make_backup "$new"
+	jq -n --arg backup "$(sha256sum <"$backups/whisperengine_backup_$new/manifest.json" | cut -c 1-64)" --arg when "$(date -u +%FT%TZ)" \
+		'{format: 1, backup: $backup, good: false, read: {when: $when, good: false, seconds: 1, problem: "Redis: it is damaged",
+		stores: []}, drill: null}' >"$backups/whisperengine_backup_$new/verified.json"
+	schedule_status 1
+	assert_contains "$output" "newest good  $old, 3 days ago"
+	assert_contains "$output" "the newest complete backup, $new, is known to be bad: Redis: it is damaged"
+}
+
+@test "the newest good backup is none that is dated in the future, and the status tells that there is one" {
+	local old new
+	old=$(days_ago 3)
+	new=$(days_ago -9)
+	make_backup "$old"
+	make_backup "$new"
+	schedule_status 1
+	assert_contains "$output" "newest good  $old, 3 days ago"
+	assert_contains "$output" "the backup $new is dated in the future"
+}
+
+@test "a last run that is dated in the future is told, and hides no missed runs" {
+	make_backup "$(days_ago 0)"
+	ran -864000 0
+	in_world 1 <<'CODE'
+"$W" schedule install daily
+cron
+crontab -l | sed "s/# installed [^ ]*/# installed $(date -u -d '3 days ago' +%FT%TZ)/" | crontab -
+"$W" schedule status
+CODE
+	assert_contains "$output" '⚠️  the last run is dated in the future: the clock was or is wrong'
+	assert_contains "$output" 'were missed since'
+	refute_contains "$output" 'made no complete backup'
 }
 
 # --- systemd --------------------------------------------------------------------------------------------------------
