@@ -1,6 +1,7 @@
 #include "schedule/run_log.h"
 
 #include "base/cleanup.h"
+#include "base/clock.h"
 #include "base/files.h"
 #include "base/json_text.h"
 #include "base/text.h"
@@ -16,7 +17,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-enum { MOST_EXIT_CODE = 255 };
+enum { MOST_EXIT_CODE = 255, LOCK_SECONDS = 1, LOCK_PAUSE_MILLISECONDS = 20 };
 
 static void cleanup_json(json_t **json)
 {
@@ -142,6 +143,19 @@ static enum status open_lock(const char *folder, int *ret_lock, struct error *er
 	return status;
 }
 
+/* As flock(2) without LOCK_NB, but not for ever: run_log_is_running has a lock too, for a moment. */
+static bool take_lock(int lock)
+{
+	double until = clock_seconds() + LOCK_SECONDS;
+	while (flock(lock, LOCK_EX | LOCK_NB) != 0) {
+		if (errno != EWOULDBLOCK || clock_seconds() >= until) {
+			return false;
+		}
+		clock_sleep(LOCK_PAUSE_MILLISECONDS);
+	}
+	return true;
+}
+
 enum status run_log_lock(const char *folder, int *ret_lock, struct error *error)
 {
 	CLEANUP(cleanup_close) int lock = -1;
@@ -149,7 +163,7 @@ enum status run_log_lock(const char *folder, int *ret_lock, struct error *error)
 	if (status == STATUS_OK) {
 		status = open_lock(folder, &lock, error);
 	}
-	if (status == STATUS_OK && flock(lock, LOCK_EX | LOCK_NB) != 0) {
+	if (status == STATUS_OK && !take_lock(lock)) {
 		if (errno != EWOULDBLOCK) {
 			return error_set_errno(error, "cannot lock the backup folder %s", folder);
 		}

@@ -38,7 +38,7 @@ enum status run_log_read_last(const char *folder, struct last_run *ret_run, stru
 
 /*
  * One scheduled run at a time: held from its beginning to its end, by the kernel's leave. *ret_lock is a file
- * descriptor; the folder is made if it is missing. STATUS_LOCKED if another run holds it.
+ * descriptor; the folder is made if it is missing. STATUS_LOCKED if another run holds it, and goes on for a second.
  */
 enum status run_log_lock(const char *folder, int *ret_lock, struct error *error) MUST_CHECK;
 

@@ -1,7 +1,10 @@
 /* schedule/run_log: the log of scheduled runs, and the note of the last one. */
 #include "support.h"
 
+#include "base/clock.h"
 #include "schedule/run_log.h"
+
+#include <sys/file.h>
 
 #define NOTE RUN_LAST_RUN_NAME
 
@@ -343,6 +346,31 @@ static void while_one_run_is_at_work_there_is_no_other(void **state)
 	close(lock);
 }
 
+/* Somebody looks whether one runs just when it begins. */
+static void a_run_that_begins_while_it_is_looked_for_is_not_refused(void **state)
+{
+	struct error error;
+	int lock = -1;
+	int ready[2];
+	char sign = 0;
+	assert_int_equal(pipe(ready), 0);
+	pid_t child = fork();
+	if (child == 0) {
+		int looking = open(at(*state, RUN_LOCK_NAME), O_RDONLY | O_CREAT, 0600);
+		sign = flock(looking, LOCK_SH) == 0 ? '1' : '0';
+		(void)!write(ready[1], &sign, 1);
+		clock_sleep(100);
+		_exit(0);
+	}
+	assert_int_equal(read(ready[0], &sign, 1), 1);
+	assert_int_equal(sign, '1');
+	assert_ok(run_log_lock(*state, &lock, &error), &error);
+	assert_int_equal(waitpid(child, NULL, 0), child);
+	close(lock);
+	close(ready[0]);
+	close(ready[1]);
+}
+
 static void a_run_that_was_killed_is_not_at_work(void **state)
 {
 	int ready[2];
@@ -403,6 +431,7 @@ int main(void)
 		scratch_test(a_run_is_at_work_while_it_holds_the_lock),
 		scratch_test(a_lock_that_is_a_pipe_is_not_waited_for),
 		scratch_test(while_one_run_is_at_work_there_is_no_other),
+		scratch_test(a_run_that_begins_while_it_is_looked_for_is_not_refused),
 		scratch_test(a_run_that_was_killed_is_not_at_work),
 		scratch_test(in_a_folder_that_is_missing_nothing_is_at_work),
 	};
