@@ -117,8 +117,7 @@ enum status schedule_install(const struct invocation *invocation, enum exit_code
 				 drill ? ", drilled each week" : "");
 	time_t now = time(NULL);
 	display_line(&display, MARK_DONE, "next run: %s; log: %s/" RUN_LOG_NAME,
-				 schedule_moment(systemd ? cron_next_timer(&cron, now) : cron_next(&cron, now), moment),
-				 session.backup_folder_shown);
+				 schedule_moment(cron_next_here(&cron, systemd, now), moment), session.backup_folder_shown);
 	warn(&display, &session, systemd);
 	*ret_exit_code = doubt.status == STATUS_OK ? EXIT_DONE : EXIT_FAILED;
 	tell_doubt(&display, &doubt);

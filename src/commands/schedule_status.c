@@ -37,7 +37,7 @@ static bool complain(const char *format, ...)
 
 static time_t next_run(const struct job *job, const struct cron *cron, time_t after)
 {
-	return job->persistent ? cron_next_timer(cron, after) : cron_next(cron, after);
+	return cron_next_here(cron, job->persistent, after);
 }
 
 static void print_job(const struct job *job, const struct cron *cron)
@@ -50,9 +50,14 @@ static void print_job(const struct job *job, const struct cron *cron)
 	if (job_drills(job->command)) {
 		puts("  drills       a backup each week");
 	}
-	time_t next = time(NULL);
+	time_t now = time(NULL);
+	time_t next = now;
 	for (int i = 0; i < NEXT_RUNS && (next = next_run(job, cron, next)) != (time_t)-1; i++) {
 		printf("  %-12s %s\n", i == 0 ? "next runs" : "", schedule_moment(next, moment));
+	}
+	if (cron_zone_differs(now)) {
+		printf("  time zone    moments are shown in that of TZ, %s; the schedule goes by the machine's\n",
+			   getenv("TZ"));
 	}
 }
 

@@ -5,7 +5,8 @@
  * where these say less than has to be known, its source: entry.c (load_entry, get_list, get_range) for what is
  * accepted and for the star flags, cron.c (main, find_jobs) for what runs when.
  *
- * Time zone: everything is local time, that of TZ or of the machine, as it is for cron.
+ * Time zone: everything is local time, that of TZ or of the machine; cron_next_here has that of the machine, by which
+ * its schedulers go.
  */
 #ifndef WHISPERBACKUP_SCHEDULE_CRON_H
 #define WHISPERBACKUP_SCHEDULE_CRON_H
@@ -82,6 +83,16 @@ time_t cron_next(const struct cron *cron, time_t after);
  * runs for what falls into skipped time, and nothing twice in repeated time (tried with systemd-analyze 252).
  */
 time_t cron_next_timer(const struct cron *cron, time_t after);
+
+/*
+ * When this machine's cron runs the job next (cron_next), or a timer of the user's systemd (cron_next_timer). Both go
+ * by the machine's zone, whatever TZ is here: that is of a shell, and neither was started by it (docs/FACTS.md). For
+ * the whole process TZ is not set meanwhile: no other thread may look at it.
+ */
+time_t cron_next_here(const struct cron *cron, bool timer, time_t after);
+
+/* Does a clock of the machine's zone show another time at that moment than one of TZ? */
+bool cron_zone_differs(time_t moment);
 
 /* In English, to follow "runs": "every day at 02:00", "Monday to Friday at 06:30 and 18:30". Plain ASCII, always whole.
  * Returns ret_text. */

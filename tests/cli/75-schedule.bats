@@ -608,6 +608,26 @@ CODE
 	assert_contains "$output" ': done, in 0.0 s'
 }
 
+@test "a TZ of the user's is no reason to miss runs: the schedule goes by the machine's zone" {
+	local hour
+	while [[ $(date +%M) == 59 ]]; do sleep 1; done
+	hour=$(date -u -d '12 hours ago' +%-H)
+	# There it was that hour an hour ago.
+	export TZ=HERE-13 hour
+	make_backup "$(days_ago 0)"
+	jq -n --argjson at "$(date -u -d "$(date -u -d '12 hours ago' +'%F %H:00')" +%s)" \
+		'{started: $at, finished: $at, process: 1, exit_code: 0, summary: "done"}' >backups/.last_run.json
+	in_world 0 <<'CODE'
+"$W" schedule install "0 $hour * * *"
+cron
+crontab -l | sed "s/# installed [^ ]*/# installed $(date -u -d '3 days ago' +%FT%TZ)/" | crontab -
+"$W" schedule status
+CODE
+	assert_contains "$output" "next runs    $(date -d "$(date -u -d '12 hours' +'%F %H:00Z')" '+%a %e %b %Y %H:%M')"
+	assert_contains "$errors" "next run: $(date -d "$(date -u -d '12 hours' +'%F %H:00Z')" '+%a %e %b %Y %H:%M')"
+	assert_contains "$output" "moments are shown in that of TZ, HERE-13; the schedule goes by the machine's"
+}
+
 # --- how old the newest good backup is ----------------------------------------------------------------------------------
 
 ran() { # SECONDS-AGO EXIT-CODE: a scheduled run that has ended, or a clock that was wrong
@@ -824,17 +844,20 @@ CODE
 	assert_equal "$output" ''
 }
 
-@test "where the clock is put forward tomorrow, status tells what a timer will do, and what cron will" {
+@test "where the clock is put forward tomorrow, status tells what a timer will do, and what cron will, whatever TZ says" {
 	need_systemd
-	local day tomorrow
 	# Not over midnight, nor over the time of the next run: what is tomorrow, and what comes next, would be another thing then.
 	while [[ $(date -u +%H:%M) =~ ^(23|01|02):5[5-9]$ ]]; do sleep 1; done
-	day=$(date -u -d tomorrow +%-j)
 	tomorrow=$(date -u -d tomorrow '+%a %e %b %Y')
 	# A zone of our own, that of UTC today, without a 02:00 tomorrow.
-	export TZ="STD0SUM,$((day - 1))/2,$(((day + 100) % 365))/2"
+	zone="Rule Once 2000 only - Jan 1 0:00 0 -
+Rule Once $(date -u -d tomorrow +%Y) only - $(date -u -d tomorrow '+%b %-d') 2:00 1:00 -
+Zone Machine 0 Once %z"
+	export zone TZ=UTC0
 	in_world 0 <<'CODE'
-start_systemd
+machine_zone "$zone"
+(unset TZ; start_systemd)
+systemctl --user set-environment TZ=FAR-11
 "$W" schedule install --systemd daily
 "$W" schedule status | grep -A 2 'next runs' || true
 date -d "$(systemctl --user show --value --property NextElapseUSecRealtime "$(basename "$HOME"/.config/systemd/user/*.timer)")" '+really       %a %e %b %Y %H:%M'
@@ -843,7 +866,7 @@ date -d "$(systemctl --user show --value --property NextElapseUSecRealtime "$(ba
 CODE
 	refute_contains "$output" "$tomorrow"
 	assert_equal "$(sed -n '1s/.*runs  *//p' <<<"$output")" "$(sed -n 's/really  *//p' <<<"$output")"
-	assert_contains "$(cat cron-says)" "$tomorrow 03:00"
+	assert_contains "$(cat cron-says)" "$tomorrow 02:00" # which is 03:00 on the machine's clock
 }
 
 @test "an install that fails leaves the earlier timer" {

@@ -30,6 +30,14 @@ touch "$BATS_TEST_TMPDIR/crond.pid"
 [ -e /run/crond.pid ] || touch /run/crond.pid
 mount --bind "$BATS_TEST_TMPDIR/crond.pid" /run/crond.pid
 
+# What is in /etc/localtime here, as zic(8) takes it.
+machine_zone() { # LINES
+	local file=$BATS_TEST_TMPDIR/zone-$RANDOM
+	printf "%s\n" "$1" | zic -d "$file" -
+	mount --bind "$file/Machine" "$(realpath /etc/localtime)"
+}
+[ ! -e /etc/localtime ] || machine_zone "Zone Machine 0 - UTC"
+
 # A user systemd that is not told from one that the machine was booted with.
 start_systemd() {
 	mkdir -p /run/systemd

@@ -233,6 +233,27 @@ static void a_timer_runs_once_in_the_repeated_hour(void **state)
 	assert_timer("*/30 * * * *", "2026-10-25 02:00 +0200", "2026-10-25 02:30 +0200", "2026-10-25 03:00 +0100");
 }
 
+/* --- by the machine's zone ---------------------------------------------------------------------------------------- */
+
+static void the_machines_schedulers_do_not_go_by_tz(void **state)
+{
+	(void)state;
+	struct cron cron = parsed("30 4 * * *");
+	time_t after = moment_of("2026-11-23 12:00 +0000");
+	assert_int_equal(unsetenv("TZ"), 0);
+	time_t next = cron_next(&cron, after);
+	assert_false(cron_zone_differs(after));
+	assert_int_equal(cron_next_here(&cron, false, after), next);
+	use_zone("ODD-13:17"); /* no machine's */
+	assert_int_not_equal(cron_next(&cron, after), next);
+	assert_true(cron_zone_differs(after));
+	assert_int_equal(cron_next_here(&cron, false, after), next);
+	assert_int_equal(cron_next_here(&cron, true, after), next);
+	assert_string_equal(getenv("TZ"), "ODD-13:17");
+	char text[32];
+	assert_string_equal(shown(after, text), "2026-11-24 01:17 +1317");
+}
+
 /* --- against other ways to find it -------------------------------------------------------------------------------- */
 
 static bool matches(const struct cron *cron, int64_t wall)
@@ -376,6 +397,7 @@ int main(void)
 		cmocka_unit_test(a_change_of_three_hours_is_forward_a_correction_and_back_is_none),
 		cmocka_unit_test(a_timer_leaves_the_skipped_hour_out),
 		cmocka_unit_test(a_timer_runs_once_in_the_repeated_hour),
+		cmocka_unit_test(the_machines_schedulers_do_not_go_by_tz),
 		cmocka_unit_test(a_search_minute_by_minute_finds_the_same),
 		cmocka_unit_test(cron_s_own_loop_runs_the_same_jobs),
 	};
