@@ -15,6 +15,11 @@ void installation_free(struct installation *installation)
 	*installation = (struct installation){0};
 }
 
+const struct job *installation_job(const struct installation *installation)
+{
+	return installation->cron.job.command != NULL ? &installation->cron.job : &installation->systemd.job;
+}
+
 /* What a find function has said. */
 static void note(struct installed *installed, enum status status)
 {
@@ -67,7 +72,7 @@ enum status schedule_open(const struct invocation *invocation, struct session *r
 		return status;
 	}
 	schedule_find(ret_session, ret_installation);
-	const struct job *job = ret_installation->cron.there ? &ret_installation->cron.job : &ret_installation->systemd.job;
+	const struct job *job = installation_job(ret_installation);
 	if (job->command == NULL) {
 		return STATUS_OK;
 	}
@@ -95,7 +100,7 @@ static enum status own_path(char **ret_path, struct error *error)
 	return *ret_path != NULL ? STATUS_OK : error_set_errno(error, "cannot tell the path of this program");
 }
 
-enum status schedule_command(const struct session *session, unsigned days, bool drill, char **ret_command,
+enum status schedule_command(const struct session *session, int days, bool drill, char **ret_command,
 							 struct error *error)
 {
 	char *variables[SETTING_COUNT + 1] = {NULL};
@@ -178,8 +183,10 @@ const struct command command_schedule = {
 		"  status                 what is installed, the next runs, how the last one\n"
 		"                         went. The exit code is 0 only if all is well.\n"
 		"  uninstall              leaves the crontab as it was before.\n"
-		"  trigger                runs what the schedule would run, now.\n"
-		"  run [DAYS]             is what the schedule runs.\n"
+		"  trigger                runs what the schedule would run, now. Where none is\n"
+		"                         installed, it makes a backup and removes nothing.\n"
+		"  run [DAYS]             is what the schedule runs. Without DAYS it removes\n"
+		"                         nothing.\n"
 		"\n"
 		"With install --drill, a backup of each week is also proved by a drill, after it is made (see verify): the\n"
 		"next one when the last good drill is a week old.\n"

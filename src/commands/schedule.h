@@ -24,6 +24,9 @@ struct installation {
 
 void installation_free(struct installation *installation);
 
+/* The job of the two that can be read, first of all cron's; without a command if none can. Lent. */
+const struct job *installation_job(const struct installation *installation);
+
 /* Nothing is a failure here: what is damaged can be replaced, and who has no crontab may have a timer. */
 void schedule_find(const struct session *session, struct installation *ret_installation);
 
@@ -37,9 +40,9 @@ enum status schedule_open(const struct invocation *invocation, struct session *r
 /* As session_guard will find it when a scheduler runs us: that knows of no sudo. */
 enum status schedule_guard(const struct session *session, struct error *error) MUST_CHECK;
 
-/* The command that runs the scheduled backup of this project, keeping backups for so many days, with or without a drill
- * each week. Owned by the caller. */
-enum status schedule_command(const struct session *session, unsigned days, bool drill, char **ret_command,
+/* The command that runs the scheduled backup of this project, keeping backups for so many days (or JOB_KEEPS_ALL), with
+ * or without a drill each week. Owned by the caller. */
+enum status schedule_command(const struct session *session, int days, bool drill, char **ret_command,
 							 struct error *error) MUST_CHECK;
 
 /* "Tue 24 Nov 2026 02:00" */
@@ -55,7 +58,8 @@ enum status schedule_status(const struct invocation *invocation, enum exit_code 
 							struct error *error) MUST_CHECK;
 enum status schedule_trigger(const struct invocation *invocation, enum exit_code *ret_exit_code,
 							 struct error *error) MUST_CHECK;
-/* What the scheduler calls: create, then cleanup, then a drill if one is due, all into the log. */
+/* What the scheduler calls: create, then cleanup if it is told a number of days, then a drill if one is due, all into
+ * the log. */
 enum status schedule_run(const struct invocation *invocation, enum exit_code *ret_exit_code,
 						 struct error *error) MUST_CHECK;
 

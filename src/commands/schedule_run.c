@@ -71,21 +71,22 @@ static void log_line(const char *format, ...)
 }
 
 /*
- * Backups are made first, and old ones removed only if that went well: they may be all there is. Except where there is
- * no room for a new one: then the old ones that are due go first, or it would never work again.
+ * Old backups are removed if somebody has said how old: `days` is NULL if nobody has. Backups are made first, and old
+ * ones removed only if that went well: they may be all there is. Except where there is no room for a new one: then the
+ * old ones that are due go first, or it would never work again.
  */
 static enum exit_code back_up(const char *days, struct last_run *run)
 {
 	struct error error = {0};
 	enum exit_code exit_code = run_command(&command_create, NULL, &error);
-	if (exit_code == EXIT_FAILED && error.status == STATUS_NO_SPACE) {
+	if (exit_code == EXIT_FAILED && error.status == STATUS_NO_SPACE && days != NULL) {
 		log_line("no room: old backups are removed first, then it is tried once more");
 		(void)run_command(&command_cleanup, days, &error);
 		exit_code = run_command(&command_create, NULL, &error);
 	}
 	if (exit_code == EXIT_DONE) {
 		snprintf(run->summary, sizeof run->summary, "done");
-		exit_code = run_command(&command_cleanup, days, &error);
+		exit_code = days != NULL ? run_command(&command_cleanup, days, &error) : EXIT_DONE;
 		if (exit_code != EXIT_DONE) {
 			snprintf(run->summary, sizeof run->summary, "backed up, but cleanup failed: %.400s", error.message);
 		}
@@ -171,12 +172,11 @@ enum status schedule_run(const struct invocation *invocation, enum exit_code *re
 	CLEANUP(cleanup_close) int lock = -1;
 	CLEANUP(cleanup_close) int log = -1;
 	CLEANUP(cleanup_close) int scheduler = -1;
-	char default_days[16];
 	char seconds[UNITS_SIZE];
 	unsigned ignored = 0;
-	const char *days = invocation->argument_count > 1 ? invocation->arguments[1] : default_days;
-	snprintf(default_days, sizeof default_days, "%d", RETENTION_DEFAULT_DAYS);
-	enum status status = number_parse(days, "a number of days", 0, RETENTION_MOST, &ignored, error);
+	const char *days = invocation->argument_count > 1 ? invocation->arguments[1] : NULL;
+	enum status status =
+		days != NULL ? number_parse(days, "a number of days", 0, RETENTION_MOST, &ignored, error) : STATUS_OK;
 	if (status == STATUS_OK) {
 		status = open_run(invocation, &session, &lock, &log, error);
 	}
@@ -373,6 +373,29 @@ static enum status wait_for_run(const struct session *session, bool by_systemd, 
 	return STATUS_OK;
 }
 
+/*
+ * What there is instead of a job that can be read. Where nothing is installed, nobody has said for how long backups are
+ * kept: *ret_command makes one and removes none. What is damaged, or cannot be read now, may say so of any.
+ */
+static enum status instead_of_job(const struct session *session, const struct installation *installation,
+								  char **ret_command, struct error *error)
+{
+	struct display display;
+	const struct error *problem =
+		installation->cron.problem.status != STATUS_OK ? &installation->cron.problem : &installation->systemd.problem;
+	if (problem->status != STATUS_OK) {
+		*error = *problem;
+		return error->hint[0] != '\0'
+				   ? error->status
+				   : error_hint(error, "mend that first; %s create makes a backup without a schedule",
+								command_program());
+	}
+	display_open(&display, false);
+	display_line(&display, MARK_WARNING,
+				 "no automated backups are installed; this makes a backup, and no older one is removed");
+	return schedule_command(session, JOB_KEEPS_ALL, false, ret_command, error);
+}
+
 enum status schedule_trigger(const struct invocation *invocation, enum exit_code *ret_exit_code, struct error *error)
 {
 	CLEANUP(session_close) struct session session = {0};
@@ -382,11 +405,10 @@ enum status schedule_trigger(const struct invocation *invocation, enum exit_code
 	struct display display;
 	display_open(&display, false);
 	enum status status = schedule_open(invocation, &session, &installation, error);
-	const struct job *job = installation.cron.job.command != NULL ? &installation.cron.job : &installation.systemd.job;
+	const struct job *job = installation_job(&installation);
 	bool by_systemd = job->command != NULL && job == &installation.systemd.job;
 	if (status == STATUS_OK && job->command == NULL) {
-		display_line(&display, MARK_WARNING, "no automated backups are installed; this is what they would do");
-		status = schedule_command(&session, RETENTION_DEFAULT_DAYS, false, &command, error);
+		status = instead_of_job(&session, &installation, &command, error);
 	}
 	if (status == STATUS_OK) {
 		status = follower_open(&session, &follower, error);

@@ -7,7 +7,8 @@
 
 enum { COMMAND_LIMIT = 64 << 10 }; /* bytes; crontab(1) has a limit of its own, and says so */
 
-#define RUN_WORDS    " schedule run "
+#define RUN          " schedule run"
+#define RUN_WORDS    RUN " "
 #define DRILL_WORDS  " --drill"
 #define QUOTED_QUOTE "'\"'\"'"
 
@@ -80,7 +81,11 @@ enum status job_command(const struct job_request *request, char **ret_command, s
 		status = quote(&text, request->program, error);
 	}
 	if (status == STATUS_OK) {
-		status = buffer_printf(&text, error, RUN_WORDS "%u%s", request->days, request->drill ? DRILL_WORDS : "");
+		status = request->days != JOB_KEEPS_ALL ? buffer_printf(&text, error, RUN_WORDS "%d", request->days)
+												: buffer_append_text(&text, RUN, error);
+	}
+	if (status == STATUS_OK && request->drill) {
+		status = buffer_append_text(&text, DRILL_WORDS, error);
 	}
 	if (status != STATUS_OK) {
 		buffer_free(&text);

@@ -10,12 +10,14 @@
 #include <stdbool.h>
 #include <time.h>
 
+enum { JOB_KEEPS_ALL = -1 };
+
 /* What a job is made from; all lent. */
 struct job_request {
 	const char *program;          /* absolute path of this program */
 	const char *project_folder;   /* absolute; the job is known by it */
 	const char *const *variables; /* settings to take along, "NAME=VALUE", NULL-terminated */
-	unsigned days;                /* how long backups are kept */
+	int days;                     /* how long backups are kept; JOB_KEEPS_ALL: none is removed */
 	bool drill;                   /* one of them is drilled each week */
 };
 

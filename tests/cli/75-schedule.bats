@@ -15,6 +15,17 @@ mine='MAILTO=me@example.org
 # a comment, 100% mine
 */5 * * * * /usr/bin/true "a  b" \% c	tab'
 
+# An engine that takes a request and never answers; `eval "$listen"` starts it in the world.
+deaf_engine() {
+	command -v perl >/dev/null || skip "no perl to listen on a socket with"
+	export DOCKER_HOST=unix://$BATS_TEST_TMPDIR/deaf.sock
+	# shellcheck disable=SC2016 # expanded over there
+	export listen='
+perl -MIO::Socket::UNIX -e '"'"'my $s = IO::Socket::UNIX->new(Listen => 5, Local => $ARGV[0]) or die; my @c; push @c, $s->accept while 1'"'"' \
+	"$BATS_TEST_TMPDIR/deaf.sock" &
+until [ -S "$BATS_TEST_TMPDIR/deaf.sock" ]; do sleep 0.1; done'
+}
+
 @test "without a schedule, daily at two is installed, and kept for 30 days" {
 	in_world 0 <<'CODE'
 "$W" schedule install
@@ -248,12 +259,50 @@ CODE
 	assert_contains "$output" '(exit code 1)'
 }
 
-@test "trigger without an installed schedule says so and does the default" {
+@test "trigger without an installed schedule says so, and makes a backup" {
 	in_world 1 <<'CODE'
 "$W" schedule trigger
 CODE
-	assert_contains "$errors" 'no automated backups are installed'
+	assert_contains "$errors" 'no automated backups are installed; this makes a backup, and no older one is removed'
 	assert_contains "$output" 'Docker not running'
+}
+
+@test "trigger without an installed schedule names no number of days to the run, so that nothing is removed" {
+	deaf_engine
+	in_world 130 <<'CODE'
+eval "$listen"
+"$W" schedule trigger &
+until grep -q 'scheduled backup' backups/backup.log 2>/dev/null; do sleep 0.1; done
+pgrep --full --list-full 'schedule run' | sed -n "s/^[0-9]* [^ ]*whisperbackup/ran/p"
+kill -INT $!
+wait $!
+CODE
+	assert_contains "$output" 'ran schedule run
+'
+	refute_contains "$output" 'schedule run 30'
+}
+
+@test "trigger runs nothing where the installed schedule is damaged, and says what it is" {
+	in_world 1 <<'CODE'
+"$W" schedule install
+crontab -l | sed 's/^0 2/#0 2/' | crontab -
+"$W" schedule trigger
+CODE
+	assert_contains "$errors" 'in your crontab holds no entry'
+	assert_contains "$errors" 'hint: install it again'
+	[[ ! -s backups/backup.log ]]
+}
+
+@test "trigger runs nothing where the crontab cannot be read, and says so" {
+	in_world 1 <<'CODE'
+mkdir bin
+printf '#!/bin/sh\necho "no peeking today" >&2\nexit 1\n' >bin/crontab
+chmod +x bin/crontab
+PATH=$PWD/bin:$PATH "$W" schedule trigger
+CODE
+	assert_contains "$errors" 'no peeking today'
+	assert_contains "$errors" 'create makes a backup without a schedule'
+	[[ ! -s backups/backup.log ]]
 }
 
 @test "status without a schedule says how to have one, with exit code 1" {
@@ -506,13 +555,9 @@ CODE
 }
 
 @test "Ctrl-C at a trigger is handed on to the run, whose end is waited for" {
-	command -v perl >/dev/null || skip "no perl to listen on a socket with"
-	export DOCKER_HOST=unix://$BATS_TEST_TMPDIR/deaf.sock
+	deaf_engine
 	in_world 130 <<'CODE'
-# An engine that takes a request and never answers.
-perl -MIO::Socket::UNIX -e 'my $s = IO::Socket::UNIX->new(Listen => 5, Local => $ARGV[0]) or die; my @c; push @c, $s->accept while 1' \
-	"$BATS_TEST_TMPDIR/deaf.sock" &
-until [ -S "$BATS_TEST_TMPDIR/deaf.sock" ]; do sleep 0.1; done
+eval "$listen"
 "$W" schedule trigger &
 until grep -q 'scheduled backup' backups/backup.log 2>/dev/null; do sleep 0.1; done
 sleep 0.5

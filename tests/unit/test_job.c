@@ -34,6 +34,18 @@ static void a_job_goes_to_the_project_and_runs_the_program(void **state)
 				   "cd '/home/me/whisperengine' && '/usr/bin/whisperbackup' schedule run 30");
 }
 
+static void a_job_that_removes_nothing_names_no_days(void **state)
+{
+	(void)state;
+	struct error error;
+	char *command = NULL;
+	struct job_request request = {
+		.program = "/bin/p", .project_folder = "/x", .variables = no_variables, .days = JOB_KEEPS_ALL, .drill = true};
+	assert_ok(job_command(&request, &command, &error), &error);
+	assert_string_equal(command, "cd '/x' && '/bin/p' schedule run --drill");
+	free(command);
+}
+
 static void settings_go_with_env_in_front_of_the_program(void **state)
 {
 	(void)state;
@@ -360,6 +372,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_job_goes_to_the_project_and_runs_the_program),
+		cmocka_unit_test(a_job_that_removes_nothing_names_no_days),
 		cmocka_unit_test(settings_go_with_env_in_front_of_the_program),
 		cmocka_unit_test(what_some_shell_reads_within_quotes_stands_outside_of_them),
 		cmocka_unit_test(a_lone_backslash_stays_single_for_every_cron),
