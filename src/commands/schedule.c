@@ -8,6 +8,10 @@
 #include <string.h>
 #include <unistd.h>
 
+const char *const schedule_settings[SCHEDULE_SETTING_COUNT] = {"BACKUP_DIR", "COMPOSE_PROJECT_NAME", "DOCKER_HOST",
+															   "WHISPERBACKUP_VOLUME_ACCESS",
+															   "WHISPERBACKUP_ALLOW_SHARED_FOLDER"};
+
 void installation_free(struct installation *installation)
 {
 	job_free(&installation->cron.job);
@@ -18,6 +22,14 @@ void installation_free(struct installation *installation)
 const struct job *installation_job(const struct installation *installation)
 {
 	return installation->cron.job.command != NULL ? &installation->cron.job : &installation->systemd.job;
+}
+
+const struct error *installation_problem(const struct installation *installation)
+{
+	if (installation->cron.problem.status != STATUS_OK) {
+		return &installation->cron.problem;
+	}
+	return installation->systemd.problem.status != STATUS_OK ? &installation->systemd.problem : NULL;
 }
 
 /* What a find function has said. */
@@ -42,12 +54,6 @@ void schedule_find(const struct session *session, struct installation *ret_insta
 	note(&found.systemd, systemd_find(session->real_folder, &found.systemd.job, &found.systemd.problem));
 	*ret_installation = found;
 }
-
-/* What a job takes along: cron knows nothing of the user's environment. What stands in .env is read anew by each run.
- */
-static const char *const setting_names[] = {"BACKUP_DIR", "COMPOSE_PROJECT_NAME", "DOCKER_HOST",
-											"WHISPERBACKUP_VOLUME_ACCESS", "WHISPERBACKUP_ALLOW_SHARED_FOLDER"};
-enum { SETTING_COUNT = sizeof setting_names / sizeof *setting_names };
 
 /* What the job, or else the crontab above it, sets the variable to; NULL if neither does. Owned by the caller. */
 static enum status setting_of(const struct job *job, const char *name, char **ret_value, struct error *error)
@@ -76,10 +82,10 @@ enum status schedule_open(const struct invocation *invocation, struct session *r
 	if (job->command == NULL) {
 		return STATUS_OK;
 	}
-	for (size_t i = 0; status == STATUS_OK && i < SETTING_COUNT; i++) {
+	for (size_t i = 0; status == STATUS_OK && i < SCHEDULE_SETTING_COUNT; i++) {
 		CLEANUP(cleanup_free) char *value = NULL;
-		status = setting_of(job, setting_names[i], &value, error);
-		if (status == STATUS_OK && setenv(setting_names[i], value != NULL ? value : "", 1) != 0) {
+		status = setting_of(job, schedule_settings[i], &value, error);
+		if (status == STATUS_OK && setenv(schedule_settings[i], value != NULL ? value : "", 1) != 0) {
 			status = error_memory(error);
 		}
 	}
@@ -103,13 +109,14 @@ static enum status own_path(char **ret_path, struct error *error)
 enum status schedule_command(const struct session *session, int days, bool drill, char **ret_command,
 							 struct error *error)
 {
-	char *variables[SETTING_COUNT + 1] = {NULL};
+	char *variables[SCHEDULE_SETTING_COUNT + 1] = {NULL};
 	CLEANUP(cleanup_free) char *program = NULL;
 	enum status status = own_path(&program, error);
-	for (size_t i = 0, used = 0; status == STATUS_OK && i < SETTING_COUNT; i++) {
-		const char *value = getenv(setting_names[i]);
+	for (size_t i = 0, used = 0; status == STATUS_OK && i < SCHEDULE_SETTING_COUNT; i++) {
+		const char *value = getenv(schedule_settings[i]);
 		if (value != NULL && value[0] != '\0') {
-			status = asprintf(&variables[used], "%s=%s", setting_names[i], value) < 0 ? error_memory(error) : STATUS_OK;
+			status =
+				asprintf(&variables[used], "%s=%s", schedule_settings[i], value) < 0 ? error_memory(error) : STATUS_OK;
 			variables[status == STATUS_OK ? used + 1 : used] = NULL;
 			used++;
 		}
@@ -122,7 +129,7 @@ enum status schedule_command(const struct session *session, int days, bool drill
 									  .drill = drill};
 		status = job_command(&request, ret_command, error);
 	}
-	for (size_t i = 0; i < SETTING_COUNT && variables[i] != NULL; i++) {
+	for (size_t i = 0; i < SCHEDULE_SETTING_COUNT && variables[i] != NULL; i++) {
 		free(variables[i]);
 	}
 	return status;
@@ -179,7 +186,8 @@ const struct command command_schedule = {
 	.details =
 		"  install [WHEN] [DAYS]  makes backups by that schedule (daily), and after each\n"
 		"                         removes those older than DAYS days (30). An earlier\n"
-		"                         schedule of this project is replaced.\n"
+		"                         schedule of this project is replaced; what you do not\n"
+		"                         give of WHEN, DAYS and --drill is as it was there.\n"
 		"  status                 what is installed, the next runs, how the last one\n"
 		"                         went. The exit code is 0 only if all is well.\n"
 		"  uninstall              leaves the crontab as it was before.\n"

@@ -9,6 +9,11 @@
 #include "commands/session.h"
 #include "schedule/job.h"
 
+/* What a job takes along: cron knows nothing of the user's environment. What stands in .env is read anew by each run.
+ */
+enum { SCHEDULE_SETTING_COUNT = 5 };
+extern const char *const schedule_settings[SCHEDULE_SETTING_COUNT];
+
 /* One way in which backups may be installed. */
 struct installed {
 	bool there;
@@ -26,6 +31,10 @@ void installation_free(struct installation *installation);
 
 /* The job of the two that can be read, first of all cron's; without a command if none can. Lent. */
 const struct job *installation_job(const struct installation *installation);
+
+/* Why something may be installed that cannot be read: it is damaged, or could not be looked at. NULL if all is known.
+ */
+const struct error *installation_problem(const struct installation *installation);
 
 /* Nothing is a failure here: what is damaged can be replaced, and who has no crontab may have a timer. */
 void schedule_find(const struct session *session, struct installation *ret_installation);

@@ -1,9 +1,6 @@
 /* schedule install, schedule uninstall */
 #include "base/files.h"
-#include "commands/display.h"
-#include "commands/number.h"
-#include "commands/schedule.h"
-#include "schedule/cron.h"
+#include "commands/schedule_wish.h"
 #include "schedule/crontab.h"
 #include "schedule/run_log.h"
 #include "schedule/systemd.h"
@@ -63,62 +60,83 @@ static void tell_doubt(struct display *display, const struct error *doubt)
 	}
 }
 
+/* What of the job before counts: *ret_old is NULL if there was none, or none that can be read. */
+static enum status keep(const struct installation *before, struct wish *wish, const struct job **ret_old,
+						struct display *display, struct error *error)
+{
+	const struct job *old = installation_job(before);
+	if (old->command != NULL) {
+		*ret_old = old;
+		return wish_keep(wish, old, error);
+	}
+	const struct error *problem = installation_problem(before);
+	if (problem != NULL) {
+		display_line(display, MARK_WARNING, "nothing of a schedule before is kept: %s", problem->message);
+	}
+	return STATUS_OK;
+}
+
 enum status schedule_install(const struct invocation *invocation, enum exit_code *ret_exit_code, struct error *error)
 {
 	CLEANUP(session_close) struct session session = {0};
 	CLEANUP(installation_free) struct installation before = {0};
 	CLEANUP(cleanup_free) char *command = NULL;
-	struct cron cron;
+	struct wish wish;
 	struct error doubt = {0};
-	unsigned days = RETENTION_DEFAULT_DAYS;
-	bool systemd = invocation->options[OPTION_SYSTEMD] != NULL;
-	bool drill = invocation->options[OPTION_DRILL] != NULL;
-	enum status status = cron_parse(invocation->argument_count > 1 ? invocation->arguments[1] : "daily", &cron, error);
-	if (status == STATUS_OK && invocation->argument_count > 2) {
-		status = number_parse(invocation->arguments[2], "a number of days", 0, RETENTION_MOST, &days, error);
-	}
+	const struct job *old = NULL;
+	struct display display;
+	display_open(&display, false);
+	enum status status = wish_read(invocation, &wish, error);
 	if (status == STATUS_OK) {
-		status = session_open(invocation, &session, error);
+		status = session_open_only(invocation, &session, error);
 	}
 	if (status == STATUS_OK && !session.has_compose_file) {
 		(void)error_set(error, STATUS_FAILED, "there is no compose file in this folder, so it is not WhisperEngine's");
 		return error_hint(error, "go to the project's folder first: cd /path/to/whisperengine");
 	}
 	if (status == STATUS_OK) {
+		schedule_find(&session, &before);
+		status = keep(&before, &wish, &old, &display, error);
+	}
+	if (status == STATUS_OK) { /* with the settings that are kept */
+		session_close(&session);
+		status = session_open(invocation, &session, error);
+	}
+	if (status == STATUS_OK) {
 		status = schedule_guard(&session, error);
 	}
 	if (status == STATUS_OK) {
-		status = schedule_command(&session, days, drill, &command, error);
+		status = schedule_command(&session, (int)wish.days, wish.drill, &command, error);
 	}
 	if (status == STATUS_OK && session.folder_chosen) { /* each run will want to find it: is its disk mounted? */
 		status = files_make_folder(session.backup_folder, 0700, error);
 	}
 	if (status == STATUS_OK) {
-		schedule_find(&session, &before);
-		status = systemd ? install_in_systemd(&session, &cron, command, error)
-						 : crontab_install(session.real_folder, cron.text, command, time(NULL), error);
+		status = wish.systemd ? install_in_systemd(&session, &wish.cron, command, error)
+							  : crontab_install(session.real_folder, wish.cron.text, command, time(NULL), error);
 	}
 	/* The other kind goes last: better two for a moment than none. */
-	if (status == STATUS_OK && systemd && before.cron.there) {
+	if (status == STATUS_OK && wish.systemd && before.cron.there) {
 		status = crontab_uninstall(session.real_folder, NULL, error);
 	}
-	if (status == STATUS_OK && !systemd && before.systemd.there) {
+	if (status == STATUS_OK && !wish.systemd && before.systemd.there) {
 		status = systemd_uninstall(session.real_folder, &doubt, error);
 	}
 	if (status != STATUS_OK) {
 		return status;
 	}
-	struct display display;
 	char words[CRON_WORDS_SIZE];
 	char moment[SCHEDULE_MOMENT_SIZE];
-	display_open(&display, false);
 	display_line(&display, MARK_DONE, "automated backups installed (%s): %s, kept for %u day%s%s",
-				 systemd ? "systemd timer" : "cron", cron_in_words(&cron, words), days, days == 1 ? "" : "s",
-				 drill ? ", drilled each week" : "");
+				 wish.systemd ? "systemd timer" : "cron", cron_in_words(&wish.cron, words), wish.days,
+				 wish.days == 1 ? "" : "s", wish.drill ? ", drilled each week" : "");
+	if (old != NULL) {
+		wish_tell(&wish, old, &display);
+	}
 	time_t now = time(NULL);
 	display_line(&display, MARK_DONE, "next run: %s; log: %s/" RUN_LOG_NAME,
-				 schedule_moment(cron_next_here(&cron, systemd, now), moment), session.backup_folder_shown);
-	warn(&display, &session, systemd);
+				 schedule_moment(cron_next_here(&wish.cron, wish.systemd, now), moment), session.backup_folder_shown);
+	warn(&display, &session, wish.systemd);
 	*ret_exit_code = doubt.status == STATUS_OK ? EXIT_DONE : EXIT_FAILED;
 	tell_doubt(&display, &doubt);
 	return STATUS_OK;

@@ -381,9 +381,8 @@ static enum status instead_of_job(const struct session *session, const struct in
 								  char **ret_command, struct error *error)
 {
 	struct display display;
-	const struct error *problem =
-		installation->cron.problem.status != STATUS_OK ? &installation->cron.problem : &installation->systemd.problem;
-	if (problem->status != STATUS_OK) {
+	const struct error *problem = installation_problem(installation);
+	if (problem != NULL) {
 		*error = *problem;
 		return error->hint[0] != '\0'
 				   ? error->status

@@ -153,6 +153,12 @@ static const char *read_days(const char *command, unsigned *ret_days)
 																											: NULL;
 }
 
+bool job_is_ours(const char *command)
+{
+	unsigned days = 0;
+	return read_days(command, &days) != NULL;
+}
+
 unsigned job_days(const char *command)
 {
 	unsigned days = 0;

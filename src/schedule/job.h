@@ -44,6 +44,9 @@ enum status job_command(const struct job_request *request, char **ret_command, s
  */
 enum status job_variable(const char *command, const char *name, char **ret_value, struct error *error) MUST_CHECK;
 
+/* True if it ends as a command of job_command that was given a number of days, and nobody has changed that by hand. */
+bool job_is_ours(const char *command);
+
 /* How many days a command of job_command keeps backups; 0 if it is not one. */
 unsigned job_days(const char *command);
 

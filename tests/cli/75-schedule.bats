@@ -37,6 +37,78 @@ CODE
 # END whisperbackup $project"
 }
 
+@test "what is not given when it is installed again is as before, and is said" {
+	in_world 0 <<'CODE'
+BACKUP_DIR="$BATS_TEST_TMPDIR/disk" "$W" schedule install weekly 365 --drill 2>/dev/null
+"$W" schedule install
+crontab -l | grep 'schedule run'
+CODE
+	assert_equal "$output" "0 2 * * 0 cd '$project' && env 'BACKUP_DIR=$BATS_TEST_TMPDIR/disk' 'DOCKER_HOST=unix:///nonexistent.sock' '$WHISPERBACKUP' schedule run 365 --drill"
+	assert_contains "$errors" 'every Sunday at 02:00, kept for 365 days, drilled each week'
+	assert_contains "$errors" 'as before: every Sunday at 02:00'
+	assert_contains "$errors" 'as before: kept for 365 days'
+	assert_contains "$errors" 'as before: drilled each week'
+	assert_contains "$errors" "as before: BACKUP_DIR is $BATS_TEST_TMPDIR/disk"
+	assert_contains "$errors" "log: $BATS_TEST_TMPDIR/disk/backup.log"
+}
+
+@test "what is given when it is installed again wins, and what changes is said" {
+	in_world 0 <<'CODE'
+BACKUP_DIR="$BATS_TEST_TMPDIR/disk" "$W" schedule install weekly 365 2>/dev/null
+BACKUP_DIR="$BATS_TEST_TMPDIR/other" "$W" schedule install daily 7 --drill
+crontab -l | grep 'schedule run'
+CODE
+	assert_equal "$output" "0 2 * * * cd '$project' && env 'BACKUP_DIR=$BATS_TEST_TMPDIR/other' 'DOCKER_HOST=unix:///nonexistent.sock' '$WHISPERBACKUP' schedule run 7 --drill"
+	assert_contains "$errors" 'changed: every Sunday at 02:00 before'
+	assert_contains "$errors" 'changed: kept for 365 days before'
+	assert_contains "$errors" 'changed: not drilled before'
+	assert_contains "$errors" "changed: BACKUP_DIR was $BATS_TEST_TMPDIR/disk before"
+	refute_contains "$errors" 'as before'
+}
+
+@test "a setting that is empty when it is installed again takes the old one away" {
+	in_world 0 <<'CODE'
+BACKUP_DIR="$BATS_TEST_TMPDIR/disk" "$W" schedule install 2>/dev/null
+BACKUP_DIR='' "$W" schedule install
+crontab -l | grep -c BACKUP_DIR || true
+CODE
+	assert_equal "$output" 0
+	assert_contains "$errors" "changed: BACKUP_DIR was $BATS_TEST_TMPDIR/disk before"
+}
+
+@test "that others may change the backups is not kept when it is installed again" {
+	in_world 0 <<'CODE'
+"$W" schedule install --allow-shared-folder 2>/dev/null
+"$W" schedule install
+crontab -l | grep -c ALLOW_SHARED_FOLDER || true
+CODE
+	assert_equal "$output" 0
+	assert_contains "$errors" 'changed: WHISPERBACKUP_ALLOW_SHARED_FOLDER was yes before'
+}
+
+@test "installed again over a job that was changed by hand, it wants to be told the days" {
+	in_world 0 <<'CODE'
+"$W" schedule install daily 365 2>/dev/null
+crontab -l | sed 's/schedule run 365$/& >>some.log/' | crontab -
+before=$(crontab -l | sha256sum)
+! "$W" schedule install || exit 9
+test "$(crontab -l | sha256sum)" = "$before"
+"$W" schedule install daily 365
+CODE
+	assert_contains "$errors" 'for how many days it keeps backups cannot be told'
+	assert_contains "$errors" 'schedule install WHEN DAYS'
+}
+
+@test "installed again over a damaged job, it says that nothing of that is kept" {
+	in_world 0 <<'CODE'
+"$W" schedule install daily 365 2>/dev/null
+crontab -l | sed 's/^0 2/#0 2/' | crontab -
+"$W" schedule install
+CODE
+	assert_contains "$errors" 'nothing of a schedule before is kept: the block of'
+	assert_contains "$errors" 'kept for 30 days'
+}
+
 @test "hourly, weekly and monthly are the guide's" {
 	in_world 0 <<'CODE'
 for when in hourly weekly monthly; do

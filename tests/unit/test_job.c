@@ -184,6 +184,15 @@ static void the_days_are_read_again(void **state)
 	free(command);
 }
 
+static void no_days_are_told_from_a_command_of_others(void **state)
+{
+	(void)state;
+	char *command = command_of("/bin/p", "/x", no_variables, 0);
+	assert_int_equal(job_days(command), 0);
+	assert_true(job_is_ours(command));
+	free(command);
+}
+
 static void whether_it_drills_is_read_again(void **state)
 {
 	(void)state;
@@ -221,6 +230,7 @@ static void what_is_no_command_of_ours_has_no_days(void **state)
 	for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
 		assert_int_equal(job_days(commands[i]), 0);
 		assert_false(job_drills(commands[i]));
+		assert_false(job_is_ours(commands[i]));
 	}
 }
 
@@ -383,6 +393,7 @@ int main(void)
 		cmocka_unit_test(a_variable_is_not_read_out_of_another_ones_value),
 		cmocka_unit_test(a_command_that_somebody_broke_is_read_without_harm),
 		cmocka_unit_test(the_days_are_read_again),
+		cmocka_unit_test(no_days_are_told_from_a_command_of_others),
 		cmocka_unit_test(whether_it_drills_is_read_again),
 		cmocka_unit_test(what_is_no_command_of_ours_has_no_days),
 		scratch_test(sh_runs_exactly_what_went_in),
