@@ -55,16 +55,33 @@ void schedule_find(const struct session *session, struct installation *ret_insta
 	*ret_installation = found;
 }
 
-/* What the job, or else the crontab above it, sets the variable to; NULL if neither does. Owned by the caller. */
+/* What the job, or else the crontab above it, sets the variable to: the last line that does (tried with Debian's
+ * cron 3.0pl1). NULL if neither does. Owned by the caller. */
 static enum status setting_of(const struct job *job, const char *name, char **ret_value, struct error *error)
 {
 	enum status status = job_variable(job->command, name, ret_value, error);
 	size_t length = strlen(name);
-	for (size_t i = 0; status == STATUS_OK && *ret_value == NULL && job->settings != NULL && job->settings[i] != NULL;
-		 i++) {
+	const char *last = NULL;
+	for (size_t i = 0; job->settings != NULL && job->settings[i] != NULL; i++) {
 		if (strncmp(job->settings[i], name, length) == 0 && job->settings[i][length] == '=') {
-			*ret_value = strdup(job->settings[i] + length + 1);
-			status = *ret_value != NULL ? STATUS_OK : error_memory(error);
+			last = job->settings[i] + length + 1;
+		}
+	}
+	if (status == STATUS_OK && *ret_value == NULL && last != NULL) {
+		*ret_value = strdup(last);
+		status = *ret_value != NULL ? STATUS_OK : error_memory(error);
+	}
+	return status;
+}
+
+enum status schedule_use_settings(const struct job *job, struct error *error)
+{
+	enum status status = STATUS_OK;
+	for (size_t i = 0; status == STATUS_OK && i < SCHEDULE_SETTING_COUNT; i++) {
+		CLEANUP(cleanup_free) char *value = NULL;
+		status = setting_of(job, schedule_settings[i], &value, error);
+		if (status == STATUS_OK && setenv(schedule_settings[i], value != NULL ? value : "", 1) != 0) {
+			status = error_memory(error);
 		}
 	}
 	return status;
@@ -82,13 +99,7 @@ enum status schedule_open(const struct invocation *invocation, struct session *r
 	if (job->command == NULL) {
 		return STATUS_OK;
 	}
-	for (size_t i = 0; status == STATUS_OK && i < SCHEDULE_SETTING_COUNT; i++) {
-		CLEANUP(cleanup_free) char *value = NULL;
-		status = setting_of(job, schedule_settings[i], &value, error);
-		if (status == STATUS_OK && setenv(schedule_settings[i], value != NULL ? value : "", 1) != 0) {
-			status = error_memory(error);
-		}
-	}
+	status = schedule_use_settings(job, error);
 	session_close(ret_session);
 	return status == STATUS_OK ? session_open(invocation, ret_session, error) : status;
 }

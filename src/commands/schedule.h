@@ -39,6 +39,10 @@ const struct error *installation_problem(const struct installation *installation
 /* Nothing is a failure here: what is damaged can be replaced, and who has no crontab may have a timer. */
 void schedule_find(const struct session *session, struct installation *ret_installation);
 
+/* What the job carries, or the crontab above it, goes into the environment, for the next session_open. What neither
+ * sets is empty there: only .env says it to a run. */
+enum status schedule_use_settings(const struct job *job, struct error *error) MUST_CHECK;
+
 /*
  * session_open and schedule_find; the settings that the installed job carries, or the crontab above it, count for the
  * session, whatever the environment says now: what is said about the job has to be about its backup folder.

@@ -7,6 +7,34 @@
 
 #include <string.h>
 
+static enum status put_in_crontab(const struct session *session, const struct cron *cron, const char *command,
+								  char **ret_text, struct error *error)
+{
+	CLEANUP(cleanup_free) char *text = NULL;
+	enum status status = crontab_read(&text, error);
+	return status == STATUS_OK
+			   ? crontab_put(text, session->real_folder, cron->text, command, time(NULL), ret_text, error)
+			   : status;
+}
+
+/* What the crontab will set above the job, perhaps for another one, counts for ours too. It goes into the environment,
+ * for the session of a run. */
+static enum status use_crontab_settings(const struct session *session, const struct cron *cron, const char *command,
+										struct error *error)
+{
+	CLEANUP(cleanup_free) char *new_text = NULL;
+	struct job job = {0};
+	enum status status = put_in_crontab(session, cron, command, &new_text, error);
+	if (status == STATUS_OK) {
+		status = crontab_find(new_text, session->real_folder, &job, error);
+	}
+	if (status == STATUS_OK) {
+		status = schedule_use_settings(&job, error);
+	}
+	job_free(&job);
+	return status;
+}
+
 static enum status install_in_systemd(const struct session *session, const struct cron *cron, const char *command,
 									  struct error *error)
 {
@@ -18,6 +46,28 @@ static enum status install_in_systemd(const struct session *session, const struc
 	return status == STATUS_OK
 			   ? systemd_install(session->real_folder, cron->text, buffer_text(&calendar), command, time(NULL), error)
 			   : status;
+}
+
+static void warn_of_setting(struct display *display, const char *name, const char *asked, const char *real)
+{
+	if (strcmp(asked != NULL ? asked : "", real != NULL ? real : "") != 0) {
+		display_line(display, MARK_WARNING, "your crontab sets %s above this job, so for it too that is %s, and not %s",
+					 name, real != NULL ? real : "the default", asked != NULL ? asked : "the default");
+		display_hint(display,
+					 "if it is meant for other jobs only, move that line behind the block, or set %s in your shell "
+					 "and install again",
+					 name);
+	}
+}
+
+/* What was asked for here, and what a run will find. */
+static void warn_of_settings(struct display *display, const struct session *asked, const struct session *real)
+{
+	if (strcmp(asked->backup_folder, real->backup_folder) != 0) {
+		warn_of_setting(display, "BACKUP_DIR", asked->backup_folder_shown, real->backup_folder_shown);
+	}
+	warn_of_setting(display, "DOCKER_HOST", asked->docker_host, real->docker_host);
+	warn_of_setting(display, "COMPOSE_PROJECT_NAME", asked->project, real->project);
 }
 
 /* What would keep the installed backups from being made is said now, not found out in a month. */
@@ -78,7 +128,8 @@ static enum status keep(const struct installation *before, struct wish *wish, co
 
 enum status schedule_install(const struct invocation *invocation, enum exit_code *ret_exit_code, struct error *error)
 {
-	CLEANUP(session_close) struct session session = {0};
+	CLEANUP(session_close) struct session asked = {0};
+	CLEANUP(session_close) struct session session = {0}; /* as a run will have it */
 	CLEANUP(installation_free) struct installation before = {0};
 	CLEANUP(cleanup_free) char *command = NULL;
 	struct wish wish;
@@ -88,25 +139,31 @@ enum status schedule_install(const struct invocation *invocation, enum exit_code
 	display_open(&display, false);
 	enum status status = wish_read(invocation, &wish, error);
 	if (status == STATUS_OK) {
-		status = session_open_only(invocation, &session, error);
+		status = session_open_only(invocation, &asked, error);
 	}
-	if (status == STATUS_OK && !session.has_compose_file) {
+	if (status == STATUS_OK && !asked.has_compose_file) {
 		(void)error_set(error, STATUS_FAILED, "there is no compose file in this folder, so it is not WhisperEngine's");
 		return error_hint(error, "go to the project's folder first: cd /path/to/whisperengine");
 	}
 	if (status == STATUS_OK) {
-		schedule_find(&session, &before);
+		schedule_find(&asked, &before);
 		status = keep(&before, &wish, &old, &display, error);
 	}
 	if (status == STATUS_OK) { /* with the settings that are kept */
-		session_close(&session);
+		session_close(&asked);
+		status = session_open_only(invocation, &asked, error);
+	}
+	if (status == STATUS_OK) {
+		status = schedule_command(&asked, (int)wish.days, wish.drill, &command, error);
+	}
+	if (status == STATUS_OK && !wish.systemd) {
+		status = use_crontab_settings(&asked, &wish.cron, command, error);
+	}
+	if (status == STATUS_OK) {
 		status = session_open(invocation, &session, error);
 	}
 	if (status == STATUS_OK) {
 		status = schedule_guard(&session, error);
-	}
-	if (status == STATUS_OK) {
-		status = schedule_command(&session, (int)wish.days, wish.drill, &command, error);
 	}
 	if (status == STATUS_OK && session.folder_chosen) { /* each run will want to find it: is its disk mounted? */
 		status = files_make_folder(session.backup_folder, 0700, error);
@@ -131,11 +188,12 @@ enum status schedule_install(const struct invocation *invocation, enum exit_code
 				 wish.systemd ? "systemd timer" : "cron", cron_in_words(&wish.cron, words), wish.days,
 				 wish.days == 1 ? "" : "s", wish.drill ? ", drilled each week" : "");
 	if (old != NULL) {
-		wish_tell(&wish, old, &display);
+		wish_tell(&wish, old, command, &display);
 	}
 	time_t now = time(NULL);
 	display_line(&display, MARK_DONE, "next run: %s; log: %s/" RUN_LOG_NAME,
 				 schedule_moment(cron_next_here(&wish.cron, wish.systemd, now), moment), session.backup_folder_shown);
+	warn_of_settings(&display, &asked, &session);
 	warn(&display, &session, wish.systemd);
 	*ret_exit_code = doubt.status == STATUS_OK ? EXIT_DONE : EXIT_FAILED;
 	tell_doubt(&display, &doubt);

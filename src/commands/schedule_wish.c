@@ -102,12 +102,13 @@ static void tell_days_and_drill(const struct wish *wish, const struct job *job, 
 	}
 }
 
-static void tell_setting(const char *name, bool given, const struct job *job, struct display *display)
+static void tell_setting(const char *name, bool given, const char *before, const char *command, struct display *display)
 {
 	CLEANUP(cleanup_free) char *old = NULL;
+	CLEANUP(cleanup_free) char *new = NULL;
 	struct error error;
-	const char *new = getenv(name);
-	if (job_variable(job->command, name, &old, &error) != STATUS_OK) {
+	if (job_variable(before, name, &old, &error) != STATUS_OK ||
+		job_variable(command, name, &new, &error) != STATUS_OK) {
 		display_line(display, MARK_WARNING, "what %s was before cannot be told: %s", name, error.message);
 		return;
 	}
@@ -123,11 +124,11 @@ static void tell_setting(const char *name, bool given, const struct job *job, st
 	}
 }
 
-void wish_tell(const struct wish *wish, const struct job *job, struct display *display)
+void wish_tell(const struct wish *wish, const struct job *job, const char *command, struct display *display)
 {
 	tell_schedule(wish, job, display);
 	tell_days_and_drill(wish, job, display);
 	for (size_t i = 0; i < SCHEDULE_SETTING_COUNT; i++) {
-		tell_setting(schedule_settings[i], wish->setting_given[i], job, display);
+		tell_setting(schedule_settings[i], wish->setting_given[i], job->command, command, display);
 	}
 }

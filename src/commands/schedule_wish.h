@@ -30,7 +30,8 @@ enum status wish_read(const struct invocation *invocation, struct wish *ret_wish
  */
 enum status wish_keep(struct wish *wish, const struct job *job, struct error *error) MUST_CHECK;
 
-/* A line for each thing that is as before although nobody has said so, and for each that is not. After wish_keep. */
-void wish_tell(const struct wish *wish, const struct job *job, struct display *display);
+/* A line for each thing that in the new `command` is as before although nobody has said so, and for each that is not.
+ */
+void wish_tell(const struct wish *wish, const struct job *job, const char *command, struct display *display);
 
 #endif

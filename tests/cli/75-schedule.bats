@@ -616,6 +616,62 @@ CODE
 	assert_contains "$output" ': failed: Docker not running'
 }
 
+@test "a BACKUP_DIR that the crontab sets above the block is the one that install makes, tells and warns of" {
+	in_world 0 <<'CODE'
+echo "BACKUP_DIR=$BATS_TEST_TMPDIR/elsewhere" | crontab -
+"$W" schedule install
+CODE
+	[[ -d $BATS_TEST_TMPDIR/elsewhere ]]
+	assert_contains "$errors" "log: $BATS_TEST_TMPDIR/elsewhere/backup.log"
+	assert_contains "$errors" "your crontab sets BACKUP_DIR above this job, so for it too that is $BATS_TEST_TMPDIR/elsewhere, and not ./backups"
+	assert_contains "$errors" 'move that line behind the block'
+}
+
+@test "a BACKUP_DIR that is given at install outweighs that of the crontab" {
+	in_world 0 <<'CODE'
+echo "BACKUP_DIR=$BATS_TEST_TMPDIR/elsewhere" | crontab -
+BACKUP_DIR="$BATS_TEST_TMPDIR/mine" "$W" schedule install
+CODE
+	[[ ! -e $BATS_TEST_TMPDIR/elsewhere ]]
+	assert_contains "$errors" "log: $BATS_TEST_TMPDIR/mine/backup.log"
+	refute_contains "$errors" 'your crontab sets'
+}
+
+@test "install does not take a folder that others can change from the crontab" {
+	mkdir -m 777 "$BATS_TEST_TMPDIR/elsewhere"
+	in_world 0 <<'CODE'
+echo "BACKUP_DIR=$BATS_TEST_TMPDIR/elsewhere" | crontab -
+! "$W" schedule install || exit 9
+crontab -l
+CODE
+	assert_equal "$output" "BACKUP_DIR=$BATS_TEST_TMPDIR/elsewhere"
+	assert_contains "$errors" 'others can change the backups'
+}
+
+@test "the engine and the project that the crontab sets are those that install asks" {
+	unset DOCKER_HOST
+	in_world 0 <<'CODE'
+printf 'DOCKER_HOST=unix:///elsewhere.sock\nCOMPOSE_PROJECT_NAME=other\n' | crontab -
+"$W" schedule install
+CODE
+	assert_contains "$errors" 'nothing answers at /elsewhere.sock'
+	assert_contains "$errors" 'your crontab sets DOCKER_HOST above this job'
+	assert_contains "$errors" 'your crontab sets COMPOSE_PROJECT_NAME above this job'
+}
+
+@test "of two settings of one name in the crontab the last counts, as for cron" {
+	mkdir "$BATS_TEST_TMPDIR/first" "$BATS_TEST_TMPDIR/last"
+	in_world 0 <<'CODE'
+printf 'BACKUP_DIR=%s\n' "$BATS_TEST_TMPDIR/first" "$BATS_TEST_TMPDIR/last" | crontab -
+"$W" schedule install '* * * * *'
+! "$W" schedule trigger || exit 9
+! "$W" schedule status || exit 9
+CODE
+	assert_contains "$errors" "log: $BATS_TEST_TMPDIR/last/backup.log"
+	[[ -s $BATS_TEST_TMPDIR/last/backup.log && ! -e $BATS_TEST_TMPDIR/first/backup.log ]]
+	assert_contains "$output" ': failed: Docker not running'
+}
+
 @test "a trigger that does not get as far as the log says why" {
 	echo 'a file' >backups
 	in_world 1 <<'CODE'
