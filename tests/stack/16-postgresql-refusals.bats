@@ -162,7 +162,8 @@ forget_all() {
 server_state() { # what is there, by number
 	psql_run shop -c 'SELECT oid, datname, datdba, datallowconn, datconnlimit FROM pg_database ORDER BY 1' \
 		-c 'SELECT * FROM pg_authid ORDER BY oid' -c 'SELECT oid, spcname FROM pg_tablespace ORDER BY 1' \
-		-c 'SELECT subname, subenabled, subslotname FROM pg_subscription ORDER BY 1'
+		-c 'SELECT subname, subenabled, subslotname FROM pg_subscription ORDER BY 1' \
+		-c 'SELECT roleid, member, grantor, admin_option FROM pg_auth_members ORDER BY 1, 2, 3'
 }
 
 # The good backup's dump as one that was made by hand, changed by a script of sed's.

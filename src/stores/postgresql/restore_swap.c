@@ -19,7 +19,9 @@ static const char begin[] = "BEGIN;\nSET LOCAL lock_timeout = '20s';\nSET LOCAL 
 
 /*
  * Everything that a role or tablespace can have and pg_dumpall only mentions if it is there is taken away. An expiry
- * date cannot be taken away by any statement ('infinity' is another value), hence the UPDATE.
+ * date cannot be taken away by any statement ('infinity' is another value), hence the UPDATE. Memberships of the
+ * server's own roles in one another stay: pg_dumpall never writes them (PostgreSQL 13 to 17, pg_dumpall.c,
+ * dumpRoleMembership).
  */
 static const char reset[] =
 	"DO $$\n"
@@ -29,7 +31,8 @@ static const char reset[] =
 	"BEGIN\n"
 	"	FOR r IN SELECT g.rolname AS granted, m.rolname AS member, b.rolname AS grantor FROM pg_auth_members a\n"
 	"			JOIN pg_authid g ON g.oid = a.roleid JOIN pg_authid m ON m.oid = a.member LEFT JOIN pg_authid b ON "
-	"b.oid = a.grantor LOOP\n"
+	"b.oid = a.grantor\n"
+	"			WHERE NOT (g.rolname ~ '^pg_' AND m.rolname ~ '^pg_') LOOP\n"
 	"		EXECUTE format('REVOKE %I FROM %I', r.granted, r.member)\n"
 	"			|| CASE WHEN version >= 160000 THEN format(' GRANTED BY %I', r.grantor) ELSE '' END || ' CASCADE';\n"
 	"	END LOOP;\n"
