@@ -100,3 +100,55 @@ own_memberships() { # of the server's own roles in one another
 	assert_contains "$errors" 'everything is as it was before'
 	assert_equal "$(own_memberships)" "$before"
 }
+
+# --- superusers and large objects -----------------------------------------------------------------------------------------
+
+make_large_objects() {
+	psql_run postgres -c "CREATE DATABASE $objects TEMPLATE template0" -c 'CREATE ROLE boss SUPERUSER LOGIN'
+	psql_run $objects -c "SELECT lo_from_bytea(900001, '\\x0102')" -c "SELECT lo_from_bytea(900002, '\\x03')" \
+		-c 'ALTER LARGE OBJECT 900002 OWNER TO boss' >/dev/null
+	quietly "$WHISPERBACKUP" create --only postgresql
+	psql_run $objects -c 'SELECT lo_unlink(900001)' >/dev/null
+	psql_run postgres -c 'ALTER ROLE boss NOSUPERUSER'
+}
+
+boss_is_superuser() {
+	psql_run postgres -c "SELECT rolsuper FROM pg_roles WHERE rolname = 'boss'"
+}
+
+@test "large objects and their owners come back" {
+	make_large_objects
+	program 0 restore latest --yes --no-safety-backup --only postgresql
+	assert_equal "$(psql_run $objects -c 'SELECT oid, lomowner::regrole = '\''boss'\''::regrole, lo_get(oid)
+		FROM pg_largeobject_metadata ORDER BY 1')" $'900001|f|\\x0102\n900002|t|\\x03'
+	assert_equal "$(boss_is_superuser)" t
+}
+
+@test "no role is a superuser while large objects are loaded, nor after the program was killed there" {
+	make_large_objects
+	forge_end $objects 'SELECT pg_catalog.pg_sleep(3600);'
+	start_program restore $bad --yes --no-safety-backup --only postgresql
+	wait_for_loading
+	assert_equal "$(boss_is_superuser)" f
+	kill -KILL "$running"
+	program 0 recover
+	assert_equal "$(boss_is_superuser)" f
+	assert_equal "$(psql_run $objects -c 'SELECT oid FROM pg_largeobject_metadata')" 900002
+}
+
+@test "no role is a superuser after an error behind large objects" {
+	make_large_objects
+	forge_end $objects 'SELECT no_such_thing;'
+	program 1 restore $bad --yes --no-safety-backup --only postgresql
+	assert_contains "$errors" 'everything is as it was before'
+	assert_equal "$(boss_is_superuser)" f
+}
+
+# A dump that was changed by hand may end the transaction in which it is loaded.
+@test "a role that was left a superuser by a load is none any more when the restore is undone" {
+	make_large_objects
+	forge_end $objects 'COMMIT WORK; SELECT no_such_thing;'
+	program 1 restore $bad --yes --no-safety-backup --only postgresql
+	assert_contains "$errors" 'everything is as it was before'
+	assert_equal "$(boss_is_superuser)" f
+}

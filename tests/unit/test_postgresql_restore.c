@@ -135,6 +135,19 @@ static void test_rename(void **state)
 	buffer_free(&output);
 }
 
+/* Of the load's own transaction, which a COMMIT behind large objects would end. */
+static void begin_and_commit_around_large_objects_are_left_out(void **state)
+{
+	(void)state;
+	struct buffer output = renamed("SELECT lo_create(1);\nBEGIN;\nSELECT lo_open(1, 131072);\nCOMMIT;\n"
+								   "CREATE FUNCTION f() RETURNS integer BEGIN ATOMIC SELECT 1; END;\n"
+								   "SELECT '\nCOMMIT;\n';\nCOPY shop (a) FROM stdin;\nBEGIN;\nCOMMIT;\n\\.\n");
+	assert_string_equal(output.data, "<SELECT lo_create(1);\n\nSELECT lo_open(1, 131072);\n\n"
+									 "CREATE FUNCTION f() RETURNS integer BEGIN ATOMIC SELECT 1; END;\n"
+									 "SELECT '\nCOMMIT;\n';\nCOPY shop (a) FROM stdin;\nBEGIN;\nCOMMIT;\n\\.\n>");
+	buffer_free(&output);
+}
+
 /* A comment of a megabyte on the database: the name is in its head, the rest goes through in parts. */
 static void test_rename_large(void **state)
 {
@@ -290,6 +303,7 @@ int main(void)
 		cmocka_unit_test(test_statement_names),
 		cmocka_unit_test(test_rename),
 		cmocka_unit_test(test_rename_large),
+		cmocka_unit_test(begin_and_commit_around_large_objects_are_left_out),
 		cmocka_unit_test(test_rename_properties),
 		cmocka_unit_test(test_rename_properties_large),
 		cmocka_unit_test(test_globals),

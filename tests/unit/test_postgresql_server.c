@@ -87,6 +87,18 @@ static void a_role_whose_drop_was_not_answered_is_left_to_the_next_time(void **s
 	assert_false(was_asked(server, "DROP DATABASE IF EXISTS wb_maint"));
 }
 
+static void a_restore_that_is_undone_leaves_no_superuser_of_the_loading(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	set_phase(server, "staged");
+	server->lines[2] = (struct line){.asked = "SELECT 1 FROM pg_database WHERE datname = 'wb_maint'", .rows = "1|"};
+	server->lines[3] = (struct line){.asked = "SELECT 1 WHERE to_regclass('public.run')", .rows = "1|"};
+	assert_ok(restore_rollback(&server->postgresql.store, &server->progress, &error), &error);
+	assert_true(was_asked(server, "NOSUPERUSER', name) FROM public.loading_superuser"));
+	assert_true(was_asked(server, "DROP DATABASE IF EXISTS wb_maint"));
+}
+
 /* Roles for the way back that are not all there would lose their passwords on it. */
 static void roles_of_which_not_all_came_are_not_kept_for_the_way_back(void **state)
 {
@@ -710,6 +722,7 @@ int main(void)
 		server_test(a_dump_that_cannot_be_looked_at_is_no_word_against_its_content),
 		server_test(a_role_that_the_server_keeps_is_warned_of),
 		server_test(a_role_whose_drop_was_not_answered_is_left_to_the_next_time),
+		server_test(a_restore_that_is_undone_leaves_no_superuser_of_the_loading),
 		server_test(roles_of_which_not_all_came_are_not_kept_for_the_way_back),
 		server_test(a_database_is_not_made_like_one_of_which_not_all_came),
 		server_test(an_interrupt_while_statistics_are_made_ends_the_load),

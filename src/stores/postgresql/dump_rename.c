@@ -13,11 +13,14 @@ struct renaming {
 	struct buffer *output;
 };
 
+/* A load is one transaction, which the COMMIT that pg_dump writes behind large objects would end (PostgreSQL 17,
+ * pg_backup_null.c, _StartLOs and _EndLOs; _StartBlobs and _EndBlobs before). */
 static bool left_out(const char *text, size_t length)
 {
 	size_t end = 0;
 	return sql_statement_begins(text, length, "DROP DATABASE", &end) ||
-		   sql_statement_begins(text, length, "UPDATE pg_catalog", &end);
+		   sql_statement_begins(text, length, "UPDATE pg_catalog", &end) ||
+		   sql_statement_matches(text, length, "BEGIN ;", "") || sql_statement_matches(text, length, "COMMIT ;", "");
 }
 
 /* The first part of a statement holds the database's name, if there is one in it. */

@@ -1,8 +1,9 @@
 /*
  * dump_rename.h - a dump's text with one database under another name, fit to be fed to psql.
  *
- * Statements that name the database get the new name; comments, backslash commands (connections are ours to make) and
- * what a dump made with --clean drops are left out; everything else stays as it is, byte for byte.
+ * Statements that name the database get the new name; comments, backslash commands (connections are ours to make),
+ * `BEGIN;` and `COMMIT;` (so are transactions) and what a dump made with --clean drops are left out; everything else
+ * stays as it is, byte for byte.
  */
 #ifndef WHISPERBACKUP_STORES_POSTGRESQL_DUMP_RENAME_H
 #define WHISPERBACKUP_STORES_POSTGRESQL_DUMP_RENAME_H

@@ -88,26 +88,48 @@ static enum status finish(struct postgresql *server, struct progress *progress, 
 	return status == STATUS_OK ? restore_state_drop(server, error) : status;
 }
 
-/* Back: the live databases are the old ones again, or still; the shadows and what was made for them go. */
-static enum status undo(struct postgresql *server, struct progress *progress, struct error *error)
+/* True if wb_maint says what was made. */
+static enum status is_known(struct postgresql *server, bool *ret_known, struct error *error)
 {
 	CLEANUP(buffer_free) struct buffer rows = BUFFER_INIT(SQL_LIMIT);
-	enum status status = restore_state_drop_databases(server, RESTORE_STATE_NEW, error);
-	if (status == STATUS_OK) {
-		status = psql_query(server, server->database,
-							"SELECT 1 FROM pg_database WHERE datname = '" RESTORE_STATE_DATABASE "';", &rows, error);
-	}
+	*ret_known = false;
+	enum status status =
+		psql_query(server, server->database, "SELECT 1 FROM pg_database WHERE datname = '" RESTORE_STATE_DATABASE "';",
+				   &rows, error);
 	if (status != STATUS_OK || rows.length == 0) {
 		return status;
 	}
 	buffer_clear(&rows);
 	status = psql_query(server, RESTORE_STATE_DATABASE, "SELECT 1 WHERE to_regclass('public.run') IS NOT NULL;", &rows,
 						error);
-	if (status == STATUS_OK && rows.length > 0) {
+	*ret_known = status == STATUS_OK && rows.length > 0;
+	return status;
+}
+
+/* A load takes back itself what it has given, unless something in the dump has ended its transaction. */
+static enum status demote(struct postgresql *server, struct error *error)
+{
+	static const char sql[] = "SELECT format('ALTER ROLE %I NOSUPERUSER', name) FROM public.loading_superuser"
+							  " JOIN pg_roles ON rolname = name WHERE rolsuper\n\\gexec\n";
+	return psql_query(server, RESTORE_STATE_DATABASE, sql, NULL, error);
+}
+
+/* Back: the live databases are the old ones again, or still; the shadows and what was made for them go. */
+static enum status undo(struct postgresql *server, struct progress *progress, struct error *error)
+{
+	bool known = false;
+	enum status status = is_known(server, &known, error);
+	if (status == STATUS_OK && known) {
+		status = demote(server, error);
+	}
+	if (status == STATUS_OK) {
+		status = restore_state_drop_databases(server, RESTORE_STATE_NEW, error);
+	}
+	if (status == STATUS_OK && known) {
 		status = drop_each(server, "created_tablespace", "TABLESPACE", progress, error);
-		if (status == STATUS_OK) {
-			status = drop_each(server, "created_role", "ROLE", progress, error);
-		}
+	}
+	if (status == STATUS_OK && known) {
+		status = drop_each(server, "created_role", "ROLE", progress, error);
 	}
 	return status == STATUS_OK ? restore_state_drop(server, error) : status;
 }

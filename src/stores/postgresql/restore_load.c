@@ -137,7 +137,8 @@ static enum status make(struct postgresql *server, const char *path, const struc
 
 /*
  * Event triggers, subscriptions and foreign data wrappers can only be given to superusers. Roles that are superusers in
- * the dump but not now are so inside the load's own transaction, which nobody else ever sees.
+ * the dump but not now are so inside the load's own transaction, which nobody else ever sees; dump_rename.h sees to it
+ * that nothing of pg_dump's ends it before.
  */
 static enum status superusers(struct postgresql *server, struct buffer *before, struct buffer *after,
 							  struct error *error)
