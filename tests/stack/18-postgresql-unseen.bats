@@ -152,3 +152,19 @@ boss_is_superuser() {
 	assert_contains "$errors" 'everything is as it was before'
 	assert_equal "$(boss_is_superuser)" f
 }
+
+# --- the two databases that every server has ------------------------------------------------------------------------------
+
+@test "what is written into the database postgres while others are loaded does not survive the restore" {
+	psql_run postgres -c 'CREATE TABLE here AS SELECT 1 AS n'
+	make_held_database
+	quietly "$WHISPERBACKUP" create --only postgresql
+	docker exec "$(container postgres)" touch $hold
+	start_program restore latest --yes --no-safety-backup --only postgresql
+	wait_for_loading
+	sleep 2 # in which postgres is done
+	psql_run postgres -c 'UPDATE here SET n = 2'
+	let_loads_go
+	ends_with 0
+	assert_equal "$(psql_run postgres -c 'SELECT n FROM here')" 1
+}

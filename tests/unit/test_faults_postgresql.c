@@ -5,7 +5,6 @@
 #include "faults_support.h"
 #include "postgresql_support.h"
 
-#include "stores/postgresql/dump_digest.h"
 #include "stores/postgresql/dump_layout.h"
 #include "stores/postgresql/dump_rename.h"
 #include "stores/postgresql/restore.h"
@@ -44,34 +43,6 @@ static void a_layout_is_read_whole(void **state)
 {
 	write_dump(*state, dump);
 	assert_told(read_layout);
-}
-
-/* Of the same text, once from its file and once from a stream. */
-static enum status digest_twice(struct error *error)
-{
-	unsigned char of_file[DUMP_DIGEST_SIZE] = {0};
-	unsigned char of_stream[DUMP_DIGEST_SIZE] = {1};
-	CLEANUP(cleanup_sink) struct sink *sink = NULL;
-	enum status status = dump_digest_file(dump_path, (struct dump_stretch){.to = sizeof section - 1}, of_file, error);
-	if (status == STATUS_OK) {
-		status = dump_digest_sink_new(of_stream, &sink, error);
-	}
-	if (status == STATUS_OK) {
-		status = sink_write(sink, section, sizeof section - 1, error);
-	}
-	if (status == STATUS_OK) {
-		status = sink_finish(sink, error);
-	}
-	return unless_wrong(status, memcmp(of_file, of_stream, sizeof of_file) == 0, error);
-}
-
-static void what_databases_have_in_common_is_digested(void **state)
-{
-	char warm[DIGEST_TEXT_SIZE];
-	struct error error;
-	assert_ok(digest_text("", warm, &error), &error); /* OpenSSL comes up */
-	write_dump(*state, section);
-	assert_told(digest_twice);
 }
 
 static enum status rename_all(struct error *error)
@@ -205,26 +176,6 @@ static void postgresql_is_examined(void **state)
 	assert_told(examine_postgresql);
 }
 
-static enum status compare_live(struct error *error)
-{
-	static const struct dump_database database = {.name = "postgres", .content = 22, .end = sizeof section - 1};
-	bool needless = false;
-	buffer_free(&postgresql->heard);
-	enum status status = restore_load_is_needless(&postgresql->postgresql, dump_path, &database, &needless, error);
-	return unless_wrong(status, needless, error);
-}
-
-static void a_database_that_is_the_same_is_not_loaded(void **state)
-{
-	char warm[DIGEST_TEXT_SIZE];
-	struct error error;
-	assert_ok(digest_text("", warm, &error), &error); /* OpenSSL comes up */
-	write_dump(*state, section);
-	postgresql->lines[0] = (struct line){.asked = "SELECT count(*) FROM pg_database WHERE datallowconn", .rows = "1|"};
-	postgresql->lines[1] = (struct line){.asked = "pg_dump ", .rows = section + 22};
-	assert_told(compare_live);
-}
-
 static void let_be(struct progress *progress, const char *text)
 {
 	(void)progress;
@@ -329,12 +280,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		scratch_test(a_layout_is_read_whole),
-		scratch_test(what_databases_have_in_common_is_digested),
 		scratch_test(a_database_is_renamed_whole),
 		cmocka_unit_test_setup_teardown(postgresql_is_got_to_know, start_postgresql, stop_postgresql),
 		cmocka_unit_test_setup_teardown(a_moment_of_postgresql_is_taken, start_postgresql, stop_postgresql),
 		cmocka_unit_test_setup_teardown(postgresql_is_examined, start_postgresql, stop_postgresql),
-		cmocka_unit_test_setup_teardown(a_database_that_is_the_same_is_not_loaded, start_postgresql, stop_postgresql),
 		cmocka_unit_test_setup_teardown(databases_are_loaded, start_postgresql, stop_postgresql),
 		cmocka_unit_test_setup_teardown(databases_are_swapped, start_postgresql, stop_postgresql),
 		cmocka_unit_test_setup_teardown(a_restore_is_rolled_back, start_postgresql, stop_postgresql),

@@ -32,10 +32,6 @@ enum status restore_preflight(struct postgresql *server, const struct dump_layou
 enum status restore_load(struct postgresql *server, const char *path, const struct dump_database *database,
 						 unsigned number, struct progress *progress, struct error *error) MUST_CHECK;
 
-/* restore_load.c: true if the live database holds what the section does, so that it can stay. */
-enum status restore_load_is_needless(struct postgresql *server, const char *path, const struct dump_database *database,
-									 bool *ret_needless, struct error *error) MUST_CHECK;
-
 /* restore_swap.c: the transaction backwards; RESTORE_SWAPPED becomes RESTORE_STAGED. */
 enum status restore_swap_back(struct postgresql *server, struct error *error) MUST_CHECK;
 

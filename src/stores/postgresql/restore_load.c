@@ -1,7 +1,6 @@
 /* Shadow databases: made, filled, and left ready to be renamed. */
 #include "stores/postgresql/restore.h"
 
-#include "stores/postgresql/dump_digest.h"
 #include "stores/postgresql/dump_rename.h"
 
 #include <stdio.h>
@@ -33,10 +32,6 @@ static enum status make_from_dump(struct postgresql *server, const char *path, c
 	return status == STATUS_OK ? psql_load(server, RESTORE_STATE_DATABASE, false, sql, error) : status;
 }
 
-/*
- * template1 and postgres stand in a dump without CREATE DATABASE, settings, rights and comment: these are the live
- * database's, which pg_dump --create knows how to say.
- */
 /* A database's own encoding, as the option with which a backup dumps it (moment_save.c, ask_encoding). */
 static enum status ask_encoding(struct postgresql *server, const char *database,
 								char ret_option[POSTGRESQL_ENCODING_SIZE], struct error *error)
@@ -52,6 +47,10 @@ static enum status ask_encoding(struct postgresql *server, const char *database,
 	return status;
 }
 
+/*
+ * template1 and postgres stand in a dump without CREATE DATABASE, settings, rights and comment: these are the live
+ * database's, which pg_dump --create knows how to say.
+ */
 static enum status make_like_live(struct postgresql *server, const char *name, const char *shadow, const char *note,
 								  struct error *error)
 {
@@ -213,38 +212,4 @@ enum status restore_load(struct postgresql *server, const char *path, const stru
 					  analyze.message);
 	}
 	return STATUS_OK;
-}
-
-enum status restore_load_is_needless(struct postgresql *server, const char *path, const struct dump_database *database,
-									 bool *ret_needless, struct error *error)
-{
-	char encoding[POSTGRESQL_ENCODING_SIZE] = "";
-	const char *const arguments[] = {"pg_dump", "-w", encoding, NULL};
-	unsigned char wanted[DUMP_DIGEST_SIZE];
-	unsigned char live[DUMP_DIGEST_SIZE];
-	bool exists = false;
-	*ret_needless = false;
-	if (database->created) {
-		return STATUS_OK;
-	}
-	enum status status = live_exists(server, database->name, &exists, error);
-	if (status != STATUS_OK || !exists) {
-		return status;
-	}
-	CLEANUP(cleanup_sink) struct sink *sink = NULL;
-	status = dump_digest_file(path, dump_layout_content(database), wanted, error);
-	if (status == STATUS_OK) {
-		status = ask_encoding(server, database->name, encoding, error);
-	}
-	if (status == STATUS_OK) {
-		status = dump_digest_sink_new(live, &sink, error);
-	}
-	if (status == STATUS_OK) {
-		status = psql_dump(server, database->name, arguments, sink, error);
-	}
-	if (status == STATUS_OK) {
-		status = sink_finish(sink, error);
-	}
-	*ret_needless = status == STATUS_OK && memcmp(wanted, live, sizeof wanted) == 0;
-	return status;
 }

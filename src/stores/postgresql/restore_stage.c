@@ -100,7 +100,6 @@ static enum status load_one(void *context, size_t index, struct progress *progre
 	const struct dump_database *database = &loading->layout->databases[index];
 	CLEANUP(cleanup_runtime) struct runtime *runtime = NULL;
 	struct postgresql server = *loading->server;
-	bool needless = false;
 	if (restore_state_is_ours(database->name)) {
 		progress_warn(progress, "the database %s of an interrupted restore is in the backup; it is left out",
 					  database->name);
@@ -108,12 +107,8 @@ static enum status load_one(void *context, size_t index, struct progress *progre
 	}
 	enum status status = runtime_reopen(loading->server->store.runtime, &runtime, error);
 	server.store.runtime = runtime;
-	if (status == STATUS_OK) {
-		status = restore_load_is_needless(&server, loading->path, database, &needless, error);
-	}
-	return status == STATUS_OK && !needless
-			   ? restore_load(&server, loading->path, database, (unsigned)index + 1, progress, error)
-			   : status;
+	return status == STATUS_OK ? restore_load(&server, loading->path, database, (unsigned)index + 1, progress, error)
+							   : status;
 }
 
 static enum status hand_on(void *context, size_t index, const struct crew_end *end, struct error *error)

@@ -74,7 +74,7 @@ static const char reset[] =
 
 /*
  * Databases that came after the backup are set aside too. Those that the dump cannot hold (no connections allowed)
- * stay, and so do template1 and postgres if they are in order, or not in the backup at all.
+ * stay, and so do template1 and postgres if they are not in the backup at all.
  */
 static const char rename_forward[] =
 	"DO $$\n"
