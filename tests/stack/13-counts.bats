@@ -22,6 +22,7 @@ teardown_file() {
 	redis_run CONFIG SET save '3600 1 300 100 60 10000'
 	redis_run CONFIG SET rdb-key-save-delay 0
 	redis_run DEL sample:moment
+	neo4j_run 'MATCH (n:Newcomer) DETACH DELETE n' >/dev/null
 }
 
 counts_of() { # STORE: its fingerprint in setup_file's backup
@@ -120,6 +121,22 @@ old_password_is_back() {
 	assert_contains "$errors" "Neo4j's nodes and relationships are not counted: it refuses the name and password"
 	assert_json "$(cat "$(backup_path)/manifest.json")" '.stores[] | select(.name == "neo4j") | .status, .fingerprint' \
 		$'"ok"\nnull'
+}
+
+copying_has_begun() { # of Neo4j; its labels and types have been looked up by then
+	compgen -G "$BACKUP_DIR/.partial-*/neo4j_backup.tar.gz" >/dev/null
+}
+
+@test "a label and a type that are new since the copying began are counted, and come back" {
+	start_program create --only neo4j
+	hold_soon_after copying_has_begun
+	neo4j_run 'CREATE (:Newcomer)-[:HAS_COME]->(:Newcomer)' >/dev/null
+	let_go
+	ends_with 0
+	assert_json "$(cat "$(backup_path)/manifest.json")" \
+		'.stores[] | select(.name == "neo4j") | [.fingerprint["nodes by label"].Newcomer,
+		.fingerprint["relationships by type"].HAS_COME, .fingerprint_exact]' '[2,1,true]'
+	program 0 restore latest --only neo4j --yes --no-safety-backup
 }
 
 # --- the file of the moment -------------------------------------------------------------------------------------------

@@ -12,13 +12,16 @@
 
 #define ROWS(rows) "{\"results\":[{\"data\":[" rows "]}],\"errors\":[]}"
 
+/* The rows with the names that there are, which come last. */
+#define NAMES(at, labels, after, types) "{\"row\":[" at ",[" labels "]]},{\"row\":[" after ",[" types "]]}"
+
 static const struct http_reply usual[] = {
 	{"SHOW DATABASES", 200, ROWS("{\"row\":[\"system\"]},{\"row\":[\"neo4j\"]}")},
 	{"SHOW HOME DATABASE", 200, ROWS("{\"row\":[\"neo4j\",\"online\",\"online\",\"\"]}")},
 	{"MATCH (n)", 200, ROWS("{\"row\":[3]}")},
+	{"MATCH (x)", 200, ROWS("{\"row\":[0,3]},{\"row\":[1,2]},{\"row\":[2,0]}," NAMES("3", "\"User\"", "4", ""))},
 	{"db.labels", 200, ROWS("{\"row\":[\"User\"]}")},
 	{"db.relationshipTypes", 200, ROWS("")},
-	{"MATCH (x)", 200, ROWS("{\"row\":[0,3]},{\"row\":[1,2]},{\"row\":[2,0]}")},
 	{NULL, 0, NULL},
 };
 
@@ -349,7 +352,8 @@ static void of_a_graph_with_many_labels_only_the_totals_are_counted(void **state
 	char body[1 << 13];
 	snprintf(body, sizeof body, ROWS("%s"), labels);
 	struct store *store =
-		neo4j(state, REPLIES({"db.labels", 200, body}, {"MATCH (x)", 200, ROWS("{\"row\":[0,3]},{\"row\":[1,2]}")}));
+		neo4j(state, REPLIES({"MATCH (x)", 200, ROWS("{\"row\":[0,3]},{\"row\":[1,2]}," NAMES("2", "\"L0\"", "3", ""))},
+							 {"db.labels", 200, body}));
 	assert_ok(store_neo4j.count(store, NULL, &fingerprint, &error), &error);
 	assert_true(fingerprint.known);
 	assert_int_equal(fingerprint.count, 2);
@@ -405,9 +409,13 @@ static void one_with_several_databases_is_not_counted(void **state)
 static void one_that_answers_other_questions_is_not_counted(void **state)
 {
 	assert_not_counted(state, REPLIES({"MATCH (x)", 200, ROWS("{\"row\":[0,3]},{\"row\":[1,2]}")}),
-					   "Neo4j cannot be counted: it answers 2 of 3 questions");
-	assert_not_counted(state, REPLIES({"MATCH (x)", 200, ROWS("{\"row\":[0,3]},{\"row\":[1,2]},{\"row\":[3,1]}")}),
-					   "Neo4j cannot be counted: it answers with something that is no count");
+					   "Neo4j cannot be counted: it answers 2 of 5 questions");
+	static const char *const strange[] = {ROWS("{\"row\":[0,3]},{\"row\":[3,1]}"), ROWS("{\"row\":[-1,3]}"),
+										  ROWS("{\"row\":[0,[]]}"), ROWS("{\"row\":[5,[]]}")};
+	for (size_t i = 0; i < sizeof strange / sizeof *strange; i++) {
+		assert_not_counted(state, REPLIES({"MATCH (x)", 200, strange[i]}),
+						   "Neo4j cannot be counted: it answers with something that is no count");
+	}
 }
 
 /* --- a backup ----------------------------------------------------------------------------------------------------- */
@@ -468,6 +476,86 @@ static void one_that_is_silent_in_the_moment_is_saved_all_the_same(void **state)
 	struct error error;
 	struct store *store = prepared(state, NULL);
 	is_silent = true;
+	assert_ok(store_neo4j.ask(store, &error), &error);
+	assert_ok(store_neo4j.answer(store, &error), &error);
+	assert_saved_without_counts(state, store);
+}
+
+/* What is counted of one that answers so from now on. */
+static struct fingerprint counted_in_the_moment(struct store *store, const struct http_reply *replies)
+{
+	struct error error;
+	struct saved saved = {0};
+	odd = replies;
+	assert_ok(store_neo4j.ask(store, &error), &error);
+	assert_ok(store_neo4j.answer(store, &error), &error);
+	assert_ok(store_neo4j.capture(store, &error), &error);
+	assert_ok(store_neo4j.finish(store, &progress_kept, &saved, &error), &error);
+	store_free(store);
+	assert_true(saved.fingerprint.known);
+	assert_true(saved.fingerprint.exact);
+	return saved.fingerprint;
+}
+
+#define WITH_NEWCOMER                                                                                                  \
+	ROWS("{\"row\":[0,8]},{\"row\":[1,2]},{\"row\":[2,0]}," NAMES("3", "\"User\",\"Newcomer\"", "4", ""))
+
+static void of_one_with_a_label_that_was_not_asked_for_only_the_totals_are_known(void **state)
+{
+	struct store *store = prepared(state, NULL);
+	struct fingerprint fingerprint = counted_in_the_moment(store, REPLIES({"MATCH (x)", 200, WITH_NEWCOMER}));
+	assert_int_equal(fingerprint.count, 2);
+	assert_int_equal(fingerprint_sum(&fingerprint, "nodes", NULL), 8);
+	fingerprint_free(&fingerprint);
+}
+
+static void of_one_with_a_type_that_was_not_asked_for_only_the_totals_are_known(void **state)
+{
+	static const char body[] =
+		ROWS("{\"row\":[0,3]},{\"row\":[1,2]},{\"row\":[2,1]}," NAMES("3", "\"User\"", "4", "\"KNOWS\""));
+	struct store *store = prepared(state, NULL);
+	struct fingerprint fingerprint = counted_in_the_moment(store, REPLIES({"MATCH (x)", 200, body}));
+	assert_int_equal(fingerprint.count, 2);
+	assert_int_equal(fingerprint_sum(&fingerprint, "relationships", NULL), 1);
+	fingerprint_free(&fingerprint);
+}
+
+static void a_label_that_is_gone_by_the_moment_leaves_the_others_counted(void **state)
+{
+	static const char body[] = ROWS("{\"row\":[0,1]},{\"row\":[1,0]},{\"row\":[2,0]}," NAMES("3", "", "4", ""));
+	struct store *store = prepared(state, NULL);
+	struct fingerprint fingerprint = counted_in_the_moment(store, REPLIES({"MATCH (x)", 200, body}));
+	assert_int_equal(fingerprint.count, 2);
+	assert_int_equal(fingerprint_sum(&fingerprint, "nodes", NULL), 1);
+	fingerprint_free(&fingerprint);
+}
+
+static void labels_are_learned_again_when_the_copy_catches_up(void **state)
+{
+	struct error error;
+	uint64_t bytes = 0;
+	struct store *store = prepared(state, NULL);
+	const struct http_reply *replies = REPLIES(
+		{"MATCH (x:`Newcomer`)", 200,
+		 ROWS("{\"row\":[0,8]},{\"row\":[1,2]},{\"row\":[2,5]},{\"row\":[3,0]}," NAMES("4", "\"User\",\"Newcomer\"",
+																					   "5", ""))},
+		{"MATCH (x)", 200, WITH_NEWCOMER}, {"db.labels", 200, ROWS("{\"row\":[\"User\"]},{\"row\":[\"Newcomer\"]}")});
+	odd = replies;
+	assert_ok(store_neo4j.catch_up(store, &progress_kept, &bytes, &error), &error);
+	struct fingerprint fingerprint = counted_in_the_moment(store, replies);
+	assert_int_equal(fingerprint_sum(&fingerprint, "nodes by label", NULL), 7);
+	fingerprint_free(&fingerprint);
+}
+
+static void one_whose_labels_cannot_be_learned_again_is_saved_with_a_warning(void **state)
+{
+	struct error error;
+	uint64_t bytes = 0;
+	struct store *store = prepared(state, NULL);
+	odd = REPLIES({"db.labels", 503, "{}"});
+	assert_ok(store_neo4j.catch_up(store, &progress_kept, &bytes, &error), &error);
+	assert_string_equal(progress_warned,
+						"Neo4j's nodes and relationships are not counted: its HTTP API answers with status 503");
 	assert_ok(store_neo4j.ask(store, &error), &error);
 	assert_ok(store_neo4j.answer(store, &error), &error);
 	assert_saved_without_counts(state, store);
@@ -545,6 +633,11 @@ int main(void)
 		scratch_test(one_that_does_not_let_itself_be_counted_is_saved_with_a_warning),
 		scratch_test(one_that_cannot_be_counted_in_the_moment_is_saved_all_the_same),
 		scratch_test(one_that_is_silent_in_the_moment_is_saved_all_the_same),
+		scratch_test(of_one_with_a_label_that_was_not_asked_for_only_the_totals_are_known),
+		scratch_test(of_one_with_a_type_that_was_not_asked_for_only_the_totals_are_known),
+		scratch_test(a_label_that_is_gone_by_the_moment_leaves_the_others_counted),
+		scratch_test(labels_are_learned_again_when_the_copy_catches_up),
+		scratch_test(one_whose_labels_cannot_be_learned_again_is_saved_with_a_warning),
 		scratch_test(a_memory_that_makes_no_sense_is_not_taken_up),
 		scratch_test(a_data_folder_whose_path_is_too_long_is_damage),
 		scratch_test(an_interrupt_while_it_is_counted_ends_the_backup),

@@ -89,6 +89,8 @@ static enum status learn_names(struct neo4j_counts *counts, struct error *error)
 {
 	CLEANUP(cleanup_json_value) json_t *labels = NULL;
 	CLEANUP(cleanup_json_value) json_t *types = NULL;
+	free_names(MOVE(counts->labels));
+	free_names(MOVE(counts->types));
 	enum status status = neo4j_http_ask(counts->http, counts->database, "CALL db.labels()", &labels, error);
 	if (status == STATUS_OK) {
 		status = neo4j_http_ask(counts->http, counts->database, "CALL db.relationshipTypes()", &types, error);
@@ -130,6 +132,14 @@ static enum status append_count(struct buffer *query, size_t number, const char 
 							   : status;
 }
 
+/* The names there are, as one value: of more than are ever counted by name, some that are not among those. */
+static enum status append_names(struct buffer *query, size_t number, const char *call, struct error *error)
+{
+	return buffer_printf(query, error,
+						 " UNION ALL CALL %s AS x WITH x LIMIT %d WITH collect(x) AS c RETURN %zu AS i, c", call,
+						 NEO4J_COUNTS_NAMES_LIMIT + 1, number);
+}
+
 enum status neo4j_counts_query(const char *const *labels, const char *const *types, struct buffer *query,
 							   struct error *error)
 {
@@ -144,15 +154,30 @@ enum status neo4j_counts_query(const char *const *labels, const char *const *typ
 	for (size_t i = 0; status == STATUS_OK && types[i] != NULL; i++) {
 		status = append_count(query, number++, "()-[x", types[i], "]->()", error);
 	}
-	return status;
+	if (status == STATUS_OK) {
+		status = append_names(query, number++, "db.labels() YIELD label", error);
+	}
+	return status == STATUS_OK ? append_names(query, number, "db.relationshipTypes() YIELD relationshipType", error)
+							   : status;
+}
+
+enum status neo4j_counts_renew(struct neo4j_counts *counts, struct error *error)
+{
+	CLEANUP(buffer_free) struct buffer query = BUFFER_INIT(QUERY_LIMIT);
+	CLEANUP(cleanup_json_value) json_t *rows = NULL;
+	enum status status = learn_names(counts, error);
+	if (status == STATUS_OK) {
+		status =
+			neo4j_counts_query((const char *const *)counts->labels, (const char *const *)counts->types, &query, error);
+	}
+	return status == STATUS_OK ? neo4j_http_ask(counts->http, counts->database, buffer_text(&query), &rows, error)
+							   : status;
 }
 
 enum status neo4j_counts_open(struct store *store, struct neo4j_counts **ret_counts, bool *ret_refused,
 							  struct error *error)
 {
 	CLEANUP(cleanup_counts) struct neo4j_counts *counts = calloc(1, sizeof *counts);
-	CLEANUP(buffer_free) struct buffer query = BUFFER_INIT(QUERY_LIMIT);
-	CLEANUP(cleanup_json_value) json_t *rows = NULL;
 	*ret_refused = false;
 	if (counts == NULL) {
 		return error_memory(error);
@@ -163,14 +188,7 @@ enum status neo4j_counts_open(struct store *store, struct neo4j_counts **ret_cou
 		*ret_refused = status != STATUS_OK && neo4j_http_refused(counts->http);
 	}
 	if (status == STATUS_OK) {
-		status = learn_names(counts, error);
-	}
-	if (status == STATUS_OK) {
-		status =
-			neo4j_counts_query((const char *const *)counts->labels, (const char *const *)counts->types, &query, error);
-	}
-	if (status == STATUS_OK) {
-		status = neo4j_http_ask(counts->http, counts->database, buffer_text(&query), &rows, error);
+		status = neo4j_counts_renew(counts, error);
 	}
 	if (status == STATUS_OK) {
 		*ret_counts = MOVE(counts);
@@ -193,21 +211,46 @@ static enum status add(struct fingerprint *fingerprint, const char *kind, const 
 										  : fingerprint_add(fingerprint, kind, name, (uint64_t)number, error);
 }
 
-/* `numbers` are in the order of the question. */
-static enum status note(struct neo4j_counts *counts, const json_int_t *numbers, struct fingerprint *fingerprint,
-						struct error *error)
+/* What the server has answered, in the order of the question. */
+struct answer {
+	json_int_t *numbers; /* owned */
+	const json_t *labels;
+	const json_t *types;
+};
+
+static void answer_free(struct answer *answer)
 {
-	enum status status = add(fingerprint, "nodes", "", *numbers++, error);
-	for (size_t i = 0; status == STATUS_OK && counts->labels[i] != NULL; i++) {
-		status = add(fingerprint, "nodes by label", counts->labels[i], *numbers++, error);
+	free(answer->numbers);
+}
+
+static bool has_name(char *const *names, const char *name)
+{
+	while (*names != NULL && strcmp(*names, name) != 0) {
+		names++;
 	}
-	if (status == STATUS_OK) {
-		status = add(fingerprint, "relationships", "", *numbers++, error);
+	return *names != NULL;
+}
+
+/* Are all that there are now among those that were asked for? */
+static bool has_names(char *const *names, const json_t *now)
+{
+	size_t index = 0;
+	const json_t *name = NULL;
+	json_array_foreach (now, index, name) {
+		if (!json_is_string(name) || !has_name(names, json_string_value(name))) {
+			return false;
+		}
 	}
-	for (size_t i = 0; status == STATUS_OK && counts->types[i] != NULL; i++) {
-		status = add(fingerprint, "relationships by type", counts->types[i], *numbers++, error);
+	return true;
+}
+
+static enum status note_each(char *const *names, const char *kind, const json_int_t *numbers,
+							 struct fingerprint *fingerprint, struct error *error)
+{
+	enum status status = STATUS_OK;
+	for (size_t i = 0; status == STATUS_OK && names[i] != NULL; i++) {
+		status = add(fingerprint, kind, names[i], numbers[i], error);
 	}
-	fingerprint->known = status == STATUS_OK;
 	return status;
 }
 
@@ -220,30 +263,62 @@ static size_t name_count(char *const *names)
 	return count;
 }
 
+/* With a label or a type that nobody has asked for, only the totals are all there is of their kind. */
+static enum status note(struct neo4j_counts *counts, const struct answer *answer, struct fingerprint *fingerprint,
+						struct error *error)
+{
+	const json_int_t *of_labels = answer->numbers + 1;
+	const json_int_t *relationships = of_labels + name_count(counts->labels);
+	bool named = has_names(counts->labels, answer->labels) && has_names(counts->types, answer->types);
+	enum status status = add(fingerprint, "nodes", "", answer->numbers[0], error);
+	if (status == STATUS_OK && named) {
+		status = note_each(counts->labels, "nodes by label", of_labels, fingerprint, error);
+	}
+	if (status == STATUS_OK) {
+		status = add(fingerprint, "relationships", "", *relationships, error);
+	}
+	if (status == STATUS_OK && named) {
+		status = note_each(counts->types, "relationships by type", relationships + 1, fingerprint, error);
+	}
+	fingerprint->known = status == STATUS_OK;
+	return status;
+}
+
+static bool take_row(const json_t *row, size_t numbers, struct answer *answer)
+{
+	const json_t *values = json_object_get(row, "row");
+	const json_t *number = json_array_get(values, 0);
+	const json_t *value = json_array_get(values, 1);
+	size_t place = json_integer_value(number) < 0 ? SIZE_MAX : (size_t)json_integer_value(number);
+	if (json_is_integer(number) && place < numbers && json_is_integer(value)) {
+		answer->numbers[place] = json_integer_value(value);
+		return true;
+	}
+	bool names = json_is_integer(number) && json_is_array(value);
+	answer->labels = names && place == numbers ? value : answer->labels;
+	answer->types = names && place == numbers + 1 ? value : answer->types;
+	return names && (place == numbers || place == numbers + 1);
+}
+
 static enum status read_counts(struct neo4j_counts *counts, const json_t *rows, struct fingerprint *fingerprint,
 							   struct error *error)
 {
-	size_t expected = name_count(counts->labels) + name_count(counts->types) + 2;
-	CLEANUP(cleanup_free) json_int_t *numbers = calloc(expected, sizeof *numbers);
+	size_t numbers = name_count(counts->labels) + name_count(counts->types) + 2;
+	CLEANUP(answer_free) struct answer answer = {.numbers = calloc(numbers, sizeof *answer.numbers)};
 	size_t index = 0;
 	const json_t *row = NULL;
-	if (numbers == NULL) {
+	if (answer.numbers == NULL) {
 		return error_memory(error);
 	}
 	json_array_foreach (rows, index, row) {
-		const json_t *values = json_object_get(row, "row");
-		const json_t *number = json_array_get(values, 0);
-		const json_t *value = json_array_get(values, 1);
-		json_int_t place = json_integer_value(number);
-		if (!json_is_integer(number) || !json_is_integer(value) || place < 0 || (size_t)place >= expected) {
+		if (!take_row(row, numbers, &answer)) {
 			return error_set(error, STATUS_UNAVAILABLE, "it answers with something that is no count");
 		}
-		numbers[place] = json_integer_value(value);
 	}
-	if (index != expected) {
-		return error_set(error, STATUS_UNAVAILABLE, "it answers %zu of %zu questions", index, expected);
+	if (index != numbers + 2 || answer.labels == NULL || answer.types == NULL) {
+		return error_set(error, STATUS_UNAVAILABLE, "it answers %zu of %zu questions", index, numbers + 2);
 	}
-	return note(counts, numbers, fingerprint, error);
+	return note(counts, &answer, fingerprint, error);
 }
 
 enum status neo4j_counts_answer(struct neo4j_counts *counts, struct error *error)

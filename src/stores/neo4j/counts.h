@@ -23,10 +23,19 @@ struct neo4j_counts;
 enum status neo4j_counts_open(struct store *store, struct neo4j_counts **ret_counts, bool *ret_refused,
 							  struct error *error) MUST_CHECK;
 
+/*
+ * Learns the labels and types again, for a moment that comes much later than the opening. After a failure there is
+ * nothing to be asked any more.
+ */
+enum status neo4j_counts_renew(struct neo4j_counts *counts, struct error *error) MUST_CHECK;
+
 /* Asks and does not wait. */
 enum status neo4j_counts_ask(struct neo4j_counts *counts, struct error *error) MUST_CHECK;
 
-/* Waits for the answer, 2 seconds at the most, and keeps it. */
+/*
+ * Waits for the answer, 2 seconds at the most, and keeps it. The names are asked for along with the counts: if there is
+ * one by then that was not learned, only the totals are kept.
+ */
 enum status neo4j_counts_answer(struct neo4j_counts *counts, struct error *error) MUST_CHECK;
 
 /* Takes an answer that nobody wants any more. */
@@ -44,7 +53,7 @@ void neo4j_counts_free(struct neo4j_counts *counts);
 /* --- for the unit tests ------------------------------------------------------------------------------------------- */
 
 /* The question about these labels and types, which end with NULL: rows of a number and a count, in the order total of
- * nodes, labels, total of relationships, types. */
+ * nodes, labels, total of relationships, types; then the names of all labels, and of all types. */
 enum status neo4j_counts_query(const char *const *labels, const char *const *types, struct buffer *query,
 							   struct error *error) MUST_CHECK;
 

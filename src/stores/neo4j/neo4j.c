@@ -147,16 +147,23 @@ static enum status neo4j_open(struct runtime *runtime, const struct container *c
 }
 
 /* A backup is as good without its counts. */
+static enum status give_up_counts(struct neo4j *self, enum status status, struct progress *progress,
+								  const struct error *error)
+{
+	if (status == STATUS_OK || status == STATUS_INTERRUPTED) {
+		return status;
+	}
+	progress_warn(progress, "Neo4j's nodes and relationships are not counted: %s", error->message);
+	neo4j_counts_free(MOVE(self->counts));
+	return STATUS_OK;
+}
+
 static enum status prepare_counts(struct neo4j *self, struct progress *progress, struct error *error)
 {
 	progress_step(progress, "counting", 0);
 	bool refused = false;
 	enum status status = neo4j_counts_open(&self->volume.store, &self->counts, &refused, error);
-	if (status == STATUS_OK || status == STATUS_INTERRUPTED) {
-		return status;
-	}
-	progress_warn(progress, "Neo4j's nodes and relationships are not counted: %s", error->message);
-	return STATUS_OK;
+	return give_up_counts(self, status, progress, error);
 }
 
 static enum status neo4j_prepare(struct store *store, const char *path, struct progress *progress, struct error *error)
@@ -171,10 +178,16 @@ static enum status neo4j_prepare(struct store *store, const char *path, struct p
 	return status == STATUS_OK ? folder_copy_catch_up(self->copy, progress, &bytes, error) : status;
 }
 
+/* Labels may have come up since the copying began, which takes as long as there is much. */
 static enum status neo4j_catch_up(struct store *store, struct progress *progress, uint64_t *ret_bytes,
 								  struct error *error)
 {
-	return folder_copy_catch_up(((struct neo4j *)store)->copy, progress, ret_bytes, error);
+	struct neo4j *self = (struct neo4j *)store;
+	enum status status = folder_copy_catch_up(self->copy, progress, ret_bytes, error);
+	if (status == STATUS_OK && self->counts != NULL) {
+		status = give_up_counts(self, neo4j_counts_renew(self->counts, error), progress, error);
+	}
+	return status;
 }
 
 /* Counts that do not come in time are done without. */
