@@ -168,3 +168,22 @@ boss_is_superuser() {
 	ends_with 0
 	assert_equal "$(psql_run postgres -c 'SELECT n FROM here')" 1
 }
+
+# --- the database's name --------------------------------------------------------------------------------------------------
+
+@test "materialized views that ask for the database's name hold the restored database's" {
+	psql_run postgres -c "CREATE DATABASE $objects TEMPLATE template0"
+	psql_run $objects -c 'CREATE VIEW between AS SELECT current_catalog AS name' \
+		-c 'CREATE MATERIALIZED VIEW "By ""name" AS SELECT name FROM between' \
+		-c 'CREATE MATERIALIZED VIEW above AS SELECT name FROM "By ""name"' \
+		-c 'CREATE MATERIALIZED VIEW tables AS SELECT DISTINCT table_catalog::text AS name FROM information_schema.tables' \
+		-c "CREATE FUNCTION mine() RETURNS text LANGUAGE plpgsql AS 'BEGIN RETURN current_database(); END'" \
+		-c 'CREATE MATERIALIZED VIEW called AS SELECT mine() AS name' \
+		-c 'CREATE MATERIALIZED VIEW unfilled AS SELECT current_database() AS name WITH NO DATA' \
+		-c "ALTER DATABASE $objects SET default_transaction_read_only = on"
+	quietly "$WHISPERBACKUP" create --only postgresql
+	program 0 restore latest --yes --no-safety-backup --only postgresql
+	assert_equal "$(psql_run $objects -c 'SELECT DISTINCT name FROM (SELECT name FROM "By ""name" UNION SELECT name FROM above
+		UNION SELECT name FROM tables UNION SELECT name FROM called) AS all_of_them')" $objects
+	assert_equal "$(psql_run $objects -c "SELECT relispopulated FROM pg_class WHERE relname = 'unfilled'")" f
+}

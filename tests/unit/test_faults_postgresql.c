@@ -223,7 +223,9 @@ static void databases_are_swapped(void **state)
 	set_phase(postgresql, "staged");
 	postgresql->lines[2] = (struct line){.asked = "pg_dumpall", .rows = "CREATE ROLE boss;\n" MOMENT_GLOBALS_CLOSING};
 	postgresql->lines[3] = (struct line){.asked = "SELECT new_lists, new_changes", .rows = "||"};
+	postgresql->lines[4] = (struct line){.asked = "FROM public.named_view", .rows = "shop|public.named|"};
 	assert_told(swap_all);
+	assert_string_equal(postgresql->warned, "");
 }
 
 static enum status roll_back(struct error *error)

@@ -171,6 +171,49 @@ static void a_commit_that_is_not_answered_is_given_up(void **state)
 	assert_false(was_asked(server, "ROLLBACK"));
 }
 
+static void set_named_view(struct server *server, struct line refresh)
+{
+	set_phase(server, "staged");
+	server->lines[2] = (struct line){.asked = "pg_dumpall", .rows = MOMENT_GLOBALS_CLOSING};
+	server->lines[3] = (struct line){.asked = "SELECT new_lists, new_changes", .rows = "||"};
+	server->lines[4] = (struct line){.asked = "FROM public.named_view", .rows = "shop|public.named|"};
+	refresh.asked = "REFRESH MATERIALIZED VIEW public.named;";
+	server->lines[5] = refresh;
+}
+
+static void a_view_that_asks_for_its_database_is_filled_once_more(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	set_named_view(server, (struct line){.rows = ""});
+	assert_ok(restore_swap(&server->postgresql.store, &server->progress, &error), &error);
+	assert_string_equal(server->warned, "");
+	const char *commit = strstr(buffer_text(&server->heard), "COMMIT;\n\\echo");
+	assert_non_null(commit);
+	assert_non_null(strstr(commit, "REFRESH MATERIALIZED VIEW public.named;"));
+}
+
+static void a_view_that_cannot_be_filled_once_more_is_warned_of(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	set_named_view(server, (struct line){.errors = "psql:<stdin>:2: ERROR:  not today\n"});
+	assert_ok(restore_swap(&server->postgresql.store, &server->progress, &error), &error);
+	assert_string_equal(server->warned,
+						"the materialized view public.named of the database shop asks for the database's name, holds "
+						"another one, and cannot be refreshed: psql in container stack_postgres_1: not today");
+}
+
+/* Else it would hold another database's name, and nobody would know. */
+static void an_interrupt_while_a_view_is_filled_once_more_ends_the_swap(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	set_named_view(server, (struct line){.interrupted = true});
+	assert_status(STATUS_INTERRUPTED, restore_swap(&server->postgresql.store, &server->progress, &error), &error);
+	assert_string_equal(server->warned, "");
+}
+
 /* It says what else is to be undone; so it goes last, and not unseen. */
 static void a_note_that_cannot_be_looked_for_ends_the_way_back(void **state)
 {
@@ -728,6 +771,9 @@ int main(void)
 		server_test(an_interrupt_while_statistics_are_made_ends_the_load),
 		server_test(statistics_that_cannot_be_made_are_warned_of),
 		server_test(a_commit_that_is_not_answered_is_given_up),
+		server_test(a_view_that_asks_for_its_database_is_filled_once_more),
+		server_test(a_view_that_cannot_be_filled_once_more_is_warned_of),
+		server_test(an_interrupt_while_a_view_is_filled_once_more_ends_the_swap),
 		server_test(a_note_that_cannot_be_looked_for_ends_the_way_back),
 		server_test(a_note_that_was_half_dropped_and_cannot_be_dropped_is_told_of),
 		server_test(a_df_that_says_nothing_is_outlived),

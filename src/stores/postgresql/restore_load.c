@@ -10,9 +10,12 @@ enum {
 	NAME_SIZE = 32,             /* bytes of wb_new_N */
 	PROPERTIES_LIMIT = 4 << 20, /* bytes of the SQL that makes a database and sets its properties */
 	ROLES_LIMIT = 1 << 20,      /* bytes of the SQL that is put around a load */
+	VIEWS_LIMIT = 4 << 20,      /* bytes of the names of materialized views, and of the SQL that notes them */
 	NOTE_LIMIT = 1024,          /* bytes of the SQL that notes a shadow */
 	ANSWER_LIMIT = 1024,
 };
+
+#define ASKS_FOR_NAME "\\m(current_database|current_catalog)\\M"
 
 /* CREATE DATABASE, which cannot be in a transaction, and what is set for the database as a whole. */
 static enum status make_from_dump(struct postgresql *server, const char *path, const struct dump_database *database,
@@ -190,6 +193,48 @@ static enum status fill(struct postgresql *server, const char *path, const struc
 	return status;
 }
 
+/*
+ * The materialized views that were filled with the shadow's name: those that ask for it, whether themselves or in a
+ * view or function that they are made of, those of the information schema among them; first what the others are made
+ * of. A function that calls another one is not seen through. Server's own views are not pinned, so that they are found
+ * in pg_depend (PostgreSQL 17, src/bin/initdb/initdb.c, setup_depend and catalog.c, IsPinnedObject).
+ */
+static const char named_views[] =
+	"WITH RECURSIVE named (oid, depth) AS (\n"
+	"	SELECT c.oid, 0 FROM pg_class c WHERE c.relkind IN ('v', 'm')\n"
+	"	AND EXISTS (SELECT FROM pg_class WHERE relkind = 'm' AND relispopulated)\n"
+	"	AND (pg_get_viewdef(c.oid) ~* '" ASKS_FOR_NAME "' OR EXISTS (SELECT FROM pg_rewrite r\n"
+	"		JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid AND d.refclassid = "
+	"'pg_proc'::regclass\n"
+	"		JOIN pg_proc p ON p.oid = d.refobjid WHERE r.ev_class = c.oid AND p.prosrc ~* '" ASKS_FOR_NAME "'))\n"
+	"	UNION\n"
+	"	SELECT r.ev_class, n.depth + 1 FROM named n\n"
+	"	JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.refclassid = 'pg_class'::regclass AND d.refobjid "
+	"= n.oid\n"
+	"	JOIN pg_rewrite r ON r.oid = d.objid WHERE r.ev_class <> n.oid AND n.depth < 100)\n"
+	"SELECT format('%I.%I', n.nspname, c.relname) FROM (SELECT oid, max(depth) AS depth FROM named GROUP BY oid) v\n"
+	"JOIN pg_class c ON c.oid = v.oid JOIN pg_namespace n ON n.oid = c.relnamespace\n"
+	"WHERE c.relkind = 'm' AND c.relispopulated ORDER BY v.depth, c.oid;\n";
+
+static enum status note_named_views(struct postgresql *server, unsigned number, const char *shadow, struct error *error)
+{
+	CLEANUP(buffer_free) struct buffer rows = BUFFER_INIT(VIEWS_LIMIT);
+	CLEANUP(buffer_free) struct buffer sql = BUFFER_INIT(VIEWS_LIMIT);
+	enum status status = psql_query(server, shadow, named_views, &rows, error);
+	const char *name = NULL;
+	for (size_t at = 0; status == STATUS_OK && (name = psql_next(&rows, &at)) != NULL;) {
+		status = buffer_printf(&sql, error, "INSERT INTO public.named_view (number, name) VALUES (%u, ", number);
+		if (status == STATUS_OK) {
+			status = sql_statement_quote_text(&sql, name, error);
+		}
+		if (status == STATUS_OK) {
+			status = buffer_append_text(&sql, ");\n", error);
+		}
+	}
+	return status == STATUS_OK && sql.length > 0 ? psql_query(server, RESTORE_STATE_DATABASE, sql.data, NULL, error)
+												 : status;
+}
+
 enum status restore_load(struct postgresql *server, const char *path, const struct dump_database *database,
 						 unsigned number, struct progress *progress, struct error *error)
 {
@@ -198,6 +243,9 @@ enum status restore_load(struct postgresql *server, const char *path, const stru
 	enum status status = make(server, path, database, number, shadow, error);
 	if (status == STATUS_OK) {
 		status = fill(server, path, database, shadow, progress, error);
+	}
+	if (status == STATUS_OK) {
+		status = note_named_views(server, number, shadow, error);
 	}
 	if (status != STATUS_OK) {
 		return error_prefix(error, "cannot load the database %s", database->name);

@@ -116,6 +116,8 @@ enum status restore_state_create(struct postgresql *server, struct error *error)
 		"CREATE TABLE public.loading_superuser (name text);\n" /* superusers of the dump that are none now */
 		"CREATE TABLE public.later_role (name text);\n"        /* not in the dump: to be dropped */
 		"CREATE TABLE public.later_tablespace (name text);\n"
+		/* That ask for the database's name: to be filled once more when it is the right one, in this order. */
+		"CREATE TABLE public.named_view (id serial, number integer NOT NULL, name text NOT NULL);\n"
 		"INSERT INTO public.run VALUES ('staged');\n"
 		"COMMIT;\n";
 	return status == STATUS_OK ? psql_query(server, RESTORE_STATE_DATABASE, tables, NULL, error) : status;

@@ -247,9 +247,41 @@ static enum status keep_globals(struct postgresql *server, struct error *error)
 	return status;
 }
 
+/*
+ * Materialized views that were filled while their database had the shadow's name are filled once more. pg_dump has them
+ * filled with this search_path too.
+ */
+static enum status refresh_named_views(struct postgresql *server, struct progress *progress, struct error *error)
+{
+	static const char query[] = "SELECT d.name, v.name FROM public.named_view v JOIN public.database d USING (number)"
+								" ORDER BY v.number, v.id;";
+	CLEANUP(buffer_free) struct buffer rows = BUFFER_INIT(PSQL_ROWS_LIMIT);
+	CLEANUP(buffer_free) struct buffer sql = BUFFER_INIT(SQL_LIMIT);
+	enum status status = psql_query(server, RESTORE_STATE_DATABASE, query, &rows, error);
+	const char *database = NULL;
+	for (size_t at = 0; status == STATUS_OK && (database = psql_next(&rows, &at)) != NULL;) {
+		const char *view = psql_next(&rows, &at);
+		struct error reason = {0};
+		buffer_clear(&sql);
+		status = buffer_printf(&sql, error, "SET search_path = '';\nREFRESH MATERIALIZED VIEW %s;", view);
+		if (status != STATUS_OK || psql_query(server, database, sql.data, NULL, &reason) == STATUS_OK) {
+			continue;
+		}
+		if (reason.on_the_way || reason.status == STATUS_INTERRUPTED || reason.status == STATUS_NO_MEMORY) {
+			*error = reason;
+			return reason.status;
+		}
+		progress_warn(
+			progress,
+			"the materialized view %s of the database %s asks for the database's name, holds another one, and "
+			"cannot be refreshed: %s",
+			view, database, reason.message);
+	}
+	return status;
+}
+
 enum status restore_swap(struct store *store, struct progress *progress, struct error *error)
 {
-	(void)progress;
 	struct postgresql *server = (struct postgresql *)store;
 	enum restore_phase phase = RESTORE_NONE;
 	enum status status = restore_state_read(server, &phase, error);
@@ -264,6 +296,9 @@ enum status restore_swap(struct store *store, struct progress *progress, struct 
 	}
 	if (status == STATUS_OK) {
 		status = test_switch_step("PostgreSQL has committed", error);
+	}
+	if (status == STATUS_OK) {
+		status = refresh_named_views(server, progress, error);
 	}
 	return status == STATUS_OK ? STATUS_OK : error_prefix(error, "cannot put the restored databases in place");
 }
