@@ -169,6 +169,18 @@ boss_is_superuser() {
 	assert_equal "$(psql_run postgres -c 'SELECT n FROM here')" 1
 }
 
+@test "rights, owners and comments of the databases postgres and template1 that are in no dump are told of" {
+	program 0 create --only postgresql
+	refute_contains "$errors" 'are not in the backup'
+	psql_run postgres -c 'GRANT CREATE ON DATABASE postgres TO PUBLIC'
+	program 0 create --only postgresql
+	assert_contains "$errors" 'owner, rights or comment of the database postgres are not the usual ones, and not in the backup'
+	psql_run postgres -c 'REVOKE CREATE ON DATABASE postgres FROM PUBLIC' -c "COMMENT ON DATABASE template1 IS 'ours'"
+	program 0 create --only postgresql
+	assert_contains "$errors" 'owner, rights or comment of the database template1 are not the usual ones, and not in the backup'
+	refute_contains "$errors" 'of the database postgres'
+}
+
 # --- the database's name --------------------------------------------------------------------------------------------------
 
 @test "materialized views that ask for the database's name hold the restored database's" {

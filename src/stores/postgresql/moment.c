@@ -26,11 +26,27 @@ enum {
 	"SELECT oid, datname FROM pg_catalog.pg_database WHERE datallowconn AND datconnlimit <> -2\n"                      \
 	"AND datname !~ '" RESTORE_STATE_PATTERN "' ORDER BY datname <> 'template1', datname;\n"
 
-/* What pg_dumpall never writes, although it is the user's. */
+/*
+ * What pg_dumpall never writes, although it is the user's: a kind, and a database. The usual rights and comments are
+ * those of initdb (PostgreSQL 13 to 17: initdb.c, make_template0 and make_postgres; pg_database.dat); NULL stands for
+ * the rights that acldefault tells.
+ */
 static const char left_out_sql[] =
-	"SELECT datname FROM pg_catalog.pg_database WHERE NOT datallowconn AND datname <> 'template0'\n"
+	"SELECT 'closed', datname FROM pg_catalog.pg_database WHERE NOT datallowconn AND datname <> 'template0'\n"
 	"AND datname !~ '" RESTORE_STATE_PATTERN "' ORDER BY datname;\n"
-	"SELECT '' FROM pg_catalog.pg_db_role_setting s LEFT JOIN pg_catalog.pg_database d ON d.oid = s.setdatabase\n"
+	"SELECT 'properties', datname FROM pg_catalog.pg_database d, (VALUES\n"
+	"	('template1', '{CONNECT}'::text[], 'default template for new databases'),\n"
+	"	('postgres', '{CONNECT,TEMPORARY}', 'default administrative connection database')) u (name, everybody, "
+	"comment),\n"
+	"LATERAL (SELECT array_agg(privilege_type ORDER BY privilege_type) FILTER (WHERE grantee = 0) AS everybody,\n"
+	"	coalesce(bool_or(grantee NOT IN (0, datdba) OR is_grantable), false) AS others,\n"
+	"	count(*) FILTER (WHERE grantee = datdba) AS own\n"
+	"	FROM pg_catalog.aclexplode(coalesce(datacl, pg_catalog.acldefault('d', datdba)))) a\n"
+	"WHERE datname = name AND datallowconn AND (datdba <> 10 OR others OR own <> 3\n"
+	"	OR a.everybody IS DISTINCT FROM u.everybody\n"
+	"	OR pg_catalog.shobj_description(d.oid, 'pg_database') IS DISTINCT FROM comment) ORDER BY datname;\n"
+	"SELECT 'settings', '' FROM pg_catalog.pg_db_role_setting s LEFT JOIN pg_catalog.pg_database d ON d.oid = "
+	"s.setdatabase\n"
 	"WHERE (s.setdatabase = 0 AND s.setrole = 0) OR d.datname IN ('template1', 'postgres') LIMIT 1;\n";
 
 /*
@@ -202,9 +218,17 @@ static enum status tell_left_out(struct postgresql *server, struct progress *pro
 	CLEANUP(buffer_free) struct buffer rows = BUFFER_INIT(LIST_LIMIT);
 	enum status status = psql_query(server, server->database, left_out_sql, &rows, error);
 	for (size_t at = 0; status == STATUS_OK && at < rows.length;) {
+		const char *kind = psql_next(&rows, &at);
 		const char *name = psql_next(&rows, &at);
-		if (*name != '\0') {
+		if (name == NULL) {
+			status = error_set(error, STATUS_FAILED, "PostgreSQL's answer makes no sense");
+		} else if (strcmp(kind, "closed") == 0) {
 			progress_warn(progress, "the database %s takes no connections: it is not in the backup", name);
+		} else if (strcmp(kind, "properties") == 0) {
+			progress_warn(progress,
+						  "owner, rights or comment of the database %s are not the usual ones, and not in the backup: "
+						  "pg_dump does not write them",
+						  name);
 		} else {
 			progress_warn(progress, "settings of ALTER ROLE ALL and of the databases postgres and template1 are not in "
 									"the backup: pg_dump does not write them");
