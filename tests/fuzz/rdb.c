@@ -35,6 +35,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct artefact dripped = {0};
 	enum status status = check(data, size, STREAM_BLOCK_SIZE, &whole);
 	HOLDS(check(data, size, size > 0 ? data[size - 1] : 1, &dripped) == status);
+	(void)rdb_is_empty(data, size); /* reads no further */
 	if (status == STATUS_OK) {
 		HOLDS(whole.raw_bytes == size && dripped.raw_bytes == size);
 		HOLDS(strnlen(whole.version, sizeof whole.version) < sizeof whole.version);

@@ -201,6 +201,93 @@ hold_through_other_saves() { # COMMAND: that is when it is held, given the numbe
 	redis_run DEL sample:moment:number
 }
 
+# --- a save that is ended, and a dump that is emptied ------------------------------------------------------------------
+
+# Holds the program while its own save goes on slowly.
+hold_in_slow_save() { # COMMAND: that is when it is held, given the number of the save
+	local first
+	rm -rf "$BACKUP_DIR"
+	redis_run CONFIG SET rdb-key-save-delay 0
+	seed redis
+	redis_run CONFIG SET rdb-key-save-delay 1000
+	redis_run SET sample:moment 'value before'
+	first=$(saves)
+	start_program create --only redis
+	hold_soon_after "$1" $((first + 1))
+	is_saving || fail 'its save was over too soon'
+}
+
+is_saving() {
+	redis_run INFO persistence | grep -q '^rdb_bgsave_in_progress:1'
+}
+
+is_idle() {
+	! is_saving
+}
+
+assert_emptied() {
+	ends_with 1
+	assert_contains "$errors" 'Redis was emptied (FLUSHALL) before the file of this backup could be copied'
+	assert_equal "$(backup_count)" 0
+	assert_nothing_partial
+}
+
+@test "FLUSHALL that ends the save is a failure, and neither an older file nor an empty one is taken" {
+	local access save
+	for access in direct api; do
+		for save in '' '3600 1'; do
+			redis_run CONFIG SET save "$save"
+			WHISPERBACKUP_VOLUME_ACCESS=$access hold_in_slow_save save_number
+			redis_run FLUSHALL
+			let_go
+			assert_emptied
+		done
+	done
+}
+
+@test "FLUSHALL after the save does not take the place of the file that is held" {
+	redis_run CONFIG SET save '3600 1'
+	hold_in_slow_save save_is_open
+	redis_run CONFIG SET rdb-key-save-delay 0
+	wait_until is_idle
+	redis_run FLUSHALL
+	let_go
+	ends_with 0
+	grep -aq 'value before' "$(backup_path)/redis_backup.rdb"
+}
+
+@test "through the engine FLUSHALL after the save is a failure" {
+	export WHISPERBACKUP_VOLUME_ACCESS=api
+	redis_run CONFIG SET save '3600 1'
+	hold_in_slow_save save_number
+	redis_run CONFIG SET rdb-key-save-delay 0
+	wait_until is_idle
+	redis_run FLUSHALL
+	let_go
+	assert_emptied
+}
+
+# shellcheck disable=SC2016 # the container's shell
+end_save() { # by the signal that Redis ends it with itself, as a replica does that is synchronized
+	docker exec "$(container redis)" sh -c 'for each in /proc/[0-9]*; do
+		if grep -q "^redis-rdb-bgsave" "$each/cmdline"; then kill -USR1 "${each#/proc/}"; fi; done'
+	wait_until is_idle
+}
+
+@test "a save that is ended by a signal is a failure, and the older file is not taken" {
+	local access
+	redis_run CONFIG SET save ''
+	for access in direct api; do
+		WHISPERBACKUP_VOLUME_ACCESS=$access hold_in_slow_save save_number
+		end_save
+		let_go
+		ends_with 1
+		assert_contains "$errors" 'Redis ended the save of this backup before it was whole'
+		assert_equal "$(backup_count)" 0
+		assert_nothing_partial
+	done
+}
+
 @test "an empty Redis holds nothing, and that is known" {
 	redis_run FLUSHALL
 	program 0 create --only redis

@@ -173,7 +173,10 @@ static const struct words of_redis[] = {
 	{"stat -c %u %g /var/lib/data", "999 1000\n"},
 	{"INFO memory", "# Memory\r\nused_memory_dataset:1000\r\n"},
 	{"INFO keyspace", "# Keyspace\r\ndb0:keys=2,expires=0,avg_ttl=0\r\n"},
+	{"INFO commandstats", "# Commandstats\r\ncmdstat_flushall:calls=1,usec=1\r\n"},
+	{"INFO replication", "# Replication\r\nrole:master\r\n"},
 	{"BGSAVE", "Background saving started\n"},
+	{"stat -c %Y /var/lib/data/dump.rdb", "2\n"},
 	{NULL, NULL},
 };
 

@@ -259,6 +259,69 @@ static void an_empty_file_is_refused(void **state)
 	assert_non_null(strstr(error.message, "empty"));
 }
 
+/* --- empty ones --------------------------------------------------------------------------------------------------- */
+
+/* As redis 7.0.15 writes it, with a function whose text it compresses (0xc3). */
+#define DUMP_HEAD                                                                                                      \
+	"REDIS0010\xfa\x09redis-ver\x06"                                                                                   \
+	"7.0.15\xfa\x0aredis-bits\xc0\x40\xfa\x05"                                                                         \
+	"ctime\xc2\xeb\xc2\x09\x6b"
+#define DUMP_FUNCTION                                                                                                  \
+	"\xf5\xc3\x04\x41\x2c"                                                                                             \
+	"four"                                                                                                             \
+	"\xf5\x40\x03"                                                                                                     \
+	"abc"                                                                                                              \
+	"\xf5\x80\0\0\0\x01"                                                                                               \
+	"a"                                                                                                                \
+	"\xf5\x81\0\0\0\0\0\0\0\x01"                                                                                       \
+	"b\xf5\xc1xx"
+
+static void a_dump_without_keys_is_empty(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *bytes;
+		size_t length;
+		bool empty;
+	} cases[] = {
+#define CASE(bytes, empty) {bytes, sizeof(bytes) - 1, empty}
+		CASE(DUMP_HEAD "\xff", true),
+		CASE(DUMP_HEAD DUMP_FUNCTION "\xff"
+									 "12345678",
+			 true),
+		CASE(DUMP_HEAD "\xfe\x00\xfb\x01\x00\x00\x01"
+					   "a\xc0\x01\xff",
+			 false),
+		CASE(DUMP_HEAD DUMP_FUNCTION "\xfe\x00\xfb\x01\x00\x00\x01"
+									 "a\xc0\x01\xff",
+			 false),
+		CASE(DUMP_HEAD DUMP_FUNCTION, false),
+		CASE(DUMP_HEAD "\xf7\xff", false),                                     /* of a module */
+		CASE(DUMP_HEAD "\xf5\xc4\xff", false),                                 /* a string of no known form */
+		CASE(DUMP_HEAD "\xf5\x81\xff\xff\xff\xff\xff\xff\xff\xff\xff", false), /* longer than can be */
+		CASE("REDISxxxx\xff", false),
+		CASE("", false),
+#undef CASE
+	};
+	for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+		assert_int_equal(rdb_is_empty((const unsigned char *)cases[i].bytes, cases[i].length), cases[i].empty);
+	}
+}
+
+static void a_dump_of_which_too_little_is_there_is_not_called_empty(void **state)
+{
+	(void)state;
+	static const char bytes[] = DUMP_HEAD DUMP_FUNCTION "\xff";
+	for (size_t length = 0; length < sizeof bytes - 1; length++) {
+		unsigned char *some = malloc(length + 1);
+		memcpy(some, bytes, length);
+		some = realloc(some, length > 0 ? length : 1); /* so that whoever reads on is found out */
+		assert_false(rdb_is_empty(some, length));
+		free(some);
+	}
+	assert_true(rdb_is_empty((const unsigned char *)bytes, sizeof bytes - 1));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -278,6 +341,8 @@ int main(void)
 		scratch_test(a_text_is_refused),
 		scratch_test(a_magic_without_a_version_is_refused),
 		scratch_test(an_empty_file_is_refused),
+		cmocka_unit_test(a_dump_without_keys_is_empty),
+		cmocka_unit_test(a_dump_of_which_too_little_is_there_is_not_called_empty),
 	};
 	return cmocka_run_group_tests_name("rdb", tests, NULL, NULL);
 }

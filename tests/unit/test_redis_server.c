@@ -13,7 +13,8 @@ struct saves {
 	long long begun;
 	bool saving;
 	bool failed;
-	long long takes; /* seconds, to say so */
+	long long takes;   /* seconds, to say so */
+	long long flushes; /* FLUSHALL so far */
 };
 
 struct words {
@@ -31,12 +32,14 @@ static const struct words usual[] = {
 	{"stat -c %u %g /var/lib/data", "999 1000\n"},
 	{"INFO keyspace", "# Keyspace\r\ndb0:keys=2,expires=0,avg_ttl=0\r\n"},
 	{"BGSAVE", "Background saving started\n"},
+	{"stat -c %Y /var/lib/data/dump.rdb", "2\n"},
 	{NULL, NULL},
 };
 
 static const struct words *odd;   /* comes before that; may be NULL */
 static const struct saves *looks; /* what INFO persistence says, one after the other; the last one stays */
 static size_t looks_left;         /* behind that one */
+static long long flushes;         /* as of the last look */
 
 static const char *answer(const char *question)
 {
@@ -76,6 +79,10 @@ static const char *answer_line(const char *line)
 		snprintf(text, sizeof text, "%s\n", line + 5);
 		return text;
 	}
+	if (strcmp(line, "INFO commandstats") == 0) {
+		snprintf(text, sizeof text, "# Commandstats\r\ncmdstat_flushall:calls=%lld,usec=1\r\n", flushes);
+		return text;
+	}
 	if (strcmp(line, "INFO persistence") != 0) {
 		return answer(line);
 	}
@@ -83,6 +90,7 @@ static const char *answer_line(const char *line)
 			 "rdb_bgsave_in_progress:%d\r\nrdb_last_save_time:1\r\nrdb_last_bgsave_status:%s\r\nrdb_saves:%lld\r\n",
 			 looks->saving, looks->failed ? "err" : "ok", looks->begun);
 	time_pass(looks->takes * TIME_BILLION);
+	flushes = looks->flushes;
 	looks += looks_left > 0;
 	looks_left -= looks_left > 0;
 	return text;
@@ -117,6 +125,7 @@ static void make_server(void **state, enum volume_access access, const struct wo
 	server.line = answer_line;
 	odd = words;
 	looks = NULL;
+	flushes = 0;
 	snprintf(volume, sizeof volume, "%s/data", (const char *)*state);
 	make_folder(volume);
 }
@@ -403,9 +412,9 @@ static void what_was_forgotten_is_not_in_the_way_of_the_next_try(void **state)
 	struct store *store = asked_store(state);
 	assert_ok(store_redis.answer(store, &error), &error);
 	store_redis.forget(store);
-	assert_int_equal(unlink(at(volume, "dump.rdb")), 0);
-	write_file(at(volume, "dump.rdb"), "ours");
 	assert_ok(store_redis.ask(store, &error), &error);
+	write_file(at(volume, "next.rdb"), "ours");
+	assert_int_equal(rename(at(volume, "next.rdb"), at(volume, "dump.rdb")), 0);
 	assert_ok(store_redis.answer(store, &error), &error);
 	/* Its content is no dump, which is found where it is written. */
 	assert_status(STATUS_DAMAGED, store_redis.finish(store, NULL, &saved, &error), &error);
@@ -507,6 +516,219 @@ static void a_dump_that_was_replaced_is_not_taken_through_the_engine_either(void
 	LOOKS({.begun = 4}, {.begun = 4}, {.begun = 5}, {.begun = 5}, {.begun = 6});
 	assert_lost(state, answered_store(state), was_replaced, save_less_often);
 }
+
+/* --- saves that were ended, and dumps that were emptied ----------------------------------------------------------- */
+
+static const char was_emptied[] = "Redis was emptied (FLUSHALL) before the file of this backup could be copied";
+static const char another_backup[] = "make another backup: it will hold what Redis holds now";
+static const char was_ended[] = "Redis ended the save of this backup before it was whole";
+static const char see_its_log_and_try[] = "see its log (./bot.sh logs redis), then make another backup";
+
+/* As redis 7.0.15 writes it when it holds nothing, and with one key; without a CRC. */
+#define DUMP_HEAD                                                                                                      \
+	"REDIS0010\xfa\x09redis-ver\x06"                                                                                   \
+	"7.0.15\xfa\x0aredis-bits\xc0\x40\xfa\x05"                                                                         \
+	"ctime\xc2\xeb\xc2\x09\x6b"                                                                                        \
+	"\xfa\x08used-mem\xc2\x68\x54\x0e\x00\xfa\x08"                                                                     \
+	"aof-base\xc0\x00"
+#define DUMP_END "\xff\0\0\0\0\0\0\0\0"
+#define DUMP_KEY                                                                                                       \
+	"\xfe\x00\xfb\x01\x00\x00\x01"                                                                                     \
+	"a\xc0\x01"
+static const char empty_dump[] = DUMP_HEAD DUMP_END;
+static const char dump_of_one_key[] = DUMP_HEAD DUMP_KEY DUMP_END;
+
+#define MAKE_DUMP(name, bytes) write_bytes(at(volume, name), bytes, sizeof(bytes) - 1)
+
+static void assert_saved(void **state, struct store *store)
+{
+	struct error error;
+	struct saved saved = {0};
+	size_t length = 0;
+	assert_ok(store_redis.finish(store, NULL, &saved, &error), &error);
+	char *bytes = read_file(at(*state, "artefact"), &length);
+	assert_int_equal(length, sizeof dump_of_one_key - 1);
+	assert_memory_equal(bytes, dump_of_one_key, length);
+	free(bytes);
+	fingerprint_free(&saved.fingerprint);
+	store_free(store);
+}
+
+static void one_that_is_emptied_in_the_moment_may_be_tried_again(void **state)
+{
+	struct error error;
+	make_server(state, VOLUME_API, NULL);
+	LOOKS({.begun = 4}, {.begun = 4}, {.begun = 5, .flushes = 1});
+	struct store *store = asked_store(state);
+	assert_status(STATUS_CONFLICT, store_redis.answer(store, &error), &error);
+	assert_string_equal(error.message, "other clients of Redis empty it all the time (FLUSHALL)");
+	store_redis.forget(store);
+	store_free(store);
+}
+
+static void a_save_that_a_flush_has_ended_is_not_taken(void **state)
+{
+	make_server(state, VOLUME_AUTO, NULL);
+	LOOKS({.begun = 4}, {.begun = 4}, {.begun = 5, .saving = true}, {.begun = 5, .saving = true},
+		  {.begun = 5, .flushes = 1});
+	struct store *store = answered_store(state);
+	MAKE_DUMP("dump.rdb", dump_of_one_key);
+	assert_lost(state, store, was_emptied, another_backup);
+}
+
+static void a_save_that_a_flush_has_ended_is_not_taken_through_the_engine_either(void **state)
+{
+	make_server(state, VOLUME_API, NULL);
+	LOOKS({.begun = 4}, {.begun = 4}, {.begun = 5, .saving = true}, {.begun = 5, .flushes = 1});
+	struct store *store = answered_store(state);
+	MAKE_DUMP("dump.rdb", dump_of_one_key);
+	assert_lost(state, store, was_emptied, another_backup);
+}
+
+static void a_dump_that_a_flush_may_have_replaced_while_it_was_opened_is_not_taken(void **state)
+{
+	make_server(state, VOLUME_AUTO, NULL);
+	LOOKS({.begun = 4}, {.begun = 4}, {.begun = 5}, {.begun = 5, .flushes = 1});
+	struct store *store = answered_store(state);
+	MAKE_DUMP("dump.rdb", dump_of_one_key);
+	assert_lost(state, store, was_emptied, another_backup);
+}
+
+static void a_dump_that_a_flush_may_have_replaced_is_not_taken_through_the_engine_either(void **state)
+{
+	make_server(state, VOLUME_API, NULL);
+	LOOKS({.begun = 4}, {.begun = 4}, {.begun = 5}, {.begun = 5}, {.begun = 5, .flushes = 1});
+	struct store *store = answered_store(state);
+	MAKE_DUMP("dump.rdb", dump_of_one_key);
+	assert_lost(state, store, was_emptied, another_backup);
+}
+
+/* FLUSHALL is counted when it has ended, and since Redis 7.4 the clients may be answered before that. */
+static void an_empty_dump_of_one_that_had_keys_is_not_taken(void **state)
+{
+	make_server(state, VOLUME_AUTO, NULL);
+	LOOKS({.begun = 4}, {.begun = 4}, {.begun = 5});
+	struct store *store = answered_store(state);
+	MAKE_DUMP("dump.rdb", empty_dump);
+	assert_lost(state, store, was_emptied, another_backup);
+}
+
+static void an_empty_dump_of_one_that_had_keys_is_not_taken_through_the_engine_either(void **state)
+{
+	make_server(state, VOLUME_API, NULL);
+	LOOKS({.begun = 4}, {.begun = 4}, {.begun = 5});
+	struct store *store = answered_store(state);
+	MAKE_DUMP("dump.rdb", empty_dump);
+	assert_lost(state, store, was_emptied, another_backup);
+}
+
+static void an_empty_dump_of_one_without_keys_is_taken(void **state)
+{
+	struct error error;
+	struct saved saved = {0};
+	make_server(state, VOLUME_AUTO, WORDS({"INFO keyspace", "# Keyspace\r\n"}));
+	LOOKS({.begun = 4}, {.begun = 4}, {.begun = 5});
+	struct store *store = answered_store(state);
+	MAKE_DUMP("dump.rdb", empty_dump);
+	assert_ok(store_redis.finish(store, NULL, &saved, &error), &error);
+	store_free(store);
+}
+
+/* That file is ours whatever has become the dump since. */
+static void a_file_that_was_held_before_a_flush_replaced_it_is_taken(void **state)
+{
+	make_server(state, VOLUME_AUTO, NULL);
+	LOOKS({.begun = 4}, {.begun = 4}, {.begun = 5, .saving = true}, {.begun = 5, .saving = true},
+		  {.begun = 5, .flushes = 1});
+	MAKE_DUMP("temp-12.rdb", dump_of_one_key);
+	shell_ok("touch -d 'next year' '%s/temp-12.rdb'", volume);
+	struct store *store = answered_store(state);
+	assert_int_equal(unlink(at(volume, "temp-12.rdb")), 0);
+	MAKE_DUMP("dump.rdb", empty_dump);
+	assert_saved(state, store);
+}
+
+static void a_file_that_was_held_is_taken_before_a_dump_that_seems_to_be_ours(void **state)
+{
+	make_server(state, VOLUME_AUTO, NULL);
+	LOOKS({.begun = 4}, {.begun = 4}, {.begun = 5, .saving = true}, {.begun = 5, .saving = true}, {.begun = 5});
+	MAKE_DUMP("temp-12.rdb", dump_of_one_key);
+	shell_ok("touch -d 'next year' '%s/temp-12.rdb'", volume);
+	struct store *store = answered_store(state);
+	assert_int_equal(unlink(at(volume, "temp-12.rdb")), 0);
+	MAKE_DUMP("dump.rdb", empty_dump);
+	assert_saved(state, store);
+}
+
+static void a_file_that_was_held_and_is_cut_off_by_a_flush_is_not_taken(void **state)
+{
+	make_server(state, VOLUME_AUTO, NULL);
+	LOOKS({.begun = 4}, {.begun = 4}, {.begun = 5, .saving = true}, {.begun = 5, .saving = true},
+		  {.begun = 5, .flushes = 1});
+	MAKE_DUMP("temp-12.rdb", DUMP_HEAD DUMP_KEY);
+	shell_ok("touch -d 'next year' '%s/temp-12.rdb'", volume);
+	struct store *store = answered_store(state);
+	assert_int_equal(unlink(at(volume, "temp-12.rdb")), 0);
+	MAKE_DUMP("dump.rdb", dump_of_one_key);
+	assert_lost(state, store, was_emptied, another_backup);
+}
+
+/* By a signal that Redis does not call a failure. */
+static void a_file_that_was_held_and_is_cut_off_is_not_taken(void **state)
+{
+	make_server(state, VOLUME_AUTO, NULL);
+	LOOKS({.begun = 4}, {.begun = 4}, {.begun = 5, .saving = true}, {.begun = 5, .saving = true}, {.begun = 5});
+	MAKE_DUMP("temp-12.rdb", DUMP_HEAD DUMP_KEY);
+	shell_ok("touch -d 'next year' '%s/temp-12.rdb'", volume);
+	struct store *store = answered_store(state);
+	assert_int_equal(unlink(at(volume, "temp-12.rdb")), 0);
+	MAKE_DUMP("dump.rdb", dump_of_one_key);
+	assert_lost(state, store, was_ended, see_its_log_and_try);
+}
+
+static void a_dump_that_is_older_than_the_moment_is_not_taken(void **state)
+{
+	make_server(state, VOLUME_AUTO, NULL);
+	LOOKS({.begun = 4}, {.begun = 4}, {.begun = 5});
+	MAKE_DUMP("dump.rdb", dump_of_one_key);
+	assert_lost(state, answered_store(state), was_ended, see_its_log_and_try);
+}
+
+/* The second of the last save is the first that the fake server tells. */
+static void a_dump_that_is_older_than_the_moment_is_not_taken_through_the_engine_either(void **state)
+{
+	make_server(state, VOLUME_API, WORDS({"stat -c %Y /var/lib/data/dump.rdb", "1\n"}));
+	LOOKS({.begun = 4}, {.begun = 4}, {.begun = 5});
+	struct store *store = answered_store(state);
+	MAKE_DUMP("dump.rdb", dump_of_one_key);
+	assert_lost(state, store, was_ended, see_its_log_and_try);
+}
+
+static void a_dump_of_which_the_engine_tells_no_time_is_not_taken(void **state)
+{
+	make_server(state, VOLUME_API, WORDS({"stat -c %Y /var/lib/data/dump.rdb", "?\n"}));
+	LOOKS({.begun = 4}, {.begun = 4}, {.begun = 5});
+	struct store *store = answered_store(state);
+	MAKE_DUMP("dump.rdb", dump_of_one_key);
+	assert_lost(state, store, "the time of Redis's dump is not known: ?", "");
+}
+
+/* It has no numbers, and would be waited for in vain. */
+static void a_save_of_an_old_server_that_was_ended_is_told_at_once(void **state)
+{
+	make_server(state, VOLUME_AUTO, NULL);
+	LOOKS({.begun = -1}, {.begun = -1}, {.begun = -1, .saving = true}, {.begun = -1});
+	assert_lost(state, answered_store(state), was_ended, see_its_log_and_try);
+}
+
+static void a_save_of_an_old_server_that_was_ended_is_told_at_once_through_the_engine_too(void **state)
+{
+	make_server(state, VOLUME_API, NULL);
+	LOOKS({.begun = -1}, {.begun = -1}, {.begun = -1, .saving = true}, {.begun = -1, .flushes = 1});
+	assert_lost(state, answered_store(state), was_emptied, another_backup);
+}
+
+/* --- after the moment --------------------------------------------------------------------------------------------- */
 
 static const char *say_nothing(const char *line)
 {
@@ -614,6 +836,23 @@ int main(void)
 		scratch_test(a_dump_that_may_have_been_replaced_before_it_was_opened_is_not_taken),
 		scratch_test(a_file_of_a_save_under_way_that_may_be_of_the_next_one_is_not_taken),
 		scratch_test(a_dump_that_was_replaced_is_not_taken_through_the_engine_either),
+		scratch_test(one_that_is_emptied_in_the_moment_may_be_tried_again),
+		scratch_test(a_save_that_a_flush_has_ended_is_not_taken),
+		scratch_test(a_save_that_a_flush_has_ended_is_not_taken_through_the_engine_either),
+		scratch_test(a_dump_that_a_flush_may_have_replaced_while_it_was_opened_is_not_taken),
+		scratch_test(a_dump_that_a_flush_may_have_replaced_is_not_taken_through_the_engine_either),
+		scratch_test(an_empty_dump_of_one_that_had_keys_is_not_taken),
+		scratch_test(an_empty_dump_of_one_that_had_keys_is_not_taken_through_the_engine_either),
+		scratch_test(an_empty_dump_of_one_without_keys_is_taken),
+		scratch_test(a_file_that_was_held_before_a_flush_replaced_it_is_taken),
+		scratch_test(a_file_that_was_held_is_taken_before_a_dump_that_seems_to_be_ours),
+		scratch_test(a_file_that_was_held_and_is_cut_off_by_a_flush_is_not_taken),
+		scratch_test(a_file_that_was_held_and_is_cut_off_is_not_taken),
+		scratch_test(a_dump_that_is_older_than_the_moment_is_not_taken),
+		scratch_test(a_dump_that_is_older_than_the_moment_is_not_taken_through_the_engine_either),
+		scratch_test(a_dump_of_which_the_engine_tells_no_time_is_not_taken),
+		scratch_test(a_save_of_an_old_server_that_was_ended_is_told_at_once),
+		scratch_test(a_save_of_an_old_server_that_was_ended_is_told_at_once_through_the_engine_too),
 		scratch_test(one_that_falls_silent_while_it_saves_is_told_of),
 		scratch_test(a_dump_that_is_not_where_it_should_be_is_told_of),
 		scratch_test(a_dump_that_is_no_file_is_not_taken),

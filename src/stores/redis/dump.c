@@ -3,14 +3,22 @@
 #include "base/files.h"
 #include "base/interrupt.h"
 #include "pipeline/tar.h"
+#include "stores/redis/rdb.h"
 
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+
+enum {
+	HEAD_SIZE = 4096, /* bytes looked at for what is before the keys */
+	END_SIZE = 9,     /* RDB_OPCODE_EOF and the CRC-64 (rdb.h) */
+	OPCODE_END = 0xff,
+};
 
 enum status redis_dump_open(const char *folder, const char *name, int *ret_fd, struct error *error)
 {
@@ -102,9 +110,44 @@ bool redis_dump_is_temporary(const char *folder, int fd)
 	return found;
 }
 
+static struct redis_dump_identity identity_of(const struct stat *attributes)
+{
+	return (struct redis_dump_identity){
+		.device = attributes->st_dev, .inode = attributes->st_ino, .written = attributes->st_mtim};
+}
+
+struct redis_dump_identity redis_dump_identify(const char *folder, const char *name)
+{
+	char path[PATH_MAX];
+	struct stat attributes;
+	int length = snprintf(path, sizeof path, "%s/%s", folder, name);
+	bool there = length < (int)sizeof path && lstat(path, &attributes) == 0;
+	return there ? identity_of(&attributes) : (struct redis_dump_identity){0};
+}
+
+bool redis_dump_is_same(int fd, const struct redis_dump_identity *identity)
+{
+	struct stat attributes;
+	if (fstat(fd, &attributes) != 0) {
+		return true; /* for all that can be seen */
+	}
+	const struct redis_dump_identity own = identity_of(&attributes);
+	return own.device == identity->device && own.inode == identity->inode &&
+		   own.written.tv_sec == identity->written.tv_sec && own.written.tv_nsec == identity->written.tv_nsec;
+}
+
+bool redis_dump_has_end(int fd)
+{
+	unsigned char end[END_SIZE];
+	struct stat attributes;
+	return fstat(fd, &attributes) == 0 && attributes.st_size >= END_SIZE &&
+		   files_read_at(fd, end, sizeof end, (uint64_t)attributes.st_size - END_SIZE) == END_SIZE &&
+		   end[0] == OPCODE_END;
+}
+
 /* --- through the engine ------------------------------------------------------------------------------------------- */
 
-/* The content of the one file in an archive call's stream; its first block has been read. */
+/* The content of the one file in an archive call's stream; its first bytes have been read. */
 struct stream {
 	struct source source;
 	struct source *tar;
@@ -158,13 +201,27 @@ enum status redis_dump_open_stream(struct runtime *runtime, const struct contain
 	if (status == STATUS_OK && (ended || !entry.is_file)) {
 		status = error_set(error, STATUS_FAILED, "Redis's dump is not a file");
 	}
-	if (status == STATUS_OK) {
-		status = tar_reader_read(self->reader, self->block, sizeof self->block, &self->length, error);
+	size_t length = 1;
+	while (status == STATUS_OK && length > 0 && self->length < HEAD_SIZE) {
+		status = tar_reader_read(self->reader, self->block + self->length, sizeof self->block - self->length, &length,
+								 error);
+		self->length += status == STATUS_OK ? length : 0;
 	}
 	if (status == STATUS_OK) {
 		*ret_source = MOVE(source);
 	}
 	return status;
+}
+
+bool redis_dump_is_empty(int fd, const struct source *source)
+{
+	unsigned char head[HEAD_SIZE];
+	if (source != NULL) {
+		const struct stream *stream = (const struct stream *)source;
+		return rdb_is_empty((const unsigned char *)stream->block, stream->length);
+	}
+	ssize_t length = files_read_at(fd, head, sizeof head, 0);
+	return length > 0 && rdb_is_empty(head, (size_t)length);
 }
 
 /* --- copying ------------------------------------------------------------------------------------------------------ */

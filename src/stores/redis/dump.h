@@ -13,6 +13,7 @@
 #include "runtimes/runtime.h"
 
 #include <stdbool.h>
+#include <sys/types.h>
 #include <time.h>
 
 /* Opens the dump `name` in `folder` (of this machine); *ret_fd is the caller's. */
@@ -23,6 +24,26 @@ int redis_dump_open_temporary(const char *folder, const struct timespec *since);
 
 /* The file still has a temporary name: it is what a save left behind that was killed. */
 bool redis_dump_is_temporary(const char *folder, int fd);
+
+/* Which file it is; all 0 if there is none. */
+struct redis_dump_identity {
+	dev_t device;
+	ino_t inode;
+	struct timespec written;
+};
+
+/* Of the dump `name` in `folder`. Costs microseconds. */
+struct redis_dump_identity redis_dump_identify(const char *folder, const char *name);
+
+/* It is that file, as it was. A save never writes into one that is there, so a dump has another identity than the one
+ * before it. */
+bool redis_dump_is_same(int fd, const struct redis_dump_identity *identity);
+
+/* The file ends as a dump does; one that is cut off hardly ever does, and its CRC tells. */
+bool redis_dump_has_end(int fd);
+
+/* The dump surely has no keys; of the file or the stream, which is read no further for it. One of the two is given. */
+bool redis_dump_is_empty(int fd, const struct source *source);
 
 /* Opens `path` in a container through the engine; what it holds is settled by then. */
 enum status redis_dump_open_stream(struct runtime *runtime, const struct container *container, const char *path,

@@ -2,6 +2,10 @@
  * The next save may begin as soon as ours has ended, and then replaces its file: save points do that, and other
  * clients. So what is opened is believed only with a look at the server before and one after it (persistence.h), and a
  * file that is still being written is held as well, in case that the dump is replaced too soon.
+ *
+ * A save can end without becoming the dump and without being called a failure: FLUSHALL, a failed SHUTDOWN and a
+ * replica's synchronization end it by SIGUSR1. Then the dump is that of an earlier save, or empty. So it also has to be
+ * another file than before the moment, and must not be empty if there were keys.
  */
 #include "stores/redis/moment.h"
 
@@ -37,16 +41,18 @@ struct redis_moment {
 	struct redis *server;
 	char *path; /* of the artefact */
 	struct dialogue *dialogue;
-	unsigned number;                 /* of the marks so far */
-	char *host_folder;               /* the data folder on this machine; NULL if it cannot be reached from here */
-	bool looking;                    /* INFO has been sent and not been received */
-	struct redis_persistence before; /* our save */
-	struct redis_persistence now;    /* as of the last look */
-	struct timespec asked;           /* by the clock of files' times */
+	unsigned number;                    /* of the marks so far */
+	char *host_folder;                  /* the data folder on this machine; NULL if it cannot be reached from here */
+	bool looking;                       /* a look has been sent and not been received */
+	struct redis_persistence before;    /* our save */
+	struct redis_persistence now;       /* as of the last look */
+	struct timespec asked;              /* by the clock of files' times */
+	struct redis_dump_identity earlier; /* the dump that was there before the moment */
 	struct held temporary;
 	bool temporary_is_ours;
 	struct held dump;
 	struct fingerprint keys;
+	bool had_keys; /* just before the moment */
 };
 
 static void let_go(struct held *held)
@@ -101,19 +107,23 @@ static enum status receive(struct redis_moment *moment, unsigned number, struct 
 static enum status send_look(struct redis_moment *moment, struct error *error)
 {
 	moment->looking = true;
-	return send(moment, (const char *const[]){"INFO persistence", NULL}, error);
+	return send(moment, (const char *const[]){"INFO persistence", "INFO commandstats", NULL}, error);
 }
 
 /* How the saves go now, or as it was when send_look was called. */
 static enum status look(struct redis_moment *moment, struct error *error)
 {
-	CLEANUP(buffer_free) struct buffer answer = BUFFER_INIT(OUTPUT_LIMIT);
+	CLEANUP(buffer_free) struct buffer saves = BUFFER_INIT(OUTPUT_LIMIT);
+	CLEANUP(buffer_free) struct buffer commands = BUFFER_INIT(OUTPUT_LIMIT);
 	enum status status = moment->looking ? STATUS_OK : send_look(moment, error);
 	moment->looking = false;
 	if (status == STATUS_OK) {
-		status = receive(moment, moment->number, &answer, error);
+		status = receive(moment, moment->number - 1, &saves, error);
 	}
-	return status == STATUS_OK ? redis_persistence_read(&answer, &moment->now, error) : status;
+	if (status == STATUS_OK) {
+		status = receive(moment, moment->number, &commands, error);
+	}
+	return status == STATUS_OK ? redis_persistence_read(&saves, &commands, &moment->now, error) : status;
 }
 
 static enum status wait_step(double began, struct error *error)
@@ -125,10 +135,12 @@ static enum status wait_step(double began, struct error *error)
 	return interrupt_check(error);
 }
 
-/* A save that a server without numbers begins now can be told from the last one, whatever was done to the clock. */
-static bool is_new_second(const struct redis_persistence *persistence, time_t now)
+/* The file of a save that begins now can be told from the one that is there: by its identity, or in whole seconds,
+ * where the server has no numbers or the engine has to tell the file's time. */
+static bool can_be_told(const struct redis_moment *moment, const struct redis_persistence *persistence, time_t now)
 {
-	return persistence->saves >= 0 || persistence->last_save != (long long)now;
+	bool in_seconds = persistence->saves < 0 || moment->host_folder == NULL;
+	return !in_seconds || persistence->last_save != (long long)now;
 }
 
 /* Until a BGSAVE would be taken. */
@@ -136,7 +148,7 @@ static enum status wait_until_idle(struct redis_moment *moment, struct error *er
 {
 	enum status status = look(moment, error);
 	for (double began = clock_seconds(); status == STATUS_OK;) {
-		if (!moment->now.saving && !moment->now.rewriting && is_new_second(&moment->now, time(NULL))) {
+		if (!moment->now.saving && !moment->now.rewriting && can_be_told(moment, &moment->now, time(NULL))) {
 			break;
 		}
 		status = wait_step(began, error);
@@ -148,6 +160,42 @@ static enum status wait_until_idle(struct redis_moment *moment, struct error *er
 }
 
 /* --- the moment --------------------------------------------------------------------------------------------------- */
+
+static enum status failed(struct error *error)
+{
+	(void)error_set(error, STATUS_FAILED, "Redis could not save its data");
+	return error_hint(error, "see its log (./bot.sh logs redis); most often its disk is full");
+}
+
+static enum status ended_early(struct error *error)
+{
+	(void)error_set(error, STATUS_FAILED, "Redis ended the save of this backup before it was whole");
+	return error_hint(error, "see its log (./bot.sh logs redis), then make another backup");
+}
+
+static enum status emptied(struct error *error)
+{
+	(void)error_set(error, STATUS_FAILED,
+					"Redis was emptied (FLUSHALL) before the file of this backup could be copied");
+	return error_hint(error, "make another backup: it will hold what Redis holds now");
+}
+
+/* Our save has not become a dump. */
+static enum status cut_short(const struct redis_moment *moment, struct error *error)
+{
+	return redis_save_was_flushed(&moment->before, &moment->now) ? emptied(error) : ended_early(error);
+}
+
+/* The file that is there is not that of our save. */
+static enum status lost(const struct redis_moment *moment, struct error *error)
+{
+	if (redis_save_was_flushed(&moment->before, &moment->now) || redis_save_was_killed(&moment->before, &moment->now)) {
+		return cut_short(moment, error);
+	}
+	(void)error_set(error, STATUS_FAILED,
+					"Redis's next save replaced the file of this backup before it could be copied");
+	return error_hint(error, "let Redis save less often: see its setting \"save\" (redis-cli CONFIG GET save)");
+}
 
 static enum status open_dialogue(struct redis_moment *moment, struct error *error)
 {
@@ -189,16 +237,21 @@ enum status redis_prepare(struct store *store, const char *path, struct progress
 }
 
 /* What is asked in the moment, in this order. */
-enum question { SAVES_BEFORE, KEYS_BEFORE, SAVE, KEYS_AFTER, SAVES_AFTER, QUESTIONS };
+enum question { COMMANDS_BEFORE, SAVES_BEFORE, KEYS_BEFORE, SAVE, KEYS_AFTER, SAVES_AFTER, COMMANDS_AFTER, QUESTIONS };
 
 enum status redis_ask(struct store *store, struct error *error)
 {
 	static const char *const commands[QUESTIONS + 1] = {
-		[SAVES_BEFORE] = "INFO persistence", [KEYS_BEFORE] = "INFO keyspace",    [SAVE] = "BGSAVE",
-		[KEYS_AFTER] = "INFO keyspace",      [SAVES_AFTER] = "INFO persistence",
+		[COMMANDS_BEFORE] = "INFO commandstats", [SAVES_BEFORE] = "INFO persistence",
+		[KEYS_BEFORE] = "INFO keyspace",         [SAVE] = "BGSAVE",
+		[KEYS_AFTER] = "INFO keyspace",          [SAVES_AFTER] = "INFO persistence",
+		[COMMANDS_AFTER] = "INFO commandstats",
 	};
 	struct redis_moment *moment = ((struct redis *)store)->moment;
 	clock_gettime(CLOCK_REALTIME_COARSE, &moment->asked);
+	if (moment->host_folder != NULL) {
+		moment->earlier = redis_dump_identify(moment->host_folder, moment->server->dump_name);
+	}
 	return send(moment, commands, error);
 }
 
@@ -225,6 +278,7 @@ static enum status count(struct redis_moment *moment, const struct buffer *befor
 	if (status == STATUS_OK) {
 		status = redis_keyspace_read(after, &moment->keys, &known, error);
 	}
+	moment->had_keys = fingerprint_sum(&earlier, "keys", NULL) > 0;
 	moment->keys.known = known;
 	moment->keys.exact = known && fingerprint_is_same(&earlier, &moment->keys);
 	return status;
@@ -233,7 +287,12 @@ static enum status count(struct redis_moment *moment, const struct buffer *befor
 static enum status open_dump(struct redis_moment *moment, struct error *error)
 {
 	moment->dump.then = moment->now;
-	return redis_dump_open(moment->host_folder, moment->server->dump_name, &moment->dump.fd, error);
+	enum status status = redis_dump_open(moment->host_folder, moment->server->dump_name, &moment->dump.fd, error);
+	if (status == STATUS_OK && redis_dump_is_same(moment->dump.fd, &moment->earlier)) {
+		let_go(&moment->dump);
+		status = cut_short(moment, error);
+	}
+	return status;
 }
 
 static void open_temporary(struct redis_moment *moment)
@@ -273,17 +332,20 @@ enum status redis_answer(struct store *store, struct error *error)
 		}
 	}
 	if (status == STATUS_OK) {
-		status = redis_persistence_read(&answers[SAVES_BEFORE], &moment->before, error);
+		status = redis_persistence_read(&answers[SAVES_BEFORE], &answers[COMMANDS_BEFORE], &moment->before, error);
 	}
 	if (status == STATUS_OK) {
 		status = judge(&answers[SAVE], error);
 	}
 	if (status == STATUS_OK) {
-		status = redis_persistence_read(&answers[SAVES_AFTER], &moment->now, error);
+		status = redis_persistence_read(&answers[SAVES_AFTER], &answers[COMMANDS_AFTER], &moment->now, error);
 	}
 	bool other = moment->before.saves >= 0 && moment->now.saves != moment->before.saves + 1;
-	if (status == STATUS_OK && (other || !is_new_second(&moment->before, moment->asked.tv_sec))) {
+	if (status == STATUS_OK && (other || !can_be_told(moment, &moment->before, moment->asked.tv_sec))) {
 		status = error_set(error, STATUS_CONFLICT, "other clients of Redis make it save all the time");
+	}
+	if (status == STATUS_OK && redis_save_was_flushed(&moment->before, &moment->now)) {
+		status = error_set(error, STATUS_CONFLICT, "other clients of Redis empty it all the time (FLUSHALL)");
 	}
 	if (status == STATUS_OK) {
 		status = count(moment, &answers[KEYS_BEFORE], &answers[KEYS_AFTER], error);
@@ -312,19 +374,6 @@ void redis_forget(struct store *store)
 
 /* --- afterwards --------------------------------------------------------------------------------------------------- */
 
-static enum status failed(struct error *error)
-{
-	(void)error_set(error, STATUS_FAILED, "Redis could not save its data");
-	return error_hint(error, "see its log (./bot.sh logs redis); most often its disk is full");
-}
-
-static enum status replaced(struct error *error)
-{
-	(void)error_set(error, STATUS_FAILED,
-					"Redis's next save replaced the file of this backup before it could be copied");
-	return error_hint(error, "let Redis save less often: see its setting \"save\" (redis-cli CONFIG GET save)");
-}
-
 /* Believes the files that were opened before the last look, or not. */
 static void believe(struct redis_moment *moment)
 {
@@ -340,6 +389,12 @@ static void believe(struct redis_moment *moment)
 	}
 }
 
+/* The file of a save that was ended is removed before it is whole, or left behind under its temporary name. */
+static bool is_whole(const struct redis_moment *moment, const struct held *temporary)
+{
+	return !redis_dump_is_temporary(moment->host_folder, temporary->fd) && redis_dump_has_end(temporary->fd);
+}
+
 /* Waits for the end of our save and holds its file: *ret_fd is lent. */
 static enum status find_file(struct redis_moment *moment, int *ret_fd, struct error *error)
 {
@@ -352,19 +407,19 @@ static enum status find_file(struct redis_moment *moment, int *ret_fd, struct er
 		if (redis_save_has_failed(&moment->before, &moment->now)) {
 			return failed(error);
 		}
+		bool ended = redis_save_has_ended(&moment->before, &moment->now);
+		if (ended && moment->temporary_is_ours) {
+			*ret_fd = moment->temporary.fd;
+			return is_whole(moment, &moment->temporary) ? STATUS_OK : cut_short(moment, error);
+		}
 		if (moment->dump.fd >= 0) {
 			*ret_fd = moment->dump.fd;
 			return STATUS_OK;
 		}
-		bool ended = redis_save_has_ended(&moment->before, &moment->now);
 		if (ended && redis_save_is_dump(&moment->before, &moment->now, &moment->now)) {
 			status = open_dump(moment, error);
-		} else if (ended && moment->temporary_is_ours &&
-				   !redis_dump_is_temporary(moment->host_folder, moment->temporary.fd)) {
-			*ret_fd = moment->temporary.fd;
-			return STATUS_OK;
-		} else if (ended) {
-			return replaced(error);
+		} else if (ended || redis_save_was_killed(&moment->before, &moment->now)) {
+			return lost(moment, error);
 		} else {
 			if (moment->temporary.fd < 0) {
 				open_temporary(moment);
@@ -375,6 +430,20 @@ static enum status find_file(struct redis_moment *moment, int *ret_fd, struct er
 			return status;
 		}
 	}
+}
+
+/* Of a file in the container: when it was written to, by the clock that Redis has, too. */
+static enum status ask_time(struct store *store, const char *path, long long *ret_seconds, struct error *error)
+{
+	const char *const arguments[] = {"stat", "-c", "%Y", path, NULL};
+	const struct exec_request request = {.container = store->container, .arguments = arguments};
+	CLEANUP(buffer_free) struct buffer reply = BUFFER_INIT(REDIS_REPLY_LIMIT);
+	enum status status = runtime_run_text(store->runtime, &request, &reply, error);
+	buffer_trim(&reply);
+	if (status == STATUS_OK && sscanf(buffer_text(&reply), "%lld", ret_seconds) != 1) {
+		status = error_set(error, STATUS_FAILED, "the time of Redis's dump is not known: %s", buffer_text(&reply));
+	}
+	return status;
 }
 
 /* The same through the engine. */
@@ -388,6 +457,9 @@ static enum status find_stream(struct redis_moment *moment, struct source **ret_
 		if (redis_save_has_failed(&moment->before, &moment->now)) {
 			return failed(error);
 		}
+		if (redis_save_was_killed(&moment->before, &moment->now)) {
+			return lost(moment, error);
+		}
 		if (redis_save_has_ended(&moment->before, &moment->now)) {
 			break;
 		}
@@ -397,13 +469,23 @@ static enum status find_stream(struct redis_moment *moment, struct source **ret_
 		}
 	}
 	const struct redis_persistence then = moment->now;
+	long long changed = 0;
+	if (status == STATUS_OK && !redis_save_is_dump(&moment->before, &then, &then)) {
+		return lost(moment, error);
+	}
+	if (status == STATUS_OK) {
+		status = ask_time(store, path, &changed, error);
+	}
 	if (status == STATUS_OK) {
 		status = redis_dump_open_stream(store->runtime, store->container, path, ret_source, error);
 	}
 	if (status == STATUS_OK) {
 		status = look(moment, error);
 	}
-	return status == STATUS_OK && !redis_save_is_dump(&moment->before, &then, &moment->now) ? replaced(error) : status;
+	if (status == STATUS_OK && !redis_save_is_dump(&moment->before, &then, &moment->now)) {
+		return lost(moment, error);
+	}
+	return status == STATUS_OK && changed <= moment->before.last_save ? cut_short(moment, error) : status;
 }
 
 enum status redis_finish(struct store *store, struct progress *progress, struct saved *ret_saved, struct error *error)
@@ -416,6 +498,9 @@ enum status redis_finish(struct store *store, struct progress *progress, struct 
 	progress_step(progress, "saving", 0);
 	enum status status =
 		moment->host_folder != NULL ? find_file(moment, &fd, error) : find_stream(moment, &source, error);
+	if (status == STATUS_OK && moment->had_keys && redis_dump_is_empty(fd, source)) {
+		status = emptied(error);
+	}
 	progress_step(progress, "copying", 0);
 	if (status == STATUS_OK) {
 		status = artefact_sink_new(store->ops, moment->path, &reading, &file, error);

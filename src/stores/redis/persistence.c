@@ -8,9 +8,24 @@
 
 enum { VALUE_SIZE = 32, DATABASE_NAME_SIZE = 32 };
 
-enum status redis_persistence_read(const struct buffer *info, struct redis_persistence *ret_persistence,
-								   struct error *error)
+/* "cmdstat_flushall:calls=2,usec=105,..."; a command that was never called has no line. */
+static enum status read_flushes(const struct buffer *commands, long long *ret_flushes, struct error *error)
 {
+	char value[VALUE_SIZE] = "";
+	*ret_flushes = 0;
+	bool known = strstr(buffer_text(commands), "# Commandstats") != NULL;
+	if (known && redis_info_value(commands, "cmdstat_flushall", value, sizeof value)) {
+		known = sscanf(value, "calls=%lld,", ret_flushes) == 1;
+	}
+	return known ? STATUS_OK
+				 : error_set(error, STATUS_FAILED, "Redis does not tell how often it was emptied: %.300s",
+							 buffer_text(commands));
+}
+
+enum status redis_persistence_read(const struct buffer *info, const struct buffer *commands,
+								   struct redis_persistence *ret_persistence, struct error *error)
+{
+	long long flushes = 0;
 	char saving[VALUE_SIZE] = "";
 	char rewriting[VALUE_SIZE] = "";
 	char result[VALUE_SIZE] = "";
@@ -21,6 +36,10 @@ enum status redis_persistence_read(const struct buffer *info, struct redis_persi
 		!redis_info_value(info, "rdb_last_save_time", time, sizeof time)) {
 		return error_set(error, STATUS_FAILED, "Redis does not tell how its saves go: %s", buffer_text(info));
 	}
+	enum status status = read_flushes(commands, &flushes, error);
+	if (status != STATUS_OK) {
+		return status;
+	}
 	(void)redis_info_value(info, "aof_rewrite_in_progress", rewriting, sizeof rewriting);
 	(void)redis_info_value(info, "rdb_saves", saves, sizeof saves);
 	*ret_persistence = (struct redis_persistence){
@@ -29,6 +48,7 @@ enum status redis_persistence_read(const struct buffer *info, struct redis_persi
 		.failed = strcmp(result, "ok") != 0,
 		.saves = atoll(saves),
 		.last_save = atoll(time),
+		.flushes = flushes,
 	};
 	return STATUS_OK;
 }
@@ -64,10 +84,20 @@ bool redis_save_has_failed(const struct redis_persistence *before, const struct 
 	return (since(before, now) == 1 && !now->saving) || (since(before, now) == 2 && now->saving);
 }
 
+bool redis_save_was_flushed(const struct redis_persistence *before, const struct redis_persistence *now)
+{
+	return now->flushes != before->flushes;
+}
+
+bool redis_save_was_killed(const struct redis_persistence *before, const struct redis_persistence *now)
+{
+	return !is_counted(before) && !now->saving && !now->failed && now->last_save == before->last_save;
+}
+
 bool redis_save_is_dump(const struct redis_persistence *before, const struct redis_persistence *then,
 						const struct redis_persistence *now)
 {
-	if (!redis_save_has_ended(before, then)) {
+	if (!redis_save_has_ended(before, then) || redis_save_was_flushed(before, now)) {
 		return false;
 	}
 	if (!is_counted(before)) {
@@ -80,7 +110,8 @@ bool redis_save_is_dump(const struct redis_persistence *before, const struct red
 bool redis_save_is_temporary(const struct redis_persistence *before, const struct redis_persistence *then,
 							 const struct redis_persistence *now)
 {
-	return is_counted(before) && since(before, then) == 1 && then->saving && since(before, now) == 1;
+	return is_counted(before) && since(before, then) == 1 && then->saving && since(before, now) == 1 &&
+		   !redis_save_was_flushed(before, now);
 }
 
 enum status redis_keyspace_read(const struct buffer *info, struct fingerprint *fingerprint, bool *ret_known,

@@ -4,6 +4,10 @@
  * Redis numbers its saves: `rdb_saves` counts one as soon as it begins, and never are two under way (redis 7.0,
  * src/rdb.c, rdbSaveBackground). Versions before 7 have no such number; there the time of the last save has to tell, in
  * whole seconds.
+ *
+ * FLUSHALL ends a save under way, which is not called a failure, and where save points are set it writes an empty dump
+ * itself, which is not counted (redis 7.0, src/db.c, flushAllDataAndResetRDB; src/rdb.c, killRDBChild and
+ * backgroundSaveDoneHandlerDisk). It is counted among the commands.
  */
 #ifndef WHISPERBACKUP_STORES_REDIS_PERSISTENCE_H
 #define WHISPERBACKUP_STORES_REDIS_PERSISTENCE_H
@@ -19,11 +23,12 @@ struct redis_persistence {
 	bool failed;         /* the last save that has ended */
 	long long saves;     /* begun so far; -1 where the server is too old to tell */
 	long long last_save; /* seconds since the epoch, of the last one that went well */
+	long long flushes;   /* FLUSHALL so far; CONFIG RESETSTAT makes it 0 */
 };
 
-/* From the answer to INFO persistence. */
-enum status redis_persistence_read(const struct buffer *info, struct redis_persistence *ret_persistence,
-								   struct error *error) MUST_CHECK;
+/* From the answers to INFO persistence and INFO commandstats. */
+enum status redis_persistence_read(const struct buffer *info, const struct buffer *commands,
+								   struct redis_persistence *ret_persistence, struct error *error) MUST_CHECK;
 
 /*
  * In these, `before` is what was seen just before our BGSAVE, so that ours is save number before->saves + 1. `then` and
@@ -36,7 +41,15 @@ bool redis_save_has_ended(const struct redis_persistence *before, const struct r
 /* Ours has ended, and badly. Only surely so before the one after it ends, too. */
 bool redis_save_has_failed(const struct redis_persistence *before, const struct redis_persistence *now);
 
-/* The dump that was opened between `then` and `now` is ours: it was there by `then` and not yet replaced at `now`. */
+/* There was a FLUSHALL: what becomes the dump is not known. */
+bool redis_save_was_flushed(const struct redis_persistence *before, const struct redis_persistence *now);
+
+/* Ours was ended by a signal that Redis does not call a failure, and the last save is the one before it. Told only by
+ * servers without numbers; for others it has ended like any other, and the dump is an older one. */
+bool redis_save_was_killed(const struct redis_persistence *before, const struct redis_persistence *now);
+
+/* The dump that was opened between `then` and `now` is ours, if it is another one than before our BGSAVE: it was there
+ * by `then` and not yet replaced at `now`. */
 bool redis_save_is_dump(const struct redis_persistence *before, const struct redis_persistence *then,
 						const struct redis_persistence *now);
 

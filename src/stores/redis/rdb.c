@@ -8,10 +8,12 @@
 #include <string.h>
 
 enum {
-	MAGIC_SIZE = 9,    /* "REDIS" and four digits */
-	CRC_SIZE = 8,      /* little endian, over everything before it */
-	OPCODE_END = 0xff, /* RDB_OPCODE_EOF, the last byte before the CRC */
-	HEAD_SIZE = 256,   /* bytes looked at for the version: it is the first auxiliary field */
+	MAGIC_SIZE = 9,         /* "REDIS" and four digits */
+	CRC_SIZE = 8,           /* little endian, over everything before it */
+	OPCODE_END = 0xff,      /* RDB_OPCODE_EOF, the last byte before the CRC */
+	OPCODE_AUX = 0xfa,      /* RDB_OPCODE_AUX: two strings, a name and a value */
+	OPCODE_FUNCTION = 0xf5, /* RDB_OPCODE_FUNCTION2: a string */
+	HEAD_SIZE = 256,        /* bytes looked at for the version: it is the first auxiliary field */
 };
 
 /* The value of the auxiliary field "redis-ver" (opcode 0xfa, then name and value); strings this short have their length
@@ -35,6 +37,91 @@ static bool has_magic(const unsigned char *head, size_t length)
 	}
 	return digits;
 }
+
+/* --- what is before the keys -------------------------------------------------------------------------------------- */
+
+/* Bytes that are there up to `end`; NULL as soon as more are wanted. */
+struct bytes {
+	const unsigned char *at;
+	const unsigned char *end;
+};
+
+static void skip(struct bytes *bytes, uint64_t count)
+{
+	bytes->at = bytes->at != NULL && count <= (uint64_t)(bytes->end - bytes->at) ? bytes->at + count : NULL;
+}
+
+/* A big-endian number of so many bytes. */
+static uint64_t take_number(struct bytes *bytes, unsigned count)
+{
+	const unsigned char *from = bytes->at;
+	uint64_t number = 0;
+	skip(bytes, count);
+	for (unsigned i = 0; bytes->at != NULL && i < count; i++) {
+		number = number << 8 | from[i];
+	}
+	return number;
+}
+
+/* A length, by its first byte (src/rdb.h, RDB_6BITLEN and what follows); *ret_encoding is -1, or that of a string of
+ * another form, and there is no length then. */
+static uint64_t take_length(struct bytes *bytes, int *ret_encoding)
+{
+	unsigned first = (unsigned)take_number(bytes, 1);
+	*ret_encoding = -1;
+	if (first < 0x40) {
+		return first;
+	}
+	if (first < 0x80) {
+		return (first & 0x3f) << 8 | take_number(bytes, 1);
+	}
+	if (first == 0x80) {
+		return take_number(bytes, 4);
+	}
+	if (first == 0x81) {
+		return take_number(bytes, 8);
+	}
+	*ret_encoding = (int)(first & 0x3f);
+	return 0;
+}
+
+/* A string is a length and its bytes, or a number of one, two or four bytes, or compressed: two lengths, and as many
+ * bytes as the first says (src/rdb.h, RDB_ENC_INT8 to RDB_ENC_LZF). */
+static void skip_string(struct bytes *bytes)
+{
+	enum { NUMBERS = 3, COMPRESSED = 3 };
+	int encoding = 0;
+	uint64_t length = take_length(bytes, &encoding);
+	if (encoding >= 0 && encoding < NUMBERS) {
+		length = UINT64_C(1) << encoding;
+	} else if (encoding == COMPRESSED) {
+		length = take_length(bytes, &encoding);
+		(void)take_length(bytes, &encoding);
+	} else if (encoding > COMPRESSED) {
+		bytes->at = NULL;
+	}
+	skip(bytes, length);
+}
+
+bool rdb_is_empty(const unsigned char *head, size_t length)
+{
+	if (!has_magic(head, length)) {
+		return false;
+	}
+	struct bytes bytes = {.at = head + MAGIC_SIZE, .end = head + length};
+	for (;;) {
+		uint64_t opcode = take_number(&bytes, 1);
+		if (bytes.at == NULL || (opcode != OPCODE_AUX && opcode != OPCODE_FUNCTION)) {
+			return bytes.at != NULL && opcode == OPCODE_END;
+		}
+		skip_string(&bytes);
+		if (opcode == OPCODE_AUX) {
+			skip_string(&bytes);
+		}
+	}
+}
+
+/* --- all of it ---------------------------------------------------------------------------------------------------- */
 
 /* At least `least` bytes, or all that there are; *ret_length 0 at the end. */
 static enum status read_some(struct source *source, unsigned char *bytes, size_t least, size_t *ret_length,
