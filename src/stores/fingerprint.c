@@ -124,18 +124,33 @@ static void number_text(const struct comparison *both, int side, const struct en
 	}
 }
 
-/* A key is gone when its time has come: then there is one less of both kinds. */
-static bool only_expired(uint64_t keys, uint64_t expiring, uint64_t keys_now, uint64_t expiring_now)
+/*
+ * A key is gone when its time has come: then there is one less of both kinds. A hash is gone as well when the time of
+ * its last field has come, and is not among the expiring keys for that; one that has other fields stays, and is only no
+ * longer among those with expiring fields.
+ */
+static bool only_expired(const struct comparison *both, const char *name)
 {
-	return expiring_now <= expiring && keys - keys_now == expiring - expiring_now;
+	uint64_t keys = number_of(both, 0, "keys", name);
+	uint64_t keys_now = number_of(both, 1, "keys", name);
+	uint64_t expiring = number_of(both, 0, "expiring keys", name);
+	uint64_t expiring_now = number_of(both, 1, "expiring keys", name);
+	uint64_t hashes = number_of(both, 0, "keys with expiring fields", name);
+	uint64_t hashes_now = number_of(both, 1, "keys with expiring fields", name);
+	if (keys_now > keys || expiring_now > expiring) {
+		return false;
+	}
+	uint64_t gone = keys - keys_now;
+	uint64_t expired = expiring - expiring_now;
+	uint64_t emptied = hashes > hashes_now ? hashes - hashes_now : 0; /* backups of before do not count them */
+	return gone >= expired && gone - expired <= emptied;
 }
 
 static bool is_same(const struct comparison *both, const char *kind, const char *name)
 {
-	if (strcmp(kind, "keys") == 0 || strcmp(kind, "expiring keys") == 0) {
-		/* A database without keys is not named at all. */
-		return only_expired(number_of(both, 0, "keys", name), number_of(both, 0, "expiring keys", name),
-							number_of(both, 1, "keys", name), number_of(both, 1, "expiring keys", name));
+	if (strcmp(kind, "keys") == 0 || strcmp(kind, "expiring keys") == 0 ||
+		strcmp(kind, "keys with expiring fields") == 0) {
+		return only_expired(both, name); /* a database without keys is not named at all */
 	}
 	const struct entry *then = find(both, 0, kind, name);
 	const struct entry *now = find(both, 1, kind, name);

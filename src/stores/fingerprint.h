@@ -16,8 +16,8 @@ enum { FINGERPRINT_LIMIT = 1 << 20 }; /* counts in one fingerprint */
 
 /* One number: 12 "rows" of "shop.public.users". */
 struct count {
-	/* "rows", "keys", "expiring keys", "records", "nodes", "relationships"; and, over the same things again, "nodes by
-	 * label", "relationships by type". */
+	/* "rows", "keys", "expiring keys", "keys with expiring fields", "records", "nodes", "relationships"; and, over the
+	 * same things again, "nodes by label", "relationships by type". */
 	char *kind;
 	char *name; /* of the table, database, collection, label or type; what is counted as a whole has an empty one */
 	uint64_t number;
@@ -40,8 +40,8 @@ uint64_t fingerprint_sum(const struct fingerprint *fingerprint, const char *kind
 /*
  * The first difference between a backup's counts and those of a server that it was restored into, in words: "rows of
  * shop.public.users: 12 in the backup, 11 now"; *ret_same if there is none. What is unknown, or not exact in the
- * backup, is not compared. Keys with an expiry may have gone since; labels and types are compared if both sides have
- * counted them.
+ * backup, is not compared. Keys with an expiry, or whose fields have one, may have gone since; labels and types are
+ * compared if both sides have counted them.
  */
 enum { FINGERPRINT_DIFFERENCE_SIZE = 512 };
 enum status fingerprint_compare(const struct fingerprint *backup, const struct fingerprint *now, bool *ret_same,

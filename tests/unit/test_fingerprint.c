@@ -85,6 +85,39 @@ static void keys_may_expire_but_not_others(void **state)
 	assert_string_not_equal(difference_of(MADE({"keys", "db0", 10}, {"expiring keys", "db0", 0}, ), MADE()), "");
 }
 
+/* As seen with Redis 7.4.1. */
+static void hashes_may_go_with_their_last_field(void **state)
+{
+	(void)state;
+	const char hashes[] = "keys with expiring fields";
+	assert_string_equal(difference_of(MADE({"keys", "db0", 4}, {"expiring keys", "db0", 2}, {hashes, "db0", 3}, ),
+									  MADE({"keys", "db0", 3}, {"expiring keys", "db0", 2}, {hashes, "db0", 1}, )),
+						"");
+	assert_string_equal(
+		difference_of(MADE({"keys", "db0", 2}, {"expiring keys", "db0", 1}, {hashes, "db0", 2}, ), MADE()), "");
+	assert_string_equal(difference_of(MADE({"keys", "db0", 4}, {"expiring keys", "db0", 0}, {hashes, "db0", 3}, ),
+									  MADE({"keys", "db0", 4}, {"expiring keys", "db0", 0}, )),
+						""); /* other fields are left */
+	assert_string_equal(difference_of(MADE({"keys", "db0", 4}, {"expiring keys", "db0", 0}, ),
+									  MADE({"keys", "db0", 4}, {"expiring keys", "db0", 0}, {hashes, "db0", 3}, )),
+						""); /* a backup of before they were counted */
+}
+
+static void no_more_keys_may_go_than_hashes_with_expiring_fields(void **state)
+{
+	(void)state;
+	const char hashes[] = "keys with expiring fields";
+	assert_string_equal(difference_of(MADE({"keys", "db0", 4}, {"expiring keys", "db0", 0}, {hashes, "db0", 2}, ),
+									  MADE({"keys", "db0", 2}, {"expiring keys", "db0", 0}, {hashes, "db0", 1}, )),
+						"expiring keys of db0: 0 in the backup, 0 now");
+	assert_string_not_equal(difference_of(MADE({"keys", "db0", 4}, {"expiring keys", "db0", 1}, {hashes, "db0", 2}, ),
+										  MADE({"keys", "db0", 4}, {"expiring keys", "db0", 0}, )),
+							"");
+	assert_string_not_equal(difference_of(MADE({"keys", "db0", 4}, {"expiring keys", "db0", 0}, {hashes, "db0", 2}, ),
+										  MADE({"keys", "db0", 5}, {"expiring keys", "db0", 0}, )),
+							"");
+}
+
 static void labels_are_compared_if_both_have_counted_them(void **state)
 {
 	(void)state;
@@ -125,6 +158,8 @@ int main(void)
 		cmocka_unit_test(what_is_missing_and_what_is_too_much_are_differences),
 		cmocka_unit_test(what_is_not_known_for_sure_is_not_compared),
 		cmocka_unit_test(keys_may_expire_but_not_others),
+		cmocka_unit_test(hashes_may_go_with_their_last_field),
+		cmocka_unit_test(no_more_keys_may_go_than_hashes_with_expiring_fields),
 		cmocka_unit_test(labels_are_compared_if_both_have_counted_them),
 		cmocka_unit_test(a_place_of_chroma_is_found_in_a_name),
 		cmocka_unit_test(what_is_too_much_to_be_counted_is_a_failure),

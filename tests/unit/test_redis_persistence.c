@@ -124,6 +124,20 @@ static void keys_are_counted_for_each_database(void **state)
 	fingerprint_free(&fingerprint);
 }
 
+/* As Redis 7.4.1 says it. */
+static void keys_with_fields_that_expire_are_counted(void **state)
+{
+	(void)state;
+	struct fingerprint fingerprint = {0};
+	assert_true(read_keyspace("# Keyspace\r\ndb0:keys=4,expires=2,avg_ttl=0,subexpiry=3\r\n"
+							  "db3:keys=1,expires=0,avg_ttl=0,subexpiry=0\r\n",
+							  &fingerprint));
+	assert_int_equal(fingerprint.count, 5);
+	assert_count(&fingerprint.items[2], "keys with expiring fields", "db0", 3);
+	assert_count(&fingerprint.items[3], "keys", "db3", 1);
+	fingerprint_free(&fingerprint);
+}
+
 static void an_empty_server_has_no_counts_and_is_known(void **state)
 {
 	(void)state;
@@ -448,6 +462,7 @@ int main(void)
 		cmocka_unit_test(how_often_it_was_emptied_is_read),
 		cmocka_unit_test(one_that_does_not_tell_how_often_it_was_emptied_is_refused),
 		cmocka_unit_test(keys_are_counted_for_each_database),
+		cmocka_unit_test(keys_with_fields_that_expire_are_counted),
 		cmocka_unit_test(an_empty_server_has_no_counts_and_is_known),
 		cmocka_unit_test(a_refusal_leaves_the_counts_unknown),
 		cmocka_unit_test(counts_are_compared),

@@ -124,11 +124,18 @@ enum status redis_keyspace_read(const struct buffer *info, struct fingerprint *f
 		char name[DATABASE_NAME_SIZE];
 		unsigned long long keys = 0;
 		unsigned long long expires = 0;
-		/* "db0:keys=12,expires=3,avg_ttl=0" */
-		if (sscanf(line, "%31[^:\r\n]:keys=%llu,expires=%llu", name, &keys, &expires) == 3) {
+		unsigned long long hashes = 0;
+		/* "db0:keys=12,expires=3,avg_ttl=0", and since Redis 7.4 ",subexpiry=2": of the keys, those with fields that
+		 * expire (seen with 7.4.1). */
+		int fields = sscanf(line, "%31[^:\r\n]:keys=%llu,expires=%llu,avg_ttl=%*[-0-9],subexpiry=%llu", name, &keys,
+							&expires, &hashes);
+		if (fields >= 3) {
 			status = fingerprint_add(fingerprint, "keys", name, keys, error);
 			if (status == STATUS_OK) {
 				status = fingerprint_add(fingerprint, "expiring keys", name, expires, error);
+			}
+			if (status == STATUS_OK && hashes > 0) {
+				status = fingerprint_add(fingerprint, "keys with expiring fields", name, hashes, error);
 			}
 		}
 		line += strcspn(line, "\n");
