@@ -176,6 +176,27 @@ static void postgresql_is_examined(void **state)
 	assert_told(examine_postgresql);
 }
 
+/* Of a backup that has counted a table of an extension. */
+static enum status count_with_extensions(struct error *error)
+{
+	char kind[] = "rows";
+	char name[] = "shop.public.log";
+	struct fingerprint backup = {.items = &(struct count){kind, name, 3}, .count = 1, .known = true};
+	CLEANUP(fingerprint_free) struct fingerprint counted = {0};
+	buffer_free(&postgresql->heard);
+	enum status status = store_postgresql.count(&postgresql->postgresql.store, &backup, &counted, error);
+	return unless_wrong(status, fingerprint_sum(&counted, "rows", NULL) == 10, error);
+}
+
+static void rows_are_counted_as_a_backup_has_them(void **state)
+{
+	(void)state;
+	postgresql->lines[0] = (struct line){.asked = "SELECT datname FROM pg_catalog.pg_database", .rows = "shop|"};
+	postgresql->lines[1] = (struct line){.asked = "SELECT string_agg", .rows = "public|t|7|"};
+	postgresql->lines[2] = (struct line){.asked = "SELECT n.nspname, c.relname FROM", .rows = "public|log|"};
+	assert_told(count_with_extensions);
+}
+
 static void let_be(struct progress *progress, const char *text)
 {
 	(void)progress;
@@ -286,6 +307,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(postgresql_is_got_to_know, start_postgresql, stop_postgresql),
 		cmocka_unit_test_setup_teardown(a_moment_of_postgresql_is_taken, start_postgresql, stop_postgresql),
 		cmocka_unit_test_setup_teardown(postgresql_is_examined, start_postgresql, stop_postgresql),
+		cmocka_unit_test_setup_teardown(rows_are_counted_as_a_backup_has_them, start_postgresql, stop_postgresql),
 		cmocka_unit_test_setup_teardown(databases_are_loaded, start_postgresql, stop_postgresql),
 		cmocka_unit_test_setup_teardown(databases_are_swapped, start_postgresql, stop_postgresql),
 		cmocka_unit_test_setup_teardown(a_restore_is_rolled_back, start_postgresql, stop_postgresql),

@@ -3,6 +3,7 @@
 
 #include "base/stream.h"
 #include "stores/artefact_write.h"
+#include "stores/postgresql/moment_extensions.h"
 #include "stores/postgresql/row_counts.h"
 
 #include <stdio.h>
@@ -167,19 +168,29 @@ static enum status dump(struct postgresql *server, struct moment_database *datab
 	return error_prefix(error, "database %s", database->name);
 }
 
+/* What else has to be asked of the session that holds the moment; the last of it, since that ends the session. */
+static enum status count_and_end(struct moment_database *database, struct progress *progress,
+								 struct fingerprint *fingerprint, struct error *error)
+{
+	enum status status = moment_extensions_warn(database, progress, error);
+	if (status == STATUS_OK) {
+		status = row_counts_add(database->session, database->name, fingerprint, error);
+	}
+	return status == STATUS_OK ? psql_session_end(database->session, error) : status;
+}
+
+static enum status lost_or(enum status status, const struct moment_database *database, struct error *error)
+{
+	return status == STATUS_FAILED || status == STATUS_UNAVAILABLE ? lost(database, error) : status;
+}
+
 /* A session ends as soon as its database is done: whoever waits for a table there can go on. */
 static enum status dump_and_count(struct postgresql *server, struct moment_database *database, struct dump_sink *sink,
 								  struct fingerprint *fingerprint, struct error *error)
 {
 	enum status status = dump(server, database, sink, error);
 	if (status == STATUS_OK) {
-		status = row_counts_add(database->session, database->name, fingerprint, error);
-		if (status == STATUS_OK) {
-			status = psql_session_end(database->session, error);
-		}
-		if (status == STATUS_FAILED || status == STATUS_UNAVAILABLE) {
-			status = lost(database, error);
-		}
+		status = lost_or(count_and_end(database, sink->progress, fingerprint, error), database, error);
 	}
 	psql_session_free(MOVE(database->session));
 	return status;

@@ -4,8 +4,12 @@
 #include "stores/postgresql/restore_state.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 enum { NAME_LIMIT = 4096, LIST_LIMIT = 4 << 20 }; /* bytes of a name, of all databases' names */
+
+#define OF_EXTENSIONS                                                                                                  \
+	"FROM pg_depend WHERE classid = 'pg_class'::regclass AND refclassid = 'pg_extension'::regclass AND deptype = 'e'"
 
 /* One query for each hundred tables. \gexec runs what the query before it has made, so that no name has to be quoted
  * here. */
@@ -15,7 +19,8 @@ static const char count_sql[] =
 	"FROM (SELECT n.nspname AS schema, c.relname AS name, row_number() OVER (ORDER BY n.nspname, c.relname) - 1\n"
 	"	FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace\n"
 	"	WHERE c.relkind = 'r' AND c.relpersistence <> 't'\n"
-	"	AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_') AS x (schema, name, number)\n"
+	"	AND n.nspname <> 'information_schema' AND n.nspname !~ '^pg_'\n"
+	"	AND c.oid NOT IN (SELECT objid " OF_EXTENSIONS ")) AS x (schema, name, number)\n"
 	"GROUP BY number / 100 ORDER BY number / 100\n\\gexec\n";
 
 enum status row_counts_name(struct buffer *name, const char *database, const char *schema, const char *table,
@@ -61,13 +66,54 @@ static const char databases_sql[] =
 	"SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND datconnlimit <> -2\n"
 	"AND datname !~ '" RESTORE_STATE_PATTERN "' ORDER BY datname <> 'template1', datname;\n";
 
-static enum status count_database(struct postgresql *server, const char *database, struct fingerprint *fingerprint,
-								  struct error *error)
+static const char extensions_sql[] =
+	"SELECT n.nspname, c.relname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace\n"
+	"WHERE c.oid IN (SELECT objid " OF_EXTENSIONS ");\n";
+
+static const struct count *find(const struct fingerprint *fingerprint, const char *name)
+{
+	for (size_t i = 0; i < fingerprint->count; i++) {
+		if (strcmp(fingerprint->items[i].kind, "rows") == 0 && strcmp(fingerprint->items[i].name, name) == 0) {
+			return &fingerprint->items[i];
+		}
+	}
+	return NULL;
+}
+
+/* Earlier versions counted tables of extensions too, whose rows no dump holds. */
+static enum status take_over_extensions(struct psql_session *session, const char *database,
+										const struct fingerprint *backup, struct fingerprint *fingerprint,
+										struct error *error)
+{
+	enum status status = psql_session_run(session, extensions_sql, error);
+	CLEANUP(buffer_free) struct buffer name = BUFFER_INIT(NAME_LIMIT);
+	const struct buffer *rows = psql_session_rows(session);
+	for (size_t at = 0; status == STATUS_OK && at < rows->length;) {
+		const char *schema = psql_next(rows, &at);
+		const char *table = psql_next(rows, &at);
+		if (table == NULL) {
+			return error_set(error, STATUS_FAILED, "PostgreSQL's list of tables of extensions makes no sense");
+		}
+		buffer_clear(&name);
+		status = row_counts_name(&name, database, schema, table, error);
+		const struct count *count = status == STATUS_OK ? find(backup, buffer_text(&name)) : NULL;
+		if (count != NULL) {
+			status = fingerprint_add(fingerprint, count->kind, count->name, count->number, error);
+		}
+	}
+	return status;
+}
+
+static enum status count_database(struct postgresql *server, const char *database, const struct fingerprint *backup,
+								  struct fingerprint *fingerprint, struct error *error)
 {
 	CLEANUP(cleanup_psql_session) struct psql_session *session = NULL;
 	enum status status = psql_session_open(server, database, &session, error);
 	if (status == STATUS_OK) {
 		status = row_counts_add(session, database, fingerprint, error);
+	}
+	if (status == STATUS_OK && backup != NULL) {
+		status = take_over_extensions(session, database, backup, fingerprint, error);
 	}
 	return status == STATUS_OK ? psql_session_end(session, error) : status;
 }
@@ -75,7 +121,6 @@ static enum status count_database(struct postgresql *server, const char *databas
 enum status row_counts_now(struct store *store, const struct fingerprint *places, struct fingerprint *ret_fingerprint,
 						   struct error *error)
 {
-	(void)places;
 	struct postgresql *server = (struct postgresql *)store;
 	CLEANUP(buffer_free) struct buffer rows = BUFFER_INIT(LIST_LIMIT);
 	CLEANUP(fingerprint_free) struct fingerprint fingerprint = {.known = true, .exact = true};
@@ -85,7 +130,7 @@ enum status row_counts_now(struct store *store, const struct fingerprint *places
 	}
 	const char *database = NULL;
 	for (size_t at = 0; status == STATUS_OK && (database = psql_next(&rows, &at)) != NULL;) {
-		status = count_database(server, database, &fingerprint, error);
+		status = count_database(server, database, places, &fingerprint, error);
 	}
 	if (status != STATUS_OK) {
 		return error_prefix(error, "PostgreSQL's rows cannot be counted");
