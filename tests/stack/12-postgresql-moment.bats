@@ -46,7 +46,13 @@ make_databases() {
 		-c 'CREATE TABLE "Ünïcödé ""quoted"".x" AS SELECT 1 AS n' \
 		-c 'CREATE TABLE parted (n integer) PARTITION BY LIST (n)' \
 		-c 'CREATE TABLE part_1 PARTITION OF parted FOR VALUES IN (1)' -c 'INSERT INTO parted VALUES (1), (1)' \
-		-c 'CREATE MATERIALIZED VIEW seen AS SELECT count(*) FROM grows'
+		-c 'CREATE MATERIALIZED VIEW seen AS SELECT count(*) FROM grows' -c "CREATE TYPE mood AS ENUM ('sad', 'glad')" \
+		-c "CREATE TABLE felt AS SELECT 'sad'::mood AS how" -c 'CREATE VIEW shown AS SELECT n FROM grows' \
+		-c "CREATE FUNCTION twice(n integer) RETURNS integer LANGUAGE sql AS 'SELECT 2 * n'" \
+		-c 'CREATE TYPE pair AS (a integer, b integer)' -c 'CREATE TABLE pairs AS SELECT ROW(1, 2)::pair AS p' \
+		-c 'CREATE SEQUENCE up' -c "SELECT setval('up', 1000)" -c 'CREATE SEQUENCE down INCREMENT -1 START -500' \
+		-c 'CREATE SEQUENCE round MAXVALUE 5 CYCLE' -c "SELECT setval('round', 5)" -c 'CREATE SCHEMA other' \
+		-c 'CREATE SEQUENCE other.unused START 77' -c 'CREATE SEQUENCE dropped_later'
 }
 
 in_background() { # DATABASE STATEMENT..: in a session called "test"
@@ -72,7 +78,7 @@ close_gate() {
 
 gate_is_reached() {
 	answers postgres "EXISTS (SELECT FROM pg_stat_activity WHERE application_name = 'whisperbackup'
-		AND datname = '$gate' AND wait_event_type = 'Lock')"
+		AND datname = '$gate' AND wait_event_type = 'Lock' AND query !~ '^DO')" # which waits for a moment only
 }
 
 wait_at_gate() {
@@ -165,6 +171,94 @@ counts() {
 	quietly "$WHISPERBACKUP" restore latest --yes --no-safety-backup --only postgresql
 	save_state after postgresql
 	assert_same_state moment after postgresql
+}
+
+# --- what the snapshot does not hold ------------------------------------------------------------------------------------
+
+refused_for_change() { # WHAT STATEMENT..: done between the moment and the dump of that database
+	close_gate
+	start_program create --only postgresql
+	wait_at_gate
+	psql_run $late "${@:2}"
+	open_gate
+	ends_with 1
+	assert_contains "$errors" "database $late: the schema was changed while it was being saved: $1"
+	assert_contains "$errors" 'hint: what was saved might not load; run the backup again when nothing changes the schema'
+	assert_nothing_partial
+	assert_no_sessions
+}
+
+@test "a value of a type that is renamed after the moment is a failure: rows have the other name" {
+	refused_for_change 'value of type public.mood' -c "ALTER TYPE mood RENAME VALUE 'sad' TO 'blue'"
+}
+
+@test "a composite type that gets longer after the moment is a failure: rows are longer" {
+	refused_for_change 'column of public.pair' -c 'ALTER TYPE pair DROP ATTRIBUTE b' -c 'ALTER TYPE pair ADD ATTRIBUTE c integer'
+}
+
+@test "a function that is changed after the moment is a failure" {
+	refused_for_change 'function public.twice' -c "CREATE OR REPLACE FUNCTION twice(n integer) RETURNS integer LANGUAGE sql AS 'SELECT n + n'"
+}
+
+@test "a view that is changed after the moment is a failure" {
+	refused_for_change 'rule of public.shown' -c 'CREATE OR REPLACE VIEW shown AS SELECT n FROM grows WHERE n > 1'
+}
+
+@test "a type in another schema after the moment is a failure" {
+	refused_for_change 'type public.mood' -c 'ALTER TYPE mood SET SCHEMA other'
+}
+
+@test "limits of a sequence that are changed after the moment are a failure" {
+	refused_for_change 'sequence public.up' -c 'ALTER SEQUENCE up MAXVALUE 100000'
+}
+
+@test "what is new, temporary, written, the same again, given up, or a matter of rights is no change of the schema" {
+	close_gate
+	start_program create --only postgresql
+	wait_at_gate
+	in_background $late -c 'CREATE TEMP TABLE passing AS SELECT 1 AS n' -c 'ALTER TABLE passing RENAME TO other_name' -c 'DROP TABLE other_name'
+	psql_run $late -c "CREATE TABLE newer (how mood)" -c "ALTER TYPE mood ADD VALUE 'calm'" -c "INSERT INTO newer VALUES ('calm')" \
+		-c 'CREATE VIEW also_new AS SELECT 1 AS one' -c 'DROP VIEW also_new' -c 'CREATE INDEX ON grows (n)' \
+		-c 'INSERT INTO grows SELECT generate_series(1, 5000)' -c 'VACUUM ANALYZE' -c 'REFRESH MATERIALIZED VIEW seen' \
+		-c "CREATE OR REPLACE FUNCTION twice(n integer) RETURNS integer LANGUAGE sql AS 'SELECT 2 * n'" \
+		-c 'CREATE OR REPLACE VIEW shown AS SELECT n FROM grows' -c 'GRANT SELECT ON shown, grows TO PUBLIC' \
+		-c 'GRANT USAGE ON TYPE mood TO PUBLIC' -c 'REVOKE EXECUTE ON FUNCTION twice FROM PUBLIC' \
+		-c "BEGIN" -c "ALTER TYPE mood RENAME VALUE 'sad' TO 'blue'" -c 'ROLLBACK'
+	open_gate
+	ends_with 0
+	[[ $errors != *'set back'* ]] || fail "$errors"
+	quietly "$WHISPERBACKUP" restore latest --yes --no-safety-backup --only postgresql
+}
+
+@test "a sequence that is set back after the moment is told of, whichever way it runs" {
+	psql_run $late -c "SELECT setval('down', -800)"
+	close_gate
+	start_program create --only postgresql
+	wait_at_gate
+	psql_run $late -c "SELECT setval('up', 1)" -c 'ALTER SEQUENCE down RESTART'
+	open_gate
+	ends_with 0
+	assert_contains "$errors" "the sequence public.up of database $late was set back while the backup was made, from 1001 to 2,"
+	assert_contains "$errors" "the sequence public.down of database $late was set back while the backup was made, from -801 to -500,"
+	assert_no_sessions
+}
+
+holds_no_sequence() {
+	answers $late "NOT EXISTS (SELECT FROM pg_locks l JOIN pg_stat_activity a USING (pid) JOIN pg_class c ON c.oid = l.relation
+		WHERE application_name = 'whisperbackup' AND relkind = 'S')"
+}
+
+@test "sequences that run on, cycle or are new after the moment are not told of, and nobody has to wait for them" {
+	close_gate
+	start_program create --only postgresql
+	wait_at_gate
+	holds_no_sequence || fail 'it holds some'
+	psql_run $late -c "SELECT nextval('up'), nextval('down'), nextval('round'), nextval('other.unused')" \
+		-c "SELECT setval('up', 5000), nextval('down')" -c 'CREATE SEQUENCE newer' -c "SELECT setval('newer', 5)"
+	open_gate
+	ends_with 0
+	[[ $errors != *'set back'* ]] || fail "$errors"
+	assert_no_sessions
 }
 
 # --- another try ------------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@
 
 #include "stores/postgresql/dump_layout.h"
 #include "stores/postgresql/dump_rename.h"
+#include "stores/postgresql/moment_changes.h"
 #include "stores/postgresql/restore.h"
 
 /* --- dumps of PostgreSQL ------------------------------------------------------------------------------------------ */
@@ -197,6 +198,33 @@ static void rows_are_counted_as_a_backup_has_them(void **state)
 	assert_told(count_with_extensions);
 }
 
+static enum status look_for_changes(struct error *error)
+{
+	struct moment_database database = {.name = "shop"};
+	CLEANUP(cleanup_psql_session) struct psql_session *session = NULL;
+	CLEANUP(buffer_free) struct buffer suspects = BUFFER_INIT(MOMENT_CHANGES_LIMIT);
+	buffer_free(&postgresql->heard);
+	enum status status = psql_session_open(&postgresql->postgresql, "shop", &session, error);
+	if (status == STATUS_OK) {
+		status = moment_changes_suspect(session, &suspects, error);
+	}
+	bool right = suspects.length > 0;
+	if (status == STATUS_OK) {
+		status = moment_changes_compare(&postgresql->postgresql, &database, &suspects, error);
+		right = right && status == STATUS_FAILED && strstr(error->message, "type public.mood") != NULL;
+		status = right ? STATUS_OK : status;
+	}
+	return unless_wrong(status, right, error);
+}
+
+static void a_change_is_not_missed(void **state)
+{
+	(void)state;
+	postgresql->lines[0] = (struct line){.asked = "WHERE ended HAVING", .rows = "WITH held|"};
+	postgresql->lines[1] = (struct line){.asked = "NOT IN (SELECT kind", .rows = "type public.mood|"};
+	assert_told(look_for_changes);
+}
+
 static void let_be(struct progress *progress, const char *text)
 {
 	(void)progress;
@@ -308,6 +336,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_moment_of_postgresql_is_taken, start_postgresql, stop_postgresql),
 		cmocka_unit_test_setup_teardown(postgresql_is_examined, start_postgresql, stop_postgresql),
 		cmocka_unit_test_setup_teardown(rows_are_counted_as_a_backup_has_them, start_postgresql, stop_postgresql),
+		cmocka_unit_test_setup_teardown(a_change_is_not_missed, start_postgresql, stop_postgresql),
 		cmocka_unit_test_setup_teardown(databases_are_loaded, start_postgresql, stop_postgresql),
 		cmocka_unit_test_setup_teardown(databases_are_swapped, start_postgresql, stop_postgresql),
 		cmocka_unit_test_setup_teardown(a_restore_is_rolled_back, start_postgresql, stop_postgresql),

@@ -3,6 +3,7 @@
 
 #include "base/stream.h"
 #include "stores/artefact_write.h"
+#include "stores/postgresql/moment_changes.h"
 #include "stores/postgresql/moment_extensions.h"
 #include "stores/postgresql/row_counts.h"
 
@@ -172,7 +173,10 @@ static enum status dump(struct postgresql *server, struct moment_database *datab
 static enum status count_and_end(struct moment_database *database, struct progress *progress,
 								 struct fingerprint *fingerprint, struct error *error)
 {
-	enum status status = moment_extensions_warn(database, progress, error);
+	enum status status = moment_changes_warn(database, progress, error);
+	if (status == STATUS_OK) {
+		status = moment_extensions_warn(database, progress, error);
+	}
 	if (status == STATUS_OK) {
 		status = row_counts_add(database->session, database->name, fingerprint, error);
 	}
@@ -188,7 +192,14 @@ static enum status lost_or(enum status status, const struct moment_database *dat
 static enum status dump_and_count(struct postgresql *server, struct moment_database *database, struct dump_sink *sink,
 								  struct fingerprint *fingerprint, struct error *error)
 {
+	CLEANUP(buffer_free) struct buffer suspects = BUFFER_INIT(MOMENT_CHANGES_LIMIT);
 	enum status status = dump(server, database, sink, error);
+	if (status == STATUS_OK) {
+		status = lost_or(moment_changes_suspect(database->session, &suspects, error), database, error);
+	}
+	if (status == STATUS_OK) {
+		status = moment_changes_compare(server, database, &suspects, error);
+	}
 	if (status == STATUS_OK) {
 		status = lost_or(count_and_end(database, sink->progress, fingerprint, error), database, error);
 	}
@@ -212,6 +223,17 @@ static enum status write_all(struct postgresql *server, struct dump_sink *dump_s
 	return status == STATUS_OK ? put(sink, MOMENT_GLOBALS_CLOSING, error) : status;
 }
 
+/* As soon as nothing stands still any more: there may be thousands. */
+static enum status note_sequences(struct postgresql_moment *moment, struct error *error)
+{
+	enum status status = STATUS_OK;
+	for (size_t i = 0; status == STATUS_OK && i < moment->count; i++) {
+		struct moment_database *database = &moment->databases[i];
+		status = lost_or(moment_changes_note(database->session, error), database, error);
+	}
+	return status;
+}
+
 enum status postgresql_moment_save(struct postgresql *server, struct progress *progress, struct saved *ret_saved,
 								   struct error *error)
 {
@@ -221,7 +243,10 @@ enum status postgresql_moment_save(struct postgresql *server, struct progress *p
 	CLEANUP(fingerprint_free) struct fingerprint fingerprint = {0};
 	struct artefact_reading reading;
 	progress_step(progress, "dumping", 0);
-	enum status status = moment_globals_settle(server, moment->databases[0].session, &moment->globals, progress, error);
+	enum status status = note_sequences(moment, error);
+	if (status == STATUS_OK) {
+		status = moment_globals_settle(server, moment->databases[0].session, &moment->globals, progress, error);
+	}
 	if (status == STATUS_OK) {
 		status = artefact_sink_new(server->store.ops, server->path, &reading, &file, error);
 	}
