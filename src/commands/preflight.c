@@ -48,6 +48,18 @@ static enum status check_versions(const struct restore_work *work, struct error 
 	return STATUS_OK;
 }
 
+/* --- what would not stay ------------------------------------------------------------------------------------------ */
+
+static enum status check_keeps(const struct restore_work *work, struct error *error)
+{
+	enum status status = STATUS_OK;
+	for (size_t i = 0; status == STATUS_OK && i < STORE_COUNT; i++) {
+		struct store *store = work->targets[i].store;
+		status = store != NULL && store->ops->keeps != NULL ? store->ops->keeps(store, error) : STATUS_OK;
+	}
+	return status;
+}
+
 /* --- space -------------------------------------------------------------------------------------------------------- */
 
 static void add_staged(struct restore_work *work, struct disks *disks)
@@ -145,6 +157,9 @@ static enum status count_all(struct restore_work *work, struct error *error)
 enum status preflight_run(struct restore_work *work, bool safety, struct error *error)
 {
 	enum status status = check_versions(work, error);
+	if (status == STATUS_OK) {
+		status = check_keeps(work, error);
+	}
 	if (status == STATUS_OK) {
 		status = check_space(work, safety, error);
 	}

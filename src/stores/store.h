@@ -141,6 +141,9 @@ struct store_ops {
 	enum status (*look_inside)(const char *path, const struct artefact *artefact, const char *scratch,
 							   struct fingerprint *ret_holds, struct error *error);
 
+	/* Whether what is restored into the running server would stay; asked before anything is touched. NULL: it would. */
+	enum status (*keeps)(struct store *store, struct error *error);
+
 	/*
 	 * The steps of a restore. `stage` brings the data next to the live data, which is not touched, while the server
 	 * runs. `swap` puts it in place and returns when the server answers; if it fails, or if the server is not well

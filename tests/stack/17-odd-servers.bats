@@ -129,6 +129,18 @@ assert_mended() {
 	program 0 verify latest
 }
 
+@test "Redis that is a replica is backed up with a warning, and no restore begins with it" {
+	run_redis
+	in_redis REPLICAOF 127.0.0.1 1 >/dev/null
+	program 0 create
+	assert_contains "$errors" 'Redis is a replica of 127.0.0.1:1: what that had written last may not have come yet'
+	program 1 restore latest --yes --no-safety-backup
+	assert_contains "$errors" 'Redis is a replica of 127.0.0.1:1, which would replace what is restored; nothing was changed'
+	assert_key 1
+	in_redis REPLICAOF NO ONE >/dev/null
+	assert_mended
+}
+
 @test "ChromaDB whose database is damaged while it runs is not called backed up" {
 	run_chroma
 	docker exec "$id" sh -c 'printf "this is no database" | dd of=/data/chroma.sqlite3 conv=notrunc status=none'

@@ -32,6 +32,7 @@ static const struct words usual[] = {
 	{"stat -c %u %g /var/lib/data", "999 1000\n"},
 	{"INFO keyspace", "# Keyspace\r\ndb0:keys=2,expires=0,avg_ttl=0\r\n"},
 	{"BGSAVE", "Background saving started\n"},
+	{"INFO replication", "# Replication\r\nrole:master\r\nconnected_slaves:0\r\n"},
 	{"stat -c %Y /var/lib/data/dump.rdb", "2\n"},
 	{NULL, NULL},
 };
@@ -768,6 +769,79 @@ static void a_dump_that_is_no_file_is_not_taken(void **state)
 	assert_lost(state, answered_store(state), "Redis's dump is not a file", "");
 }
 
+/* --- replicas ------------------------------------------------------------------------------------------------------
+ */
+
+/* As redis 7.0.15 says it. */
+#define REPLICA                                                                                                        \
+	"INFO replication", "# Replication\r\nrole:slave\r\nmaster_host:cache.example\r\nmaster_port:6380\r\n"             \
+						"master_link_status:up\r\n"
+
+static char warning[256];
+
+static void keep_warning(struct progress *progress, const char *text)
+{
+	(void)progress;
+	snprintf(warning, sizeof warning, "%s", text);
+}
+
+static void ignore_step(struct progress *progress, const char *text, uint64_t total_bytes)
+{
+	(void)progress;
+	(void)text;
+	(void)total_bytes;
+}
+
+static void prepare(void **state)
+{
+	struct error error;
+	struct progress progress = {.step = ignore_step, .warn = keep_warning};
+	warning[0] = '\0';
+	LOOKS({.begun = 4});
+	struct store *store = open_store(&container);
+	assert_ok(store_redis.prepare(store, at(*state, "artefact"), &progress, &error), &error);
+	store_free(store);
+}
+
+static void a_backup_of_a_replica_is_made_with_a_warning(void **state)
+{
+	make_server(state, VOLUME_API, WORDS({REPLICA}));
+	prepare(state);
+	assert_string_equal(warning,
+						"Redis is a replica of cache.example:6380: what that had written last may not have come "
+						"yet, and is not in the backup then");
+}
+
+static void a_backup_of_a_master_is_made_without_a_warning(void **state)
+{
+	make_server(state, VOLUME_API, NULL);
+	prepare(state);
+	assert_string_equal(warning, "");
+}
+
+static void a_restore_into_a_replica_is_refused_with_a_hint(void **state)
+{
+	struct error error;
+	make_server(state, VOLUME_API, WORDS({REPLICA}));
+	struct store *store = open_store(&container);
+	assert_status(STATUS_FAILED, store_redis.keeps(store, &error), &error);
+	assert_string_equal(
+		error.message,
+		"Redis is a replica of cache.example:6380, which would replace what is restored; nothing was changed");
+	assert_string_equal(error.hint, "restore into the master, or end the replication (redis-cli REPLICAOF NO ONE, and "
+									"its setting \"replicaof\") and restore again");
+	store_free(store);
+}
+
+static void a_restore_into_a_master_is_not_refused(void **state)
+{
+	struct error error;
+	make_server(state, VOLUME_API, NULL);
+	struct store *store = open_store(&container);
+	assert_ok(store_redis.keeps(store, &error), &error);
+	store_free(store);
+}
+
 /* --- restoring ---------------------------------------------------------------------------------------------------- */
 
 static void one_before_redis_7_gets_its_append_only_file_beside_the_dump(void **state)
@@ -856,6 +930,10 @@ int main(void)
 		scratch_test(one_that_falls_silent_while_it_saves_is_told_of),
 		scratch_test(a_dump_that_is_not_where_it_should_be_is_told_of),
 		scratch_test(a_dump_that_is_no_file_is_not_taken),
+		scratch_test(a_backup_of_a_replica_is_made_with_a_warning),
+		scratch_test(a_backup_of_a_master_is_made_without_a_warning),
+		scratch_test(a_restore_into_a_replica_is_refused_with_a_hint),
+		scratch_test(a_restore_into_a_master_is_not_refused),
 		scratch_test(one_before_redis_7_gets_its_append_only_file_beside_the_dump),
 		scratch_test(a_memory_without_names_is_refused),
 	};

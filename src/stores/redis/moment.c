@@ -215,6 +215,24 @@ static enum status open_dialogue(struct redis_moment *moment, struct error *erro
 	return dialogue_open(server->volume.store.runtime, &request, OUTPUT_LIMIT, &moment->dialogue, error);
 }
 
+/* What a replica holds is what its master held a while ago. */
+static enum status warn_of_replica(struct redis_moment *moment, struct progress *progress, struct error *error)
+{
+	CLEANUP(buffer_free) struct buffer answer = BUFFER_INIT(OUTPUT_LIMIT);
+	char master[REDIS_MASTER_SIZE];
+	enum status status = send(moment, (const char *const[]){"INFO replication", NULL}, error);
+	if (status == STATUS_OK) {
+		status = receive(moment, moment->number, &answer, error);
+	}
+	if (status == STATUS_OK && redis_is_replica(&answer, master)) {
+		progress_warn(progress,
+					  "Redis is a replica of %s: what that had written last may not have come yet, and is not in the "
+					  "backup then",
+					  master);
+	}
+	return status;
+}
+
 enum status redis_prepare(struct store *store, const char *path, struct progress *progress, struct error *error)
 {
 	struct redis *self = (struct redis *)store;
@@ -231,6 +249,9 @@ enum status redis_prepare(struct store *store, const char *path, struct progress
 																	store->data_folder, &moment->host_folder, error);
 	if (status == STATUS_OK) {
 		status = open_dialogue(moment, error);
+	}
+	if (status == STATUS_OK) {
+		status = warn_of_replica(moment, progress, error);
 	}
 	progress_step(progress, "waiting until no save is under way", 0);
 	return status == STATUS_OK ? wait_until_idle(moment, error) : status;

@@ -173,6 +173,7 @@ const struct store_ops store_redis = {
 	.finish = redis_finish,
 	.check = rdb_check,
 	.unsummed = true, /* its CRC can be switched off (rdbchecksum) */
+	.keeps = redis_keeps,
 	.stage = redis_stage,
 	.swap = volume_store_swap,
 	.settle = volume_store_settle,

@@ -295,6 +295,34 @@ enum status redis_count(struct store *store, const struct fingerprint *places, s
 	return status;
 }
 
+bool redis_is_replica(const struct buffer *info, char ret_master[REDIS_MASTER_SIZE])
+{
+	char role[16] = "";
+	char host[256] = "?";
+	char port[16] = "?";
+	(void)redis_info_value(info, "role", role, sizeof role);
+	(void)redis_info_value(info, "master_host", host, sizeof host);
+	(void)redis_info_value(info, "master_port", port, sizeof port);
+	snprintf(ret_master, REDIS_MASTER_SIZE, "%s:%s", host, port);
+	return strcmp(role, "slave") == 0;
+}
+
+/* A replica takes over all that its master holds as soon as it has been started. */
+enum status redis_keeps(struct store *store, struct error *error)
+{
+	CLEANUP(buffer_free) struct buffer info = BUFFER_INIT(REDIS_REPLY_LIMIT);
+	char master[REDIS_MASTER_SIZE];
+	enum status status = REDIS_COMMAND((struct redis *)store, &info, error, "INFO", "replication");
+	if (status == STATUS_OK && redis_is_replica(&info, master)) {
+		(void)error_set(error, STATUS_FAILED,
+						"Redis is a replica of %s, which would replace what is restored; nothing was changed", master);
+		status =
+			error_hint(error, "restore into the master, or end the replication (redis-cli REPLICAOF NO ONE, and its "
+							  "setting \"replicaof\") and restore again");
+	}
+	return status;
+}
+
 /* Errors of a server that runs no script just now, whatever its keys are (redis, src/server.c, createSharedObjects). */
 static bool is_busy(const char *reply)
 {

@@ -48,7 +48,12 @@ enum status redis_find_port(struct redis *self, struct error *error) MUST_CHECK;
 /* Finds the port, logs in, and asks for version, folder and file names. */
 enum status redis_learn(struct redis *self, struct error *error) MUST_CHECK;
 
+/* From the answer to INFO replication: whether it is a replica, and of whom, "HOST:PORT". */
+enum { REDIS_MASTER_SIZE = 300 };
+bool redis_is_replica(const struct buffer *info, char ret_master[REDIS_MASTER_SIZE]);
+
 /* The store_ops of the same names. */
+enum status redis_keeps(struct store *store, struct error *error) MUST_CHECK;
 enum status redis_ready(struct store *store, struct error *error) MUST_CHECK;
 enum status redis_examine(struct store *store, struct examination *ret_examination, struct error *error) MUST_CHECK;
 enum status redis_count(struct store *store, const struct fingerprint *places, struct fingerprint *ret_fingerprint,
