@@ -9,6 +9,7 @@
 #include "commands/display.h"
 #include "commands/number.h"
 #include "commands/schedule.h"
+#include "schedule/cron.h"
 #include "schedule/run_log.h"
 #include "schedule/systemd.h"
 
@@ -24,8 +25,26 @@
 enum {
 	FOLLOW_MILLISECONDS = 200,
 	COPY_SIZE = 4096,
-	DRILL_DUE_SECONDS = 7 * 24 * 3600 - 12 * 3600, /* a week, less than what a run of the same hour may be late */
+	DAY_SECONDS = 24 * 3600,
+	LEAST_LONG_DAYS = 2,
+	DRILL_DUE_SECONDS = 7 * DAY_SECONDS - 12 * 3600, /* a week, less than what a run of the same hour may be late */
 };
+
+/* A scheduled run. */
+struct work {
+	struct session session;
+	const char *days;          /* after which backups are removed; NULL if nobody has said so: none is */
+	struct backup_list before; /* what was there when it began */
+	struct error unlisted;     /* why that is not known */
+	struct last_run run;
+	char remarks[256]; /* what the summary says besides, each behind "; " */
+};
+
+static void work_close(struct work *work)
+{
+	session_close(&work->session);
+	backup_list_free(&work->before);
+}
 
 /* --- run ------------------------------------------------------------------------------------------------------------
  */
@@ -70,23 +89,100 @@ static void log_line(const char *format, ...)
 	fputc('\n', stderr);
 }
 
+static void remark(struct work *work, const char *format, ...) PRINTF_LIKE(2, 3);
+
+static void remark(struct work *work, const char *format, ...)
+{
+	size_t length = strlen(work->remarks);
+	va_list arguments;
+	va_start(arguments, format);
+	snprintf(work->remarks + length, sizeof work->remarks - length, "; ");
+	length = strlen(work->remarks);
+	vsnprintf(work->remarks + length, sizeof work->remarks - length, format, arguments);
+	va_end(arguments);
+}
+
+/* When the newest of them was made; 0 if there is none. What is dated in the future has a wrong date. */
+static time_t newest_moment(const struct backup_list *list)
+{
+	time_t now = time(NULL);
+	time_t newest = 0;
+	for (size_t i = 0; i < list->count && list->items[i]->moment <= now; i++) {
+		newest = list->items[i]->moment;
+	}
+	return newest;
+}
+
+/* Has the installed schedule no run between that moment and this one, which may be a day late? */
+static bool is_next_run(const struct session *session, time_t moment)
+{
+	CLEANUP(installation_free) struct installation installation = {0};
+	struct cron cron;
+	struct error ignored;
+	schedule_find(session, &installation);
+	const struct job *job = installation_job(&installation);
+	if (job->command == NULL || cron_parse(job->schedule, &cron, &ignored) != STATUS_OK) {
+		return false;
+	}
+	time_t due = job->persistent ? cron_next_timer(&cron, moment) : cron_next(&cron, moment);
+	return due != (time_t)-1 && time(NULL) < due + DAY_SECONDS;
+}
+
 /*
- * Old backups are removed if somebody has said how old: `days` is NULL if nobody has. Backups are made first, and old
- * ones removed only if that went well: they may be all there is. Except where there is no room for a new one: then the
- * old ones that are due go first, or it would never work again.
+ * Whether old backups are removed in this run. Ages count from now. If the newest backup that was there is itself older
+ * than backups are kept, the clock may have jumped ahead, and all would go at once; or the machine was off for long,
+ * and all may be wanted. Two days are no long time whatever is kept: else daily backups that are kept for one or none
+ * would never be removed. Nor would monthly ones that are kept for 30, so the time between two runs of the schedule is
+ * none either.
  */
-static enum exit_code back_up(const char *days, struct last_run *run)
+static bool removes(struct work *work)
+{
+	if (work->days == NULL) {
+		return false;
+	}
+	int days = atoi(work->days);
+	time_t now = time(NULL);
+	time_t last = newest_moment(&work->before);
+	if (last == 0 || last >= timestamp_days_before(now, days > LEAST_LONG_DAYS ? days : LEAST_LONG_DAYS) ||
+		is_next_run(&work->session, last)) {
+		return true;
+	}
+	int age = (int)((now - last) / DAY_SECONDS);
+	log_line("the last backup before this one is %d days old: the clock may be wrong, so nothing is removed this time",
+			 age);
+	remark(work, "nothing was removed: the last backup before this one is %d days old", age);
+	return false;
+}
+
+static enum exit_code clean_up(const struct work *work, struct error *error)
+{
+	struct display display;
+	if (work->unlisted.status == STATUS_OK) {
+		return run_command(&command_cleanup, work->days, error);
+	}
+	display_open(&display, false);
+	display_error(&display, &work->unlisted);
+	*error = work->unlisted;
+	return command_exit_code(error->status);
+}
+
+/*
+ * Backups are made first, and old ones removed only if that went well: they may be all there is. Except where there is
+ * no room for a new one: then the old ones that are due go first, or it would never work again.
+ */
+static enum exit_code back_up(struct work *work)
 {
 	struct error error = {0};
+	struct last_run *run = &work->run;
 	enum exit_code exit_code = run_command(&command_create, NULL, &error);
-	if (exit_code == EXIT_FAILED && error.status == STATUS_NO_SPACE && days != NULL) {
+	if (exit_code == EXIT_FAILED && error.status == STATUS_NO_SPACE && removes(work)) {
 		log_line("no room: old backups are removed first, then it is tried once more");
-		(void)run_command(&command_cleanup, days, &error);
+		(void)clean_up(work, &error);
 		exit_code = run_command(&command_create, NULL, &error);
 	}
 	if (exit_code == EXIT_DONE) {
 		snprintf(run->summary, sizeof run->summary, "done");
-		exit_code = days != NULL ? run_command(&command_cleanup, days, &error) : EXIT_DONE;
+		exit_code = removes(work) ? clean_up(work, &error) : EXIT_DONE;
 		if (exit_code != EXIT_DONE) {
 			snprintf(run->summary, sizeof run->summary, "backed up, but cleanup failed: %.400s", error.message);
 		}
@@ -168,17 +264,18 @@ static enum status open_run(const struct invocation *invocation, struct session 
 
 enum status schedule_run(const struct invocation *invocation, enum exit_code *ret_exit_code, struct error *error)
 {
-	CLEANUP(session_close) struct session session = {0};
+	CLEANUP(work_close) struct work work = {.days = invocation->argument_count > 1 ? invocation->arguments[1] : NULL};
 	CLEANUP(cleanup_close) int lock = -1;
 	CLEANUP(cleanup_close) int log = -1;
 	CLEANUP(cleanup_close) int scheduler = -1;
 	char seconds[UNITS_SIZE];
 	unsigned ignored = 0;
-	const char *days = invocation->argument_count > 1 ? invocation->arguments[1] : NULL;
+	struct session *session = &work.session;
+	struct last_run *run = &work.run;
 	enum status status =
-		days != NULL ? number_parse(days, "a number of days", 0, RETENTION_MOST, &ignored, error) : STATUS_OK;
+		work.days != NULL ? number_parse(work.days, "a number of days", 0, RETENTION_MOST, &ignored, error) : STATUS_OK;
 	if (status == STATUS_OK) {
-		status = open_run(invocation, &session, &lock, &log, error);
+		status = open_run(invocation, session, &lock, &log, error);
 	}
 	if (status != STATUS_OK) {
 		return status;
@@ -188,23 +285,27 @@ enum status schedule_run(const struct invocation *invocation, enum exit_code *re
 	if (scheduler < 0 || dup2(log, STDOUT_FILENO) < 0 || dup2(log, STDERR_FILENO) < 0) {
 		return error_set_errno(error, "cannot write to the log");
 	}
-	struct last_run run = {.started = time(NULL), .process = getpid()};
+	*run = (struct last_run){.started = time(NULL), .process = getpid()};
 	double began = clock_seconds();
-	log_line("scheduled backup of %s", session.project_folder_shown);
-	write_note(&session, &run);
-	*ret_exit_code = back_up(days, &run);
-	if (*ret_exit_code == EXIT_DONE && invocation->options[OPTION_DRILL] != NULL) {
-		*ret_exit_code = drill(&session, &run);
+	log_line("scheduled backup of %s", session->project_folder_shown);
+	write_note(session, run);
+	if (catalog_list(session->backup_folder, &work.before, &work.unlisted) == STATUS_OK) {
+		error_clear(&work.unlisted);
 	}
-	run.finished = time(NULL);
-	run.exit_code = *ret_exit_code;
-	text_make_line(run.summary); /* it is one in the log, too */
-	write_note(&session, &run);
-	log_line("%s, in %s (exit code %d)", run.summary, units_seconds(clock_seconds() - began, seconds),
-			 (int)run.exit_code);
-	if (dup2(scheduler, STDERR_FILENO) >= 0 && run.exit_code != EXIT_DONE) {
+	*ret_exit_code = back_up(&work);
+	if (*ret_exit_code == EXIT_DONE && invocation->options[OPTION_DRILL] != NULL) {
+		*ret_exit_code = drill(session, run);
+	}
+	run->finished = time(NULL);
+	run->exit_code = *ret_exit_code;
+	snprintf(run->summary + strlen(run->summary), sizeof run->summary - strlen(run->summary), "%s", work.remarks);
+	text_make_line(run->summary); /* it is one in the log, too */
+	write_note(session, run);
+	log_line("%s, in %s (exit code %d)", run->summary, units_seconds(clock_seconds() - began, seconds),
+			 (int)run->exit_code);
+	if (dup2(scheduler, STDERR_FILENO) >= 0 && run->exit_code != EXIT_DONE) {
 		fprintf(stderr, "whisperbackup: scheduled backup of %s: %s\nSee %s/" RUN_LOG_NAME "\n",
-				session.project_folder_shown, run.summary, session.backup_folder_shown);
+				session->project_folder_shown, run->summary, session->backup_folder_shown);
 	}
 	return STATUS_OK;
 }

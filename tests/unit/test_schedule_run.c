@@ -5,6 +5,7 @@
 #include "catalog_support.h"
 
 #include "commands/schedule.h"
+#include "schedule/crontab.h"
 #include "schedule/run_log.h"
 
 enum { DAY = 24 * 60 * 60 };
@@ -90,7 +91,9 @@ static int run(const char *folder, const char *days, bool with_drill)
 	if (child == 0) {
 		enum exit_code exit_code = EXIT_FAILED;
 		struct error error = {0};
-		bool ready = chdir(folder) == 0 && freopen(at(folder, "said"), "w", stderr) != NULL;
+		int said = open(at(folder, "said"), O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+		bool ready = setenv("PATH", at(folder, "bin"), 1) == 0 && setenv("HOME", folder, 1) == 0 &&
+					 chdir(folder) == 0 && dup2(said, STDERR_FILENO) >= 0;
 		enum status status = ready ? schedule_run(&invocation, &exit_code, &error) : STATUS_FAILED;
 		fflush(NULL);
 		_exit(status == STATUS_OK ? (int)exit_code : 200 + (int)status);
@@ -162,6 +165,133 @@ static void where_there_is_no_room_what_is_older_goes_first(void **state)
 	assert_contains(at(*state, RUN_LOG_NAME), "no room: old backups are removed first");
 }
 
+/* --- a clock that may be wrong ------------------------------------------------------------------------------------ */
+
+#define FORTY_DAYS "nothing was removed: the last backup before this one is 40 days old"
+
+static void if_the_last_backup_is_older_than_the_days_nothing_is_removed(void **state)
+{
+	backup_of(*state, 42);
+	backup_of(*state, 41);
+	backup_of(*state, 40);
+	assert_int_equal(run(*state, "30", false), EXIT_DONE);
+	assert_int_equal(count_backups(*state), 4);
+	assert_noted(*state, EXIT_DONE, "done; " FORTY_DAYS);
+	assert_contains(at(*state, RUN_LOG_NAME),
+					"the last backup before this one is 40 days old: the clock may be wrong, so "
+					"nothing is removed this time");
+}
+
+static void the_next_run_removes_again(void **state)
+{
+	backup_of(*state, 42);
+	backup_of(*state, 41);
+	backup_of(*state, 40);
+	assert_int_equal(run(*state, "30", false), EXIT_DONE);
+	now += DAY;
+	assert_int_equal(run(*state, "30", false), EXIT_DONE);
+	assert_int_equal(count_backups(*state), 2);
+	assert_noted(*state, EXIT_DONE, "done");
+}
+
+static void a_clock_of_2099_removes_nothing(void **state)
+{
+	for (int day = 1; day <= 20; day++) {
+		backup_of(*state, day);
+	}
+	now += (time_t)73 * 365 * DAY;
+	assert_int_equal(run(*state, "30", false), EXIT_DONE);
+	assert_int_equal(count_backups(*state), 21);
+}
+
+static void what_is_dated_in_the_future_is_not_the_last_backup(void **state)
+{
+	backup_of(*state, 41);
+	backup_of(*state, 40);
+	backup_of(*state, -10000);
+	assert_int_equal(run(*state, "30", false), EXIT_DONE);
+	assert_int_equal(count_backups(*state), 4);
+	assert_noted(*state, EXIT_DONE, "done; " FORTY_DAYS);
+}
+
+static void where_there_is_no_room_nothing_goes_after_a_long_pause(void **state)
+{
+	backup_of(*state, 41);
+	backup_of(*state, 40);
+	tries_without_room = 1;
+	assert_int_equal(run(*state, "30", false), EXIT_FAILED);
+	assert_int_equal(count_backups(*state), 2);
+	assert_noted(*state, EXIT_FAILED, "failed: there is no room; " FORTY_DAYS);
+}
+
+static void with_no_days_a_backup_of_yesterday_is_removed(void **state)
+{
+	backup_of(*state, 1);
+	assert_int_equal(run(*state, "0", false), EXIT_DONE);
+	assert_int_equal(count_backups(*state), 1);
+	assert_noted(*state, EXIT_DONE, "done");
+}
+
+static void with_no_days_nothing_is_removed_after_more_than_two_days(void **state)
+{
+	backup_of(*state, 3);
+	assert_int_equal(run(*state, "0", false), EXIT_DONE);
+	assert_int_equal(count_backups(*state), 2);
+	assert_noted(*state, EXIT_DONE, "done; nothing was removed: the last backup before this one is 3 days old");
+}
+
+/* Puts a schedule for the folder into the crontab of `run`. */
+static void install(const char *folder, const char *schedule)
+{
+	struct error error;
+	char *text = NULL;
+	char *real_folder = realpath(folder, NULL);
+	char script[PATH_MAX + 64];
+	assert_non_null(real_folder);
+	assert_ok(crontab_put(NULL, real_folder, schedule, "x", now, &text, &error), &error);
+	write_file(at(folder, "table"), text);
+	snprintf(script, sizeof script, "#!/bin/sh\nexec /bin/cat '%s/table'\n", folder);
+	make_folder(at(folder, "bin"));
+	write_file(at(folder, "bin/crontab"), script);
+	assert_int_equal(chmod(at(folder, "bin/crontab"), 0755), 0);
+	free(real_folder);
+	free(text);
+}
+
+static void a_pause_that_the_schedule_makes_is_not_long(void **state)
+{
+	now = 1788228003; /* 1 September 2026, 02:00:03, which is 31 days after the run before */
+	install(*state, "0 2 1 * *");
+	backup_of(*state, 31);
+	assert_int_equal(run(*state, "30", false), EXIT_DONE);
+	assert_int_equal(count_backups(*state), 1);
+	assert_noted(*state, EXIT_DONE, "done");
+}
+
+static void a_pause_is_long_if_the_schedule_had_a_run_within_it(void **state)
+{
+	now = 1788228003;
+	install(*state, "0 2 1 * *");
+	backup_of(*state, 40);
+	assert_int_equal(run(*state, "30", false), EXIT_DONE);
+	assert_int_equal(count_backups(*state), 2);
+	assert_noted(*state, EXIT_DONE, "done; " FORTY_DAYS);
+}
+
+static void the_first_backup_of_all_is_just_done(void **state)
+{
+	assert_int_equal(run(*state, "30", false), EXIT_DONE);
+	assert_int_equal(count_backups(*state), 1);
+	assert_noted(*state, EXIT_DONE, "done");
+}
+
+static void a_drill_does_not_hide_that_nothing_was_removed(void **state)
+{
+	backup_of(*state, 40);
+	assert_int_equal(run(*state, "30", true), EXIT_DONE);
+	assert_noted(*state, EXIT_DONE, "done, and drilled; " FORTY_DAYS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -169,6 +299,17 @@ int main(void)
 		scheduled_test(without_days_nothing_is_removed),
 		scheduled_test(without_days_nothing_is_removed_for_want_of_room),
 		scheduled_test(where_there_is_no_room_what_is_older_goes_first),
+		scheduled_test(if_the_last_backup_is_older_than_the_days_nothing_is_removed),
+		scheduled_test(the_next_run_removes_again),
+		scheduled_test(a_clock_of_2099_removes_nothing),
+		scheduled_test(what_is_dated_in_the_future_is_not_the_last_backup),
+		scheduled_test(where_there_is_no_room_nothing_goes_after_a_long_pause),
+		scheduled_test(with_no_days_a_backup_of_yesterday_is_removed),
+		scheduled_test(with_no_days_nothing_is_removed_after_more_than_two_days),
+		scheduled_test(a_pause_that_the_schedule_makes_is_not_long),
+		scheduled_test(a_pause_is_long_if_the_schedule_had_a_run_within_it),
+		scheduled_test(the_first_backup_of_all_is_just_done),
+		scheduled_test(a_drill_does_not_hide_that_nothing_was_removed),
 	};
 	return cmocka_run_group_tests_name("schedule_run", tests, NULL, NULL);
 }
