@@ -214,7 +214,8 @@ const struct command command_schedule = {
 		"fields in quotes, such as \"0 */6 * * *\".\n"
 		"\n"
 		"Of your crontab, only a marked block is ever touched. Each run writes to backup.log in the backup folder. A\n"
-		"backup that fails is not followed by a removal of old ones, and neither is one before which none was made for\n"
+		"backup that fails is not followed by a removal of old ones, and neither is one before which none was made "
+		"for\n"
 		"longer than DAYS days, although one was due: the clock may be wrong.\n",
 	.actions = action_names,
 	.run = run,
