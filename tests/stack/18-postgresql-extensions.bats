@@ -1,5 +1,5 @@
 #!/usr/bin/env bats
-# shellcheck shell=bats disable=SC2030,SC2031,SC2154
+# shellcheck shell=bats disable=SC2030,SC2031,SC2034,SC2154
 # Tables that belong to an extension of PostgreSQL: CREATE EXTENSION makes them again, a dump holds none or some of their
 # rows. They are not counted, and who has put rows there that no dump holds is told.
 
