@@ -604,7 +604,7 @@ static void a_dump_that_a_flush_may_have_replaced_is_not_taken_through_the_engin
 	assert_lost(state, store, was_emptied, another_backup);
 }
 
-/* FLUSHALL is counted when it has ended, and since Redis 7.4 the clients may be answered before that. */
+/* FLUSHALL is counted when it has ended, and since Redis 7.4 others are answered before that (docs/FACTS.md). */
 static void an_empty_dump_of_one_that_had_keys_is_not_taken(void **state)
 {
 	make_server(state, VOLUME_AUTO, NULL);
