@@ -37,7 +37,8 @@ struct work {
 	struct backup_list before; /* what was there when it began */
 	struct error unlisted;     /* why that is not known */
 	struct last_run run;
-	char remarks[256]; /* what the summary says besides, each behind "; " */
+	bool has_log;
+	char remarks[400]; /* what the summary says besides, each behind "; " */
 };
 
 static void work_close(struct work *work)
@@ -241,7 +242,7 @@ static void write_note(const struct session *session, const struct last_run *run
 	}
 }
 
-static enum status open_run(const struct invocation *invocation, struct session *session, int *lock, int *log,
+static enum status open_run(const struct invocation *invocation, struct session *session, int *lock,
 							struct error *error)
 {
 	enum status status = session_open(invocation, session, error);
@@ -256,17 +257,34 @@ static enum status open_run(const struct invocation *invocation, struct session 
 	if (status == STATUS_OK) {
 		status = run_log_lock(session->backup_folder, lock, error);
 	}
-	if (status == STATUS_OK) {
-		status = session_guard(session, error); /* it may just have been made, and not by us */
+	/* It may just have been made, and not by us. Then no note is left there; `schedule status` sees the same. */
+	return status == STATUS_OK ? session_guard(session, error) : status;
+}
+
+/*
+ * From here on everything goes to the log; *ret_scheduler is what standard error was, which cron sends by mail. A log
+ * that cannot be written is no reason to make no backup: standard error takes its place.
+ */
+static void write_to_log(struct work *work, int *ret_scheduler)
+{
+	CLEANUP(cleanup_close) int log = -1;
+	struct error error;
+	enum status status = run_log_open(work->session.backup_folder, &log, &error);
+	*ret_scheduler = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
+	if (status == STATUS_OK && (*ret_scheduler < 0 || dup2(log, STDOUT_FILENO) < 0 || dup2(log, STDERR_FILENO) < 0)) {
+		status = error_set_errno(&error, "cannot write to the log");
 	}
-	return status == STATUS_OK ? run_log_open(session->backup_folder, log, error) : status;
+	work->has_log = status == STATUS_OK;
+	if (!work->has_log) {
+		(void)dup2(STDERR_FILENO, STDOUT_FILENO);
+		remark(work, "the log could not be written: %s", error.message);
+	}
 }
 
 enum status schedule_run(const struct invocation *invocation, enum exit_code *ret_exit_code, struct error *error)
 {
 	CLEANUP(work_close) struct work work = {.days = invocation->argument_count > 1 ? invocation->arguments[1] : NULL};
 	CLEANUP(cleanup_close) int lock = -1;
-	CLEANUP(cleanup_close) int log = -1;
 	CLEANUP(cleanup_close) int scheduler = -1;
 	char seconds[UNITS_SIZE];
 	unsigned ignored = 0;
@@ -275,16 +293,12 @@ enum status schedule_run(const struct invocation *invocation, enum exit_code *re
 	enum status status =
 		work.days != NULL ? number_parse(work.days, "a number of days", 0, RETENTION_MOST, &ignored, error) : STATUS_OK;
 	if (status == STATUS_OK) {
-		status = open_run(invocation, session, &lock, &log, error);
+		status = open_run(invocation, session, &lock, error);
 	}
 	if (status != STATUS_OK) {
 		return status;
 	}
-	/* From here on everything goes to the log; what stands on standard error in the end, cron sends by mail. */
-	scheduler = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, STDERR_FILENO + 1);
-	if (scheduler < 0 || dup2(log, STDOUT_FILENO) < 0 || dup2(log, STDERR_FILENO) < 0) {
-		return error_set_errno(error, "cannot write to the log");
-	}
+	write_to_log(&work, &scheduler);
 	*run = (struct last_run){.started = time(NULL), .process = getpid()};
 	double began = clock_seconds();
 	log_line("scheduled backup of %s", session->project_folder_shown);
@@ -303,7 +317,7 @@ enum status schedule_run(const struct invocation *invocation, enum exit_code *re
 	write_note(session, run);
 	log_line("%s, in %s (exit code %d)", run->summary, units_seconds(clock_seconds() - began, seconds),
 			 (int)run->exit_code);
-	if (dup2(scheduler, STDERR_FILENO) >= 0 && run->exit_code != EXIT_DONE) {
+	if (work.has_log && dup2(scheduler, STDERR_FILENO) >= 0 && run->exit_code != EXIT_DONE) {
 		fprintf(stderr, "whisperbackup: scheduled backup of %s: %s\nSee %s/" RUN_LOG_NAME "\n",
 				session->project_folder_shown, run->summary, session->backup_folder_shown);
 	}

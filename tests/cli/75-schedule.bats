@@ -521,6 +521,20 @@ CODE
 	[[ ! -e $BATS_TEST_TMPDIR/elsewhere ]]
 }
 
+@test "a run without a log goes on, says all on standard error, and the status tells" {
+	mkdir -p backups/backup.log
+	in_world 0 <<'CODE'
+"$W" schedule install
+! "$W" schedule trigger || exit 9
+! "$W" schedule status || exit 9
+CODE
+	assert_contains "$errors" 'scheduled backup of'
+	assert_contains "$errors" 'Docker not running'
+	refute_contains "$errors" 'See ./backups/backup.log'
+	assert_contains "$output" 'Docker not running'
+	assert_contains "$output" 'the log could not be written: cannot write the log'
+}
+
 @test "with its standard input closed, install still keeps the crontab" {
 	in_world 0 <<'CODE'
 echo '1 1 * * * /usr/bin/true' | crontab -

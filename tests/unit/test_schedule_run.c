@@ -292,6 +292,39 @@ static void a_drill_does_not_hide_that_nothing_was_removed(void **state)
 	assert_noted(*state, EXIT_DONE, "done, and drilled; " FORTY_DAYS);
 }
 
+/* --- the log ------------------------------------------------------------------------------------------------------ */
+
+static void assert_backed_up_without_log(const char *folder, const char *reason)
+{
+	struct error error;
+	struct last_run last = {0};
+	backup_of(folder, 100);
+	backup_of(folder, 1);
+	assert_int_equal(run(folder, "30", false), EXIT_DONE);
+	assert_int_equal(count_backups(folder), 2);
+	assert_ok(run_log_read_last(folder, &last, &error), &error);
+	assert_ptr_equal(strstr(last.summary, "done; the log could not be written: "), last.summary);
+	assert_non_null(strstr(last.summary, reason));
+	assert_int_equal(last.finished, now);
+	assert_contains(at(folder, "said"), "scheduled backup of");
+	assert_contains(at(folder, "said"), "1 backup older than 30 days removed");
+	assert_contains(at(folder, "said"), reason);
+}
+
+static void a_log_that_cannot_be_opened_costs_no_backup(void **state)
+{
+	make_folder(at(*state, RUN_LOG_NAME));
+	assert_backed_up_without_log(*state, "Is a directory");
+}
+
+static void a_full_log_that_cannot_be_put_aside_costs_no_backup(void **state)
+{
+	make_folder(at(*state, RUN_LOG_OLD_NAME));
+	write_file(at(*state, RUN_LOG_NAME), "");
+	assert_int_equal(truncate(at(*state, RUN_LOG_NAME), RUN_LOG_LIMIT), 0);
+	assert_backed_up_without_log(*state, "cannot put the full log");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -310,6 +343,8 @@ int main(void)
 		scheduled_test(a_pause_is_long_if_the_schedule_had_a_run_within_it),
 		scheduled_test(the_first_backup_of_all_is_just_done),
 		scheduled_test(a_drill_does_not_hide_that_nothing_was_removed),
+		scheduled_test(a_log_that_cannot_be_opened_costs_no_backup),
+		scheduled_test(a_full_log_that_cannot_be_put_aside_costs_no_backup),
 	};
 	return cmocka_run_group_tests_name("schedule_run", tests, NULL, NULL);
 }
