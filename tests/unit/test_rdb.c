@@ -313,9 +313,9 @@ static void a_dump_of_which_too_little_is_there_is_not_called_empty(void **state
 	(void)state;
 	static const char bytes[] = DUMP_HEAD DUMP_FUNCTION "\xff";
 	for (size_t length = 0; length < sizeof bytes - 1; length++) {
-		unsigned char *some = malloc(length + 1);
+		unsigned char *some = malloc(length > 0 ? length : 1); /* so that whoever reads on is found out */
+		assert_non_null(some);
 		memcpy(some, bytes, length);
-		some = realloc(some, length > 0 ? length : 1); /* so that whoever reads on is found out */
 		assert_false(rdb_is_empty(some, length));
 		free(some);
 	}
