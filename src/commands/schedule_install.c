@@ -5,7 +5,9 @@
 #include "schedule/run_log.h"
 #include "schedule/systemd.h"
 
+#include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 static enum status put_in_crontab(const struct session *session, const struct cron *cron, const char *command,
 								  char **ret_text, struct error *error)
@@ -68,6 +70,31 @@ static void warn_of_settings(struct display *display, const struct session *aske
 	}
 	warn_of_setting(display, "DOCKER_HOST", asked->docker_host, real->docker_host);
 	warn_of_setting(display, "COMPOSE_PROJECT_NAME", asked->project, real->project);
+}
+
+/* What the backup of a run locks (docs/FORMAT.md): root may have made it, in a folder that is the user's. */
+static enum status try_backup_lock(const struct session *session, struct error *error)
+{
+	CLEANUP(cleanup_free) char *path = NULL;
+	enum status status = files_join(session->backup_folder, ".lock", &path, error);
+	if (status == STATUS_OK && eaccess(path, R_OK | W_OK) != 0 && errno != ENOENT) {
+		status = error_set_errno(error, "cannot write to %s", path);
+	}
+	return status;
+}
+
+static void warn_of_folder(struct display *display, const struct session *session)
+{
+	struct error error;
+	enum status status = run_log_try(session->backup_folder, &error);
+	if (status == STATUS_OK) {
+		status = try_backup_lock(session, &error);
+	}
+	if (status != STATUS_OK) {
+		display_line(display, MARK_WARNING, "a run cannot write what it has to: %s", error.message);
+		display_hint(display, "%s%sls -la %s shows whose it is; else set BACKUP_DIR to another folder", error.hint,
+					 error.hint[0] != '\0' ? "; " : "", session->backup_folder_shown);
+	}
 }
 
 /* What would keep the installed backups from being made is said now, not found out in a month. */
@@ -194,6 +221,7 @@ enum status schedule_install(const struct invocation *invocation, enum exit_code
 	display_line(&display, MARK_DONE, "next run: %s; log: %s/" RUN_LOG_NAME,
 				 schedule_moment(cron_next_here(&wish.cron, wish.systemd, now), moment), session.backup_folder_shown);
 	warn_of_settings(&display, &asked, &session);
+	warn_of_folder(&display, &session);
 	warn(&display, &session, wish.systemd);
 	*ret_exit_code = doubt.status == STATUS_OK ? EXIT_DONE : EXIT_FAILED;
 	tell_doubt(&display, &doubt);

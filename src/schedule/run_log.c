@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { MOST_EXIT_CODE = 255, LOCK_SECONDS = 1, LOCK_PAUSE_MILLISECONDS = 20 };
 
@@ -174,6 +175,30 @@ enum status run_log_lock(const char *folder, int *ret_lock, struct error *error)
 		*ret_lock = cleanup_take(&lock);
 	}
 	return status;
+}
+
+/* Can it be opened as a run does it? What is not there yet, a run makes. */
+static enum status try_file(const char *folder, const char *name, int mode, struct error *error)
+{
+	CLEANUP(cleanup_free) char *path = NULL;
+	enum status status = files_join(folder, name, &path, error);
+	if (status != STATUS_OK) {
+		return status;
+	}
+	CLEANUP(cleanup_close) int file = open(path, mode | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	return file >= 0 || errno == ENOENT ? STATUS_OK : error_set_errno(error, "cannot write to %s", path);
+}
+
+enum status run_log_try(const char *folder, struct error *error)
+{
+	enum status status = files_make_folder(folder, 0700, error);
+	if (status == STATUS_OK && eaccess(folder, W_OK | X_OK) != 0) {
+		status = error_set_errno(error, "cannot write to the backup folder %s", folder);
+	}
+	if (status == STATUS_OK) {
+		status = try_file(folder, RUN_LOCK_NAME, O_RDWR, error);
+	}
+	return status == STATUS_OK ? try_file(folder, RUN_LOG_NAME, O_WRONLY | O_APPEND, error) : status;
 }
 
 bool run_log_is_running(const char *folder)

@@ -42,6 +42,10 @@ enum status run_log_read_last(const char *folder, struct last_run *ret_run, stru
  */
 enum status run_log_lock(const char *folder, int *ret_lock, struct error *error) MUST_CHECK;
 
+/* Could a run write what it has to in `folder`, which is made if it is missing? Opens lock and log where they are
+ * there; makes neither, and holds nothing. */
+enum status run_log_try(const char *folder, struct error *error) MUST_CHECK;
+
 /* True while a run holds the lock. */
 bool run_log_is_running(const char *folder);
 

@@ -758,6 +758,76 @@ CODE
 	[[ -d $BATS_TEST_TMPDIR/disk ]]
 }
 
+cannot_write() { # PART of the reason: install warns of it, and has a hint
+	assert_contains "$errors" 'automated backups installed'
+	assert_contains "$errors" "⚠️  a run cannot write what it has to: $1"
+	assert_contains "$errors" 'hint: ls -la ./backups shows whose it is'
+}
+
+@test "install warns of a backup folder that a run cannot write to" {
+	mkdir backups
+	in_world 0 <<'CODE'
+mount -t tmpfs -o ro,mode=700 none backups
+"$W" schedule install
+CODE
+	cannot_write "cannot write to the backup folder $project/backups: Read-only file system"
+}
+
+@test "install warns of a lock that a run cannot open" {
+	mkdir -p backups/.schedule.lock
+	in_world 0 <<'CODE'
+"$W" schedule install
+CODE
+	cannot_write "cannot write to $project/backups/.schedule.lock: Is a directory"
+}
+
+@test "install warns of a log that a run cannot open" {
+	mkdir -p backups/backup.log
+	in_world 0 <<'CODE'
+"$W" schedule install
+CODE
+	cannot_write "cannot write to $project/backups/backup.log: Is a directory"
+}
+
+# As another user, in a project of theirs that they can reach.
+as_user='
+mount -t tmpfs none /mnt
+mkdir -p /mnt/project/backups /mnt/home
+touch /mnt/project/compose.yaml
+chown 65534:65534 /mnt/project /mnt/home
+cd /mnt/project
+export HOME=/mnt/home
+as_user() { setpriv --reuid=65534 --regid=65534 --clear-groups "$@"; }
+'
+
+@test "install warns of a lock that root has left in a backup folder of the user's" {
+	project=/mnt/project
+	in_world 0 <<CODE
+$as_user
+chown 65534:65534 backups
+(umask 077 && touch backups/.lock)
+as_user "\$W" schedule install
+CODE
+	cannot_write "cannot write to $project/backups/.lock: Permission denied"
+}
+
+@test "install warns of a backup folder that is root's" {
+	project=/mnt/project
+	in_world 0 <<CODE
+$as_user
+as_user "\$W" schedule install
+CODE
+	cannot_write "cannot write to the backup folder $project/backups: Permission denied"
+}
+
+@test "install leaves no log where there is none, and warns of nothing that can be written" {
+	in_world 0 <<'CODE'
+"$W" schedule install
+CODE
+	refute_contains "$errors" 'a run cannot write'
+	[[ ! -e backups/backup.log ]]
+}
+
 @test "on a full disk the run still says that it failed" {
 	in_world 1 <<'CODE'
 mkdir "$BATS_TEST_TMPDIR/full"

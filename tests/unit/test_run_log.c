@@ -125,6 +125,36 @@ static void a_log_that_is_a_pipe_is_a_failure(void **state)
 	alarm(0);
 }
 
+static void trying_whether_a_run_could_write_leaves_neither_log_nor_lock(void **state)
+{
+	struct error error;
+	const char *folder = at(*state, "new/backups");
+	assert_ok(run_log_try(folder, &error), &error);
+	assert_false(exists(at(folder, "backup.log")));
+	assert_false(exists(at(folder, ".schedule.lock")));
+}
+
+static void trying_whether_a_run_could_write_puts_no_full_log_aside(void **state)
+{
+	struct error error;
+	write_file(at(*state, "backup.log"), "");
+	assert_int_equal(truncate(at(*state, "backup.log"), RUN_LOG_LIMIT), 0);
+	assert_ok(run_log_try(*state, &error), &error);
+	assert_false(exists(at(*state, "backup.log.1")));
+}
+
+static void a_run_could_not_write_a_log_that_is_a_symbolic_link_or_a_pipe(void **state)
+{
+	struct error error;
+	assert_int_equal(symlink("elsewhere", at(*state, "backup.log")), 0);
+	assert_status(STATUS_FAILED, run_log_try(*state, &error), &error);
+	assert_int_equal(unlink(at(*state, "backup.log")), 0);
+	assert_int_equal(mkfifo(at(*state, "backup.log"), 0600), 0);
+	alarm(5);
+	assert_status(STATUS_FAILED, run_log_try(*state, &error), &error);
+	alarm(0);
+}
+
 /* --- the note ------------------------------------------------------------------------------------------------------
  */
 
@@ -415,6 +445,9 @@ int main(void)
 		scratch_test(a_log_that_is_a_pipe_is_a_failure),
 		scratch_test(what_is_noted_is_read_again),
 		scratch_test(a_summary_is_one_line),
+		scratch_test(trying_whether_a_run_could_write_leaves_neither_log_nor_lock),
+		scratch_test(trying_whether_a_run_could_write_puts_no_full_log_aside),
+		scratch_test(a_run_could_not_write_a_log_that_is_a_symbolic_link_or_a_pipe),
 		scratch_test(the_longest_summary_fits),
 		scratch_test(a_summary_that_is_not_utf8_is_noted_with_question_marks),
 		scratch_test(a_summary_with_terminal_escapes_is_noted_with_question_marks),
