@@ -150,3 +150,30 @@ assert_mended() {
 	assert_nothing_partial
 	assert_nothing_paused
 }
+
+# One that is told its folder by a file, as those of version 1 may be, and that has an older one's data lying about.
+run_chroma_in() { # FOLDER FOLDER-WITH-OLD-DATA OPTION.. of docker run
+	printf 'persist_path: "%s"\nport: 8000\nlisten_address: "0.0.0.0"\n' "$1" >"$BATS_TEST_TMPDIR/chroma.yaml"
+	run_service chromadb chromadb -v "$BATS_TEST_TMPDIR/chroma.yaml:/chroma.yaml:ro" -v "$2" "${@:3}" -- run /chroma.yaml
+	wait_until chroma_answers
+	docker exec "$id" cp "$1/chroma.sqlite3" "$2/"
+	docker exec "$id" bash -c 'exec 3<>/dev/tcp/127.0.0.1/8000; body="{\"name\":\"memories\"}"
+		printf "POST /api/v2/tenants/default_tenant/databases/default_database/collections HTTP/1.0\r\nHost: localhost\r\n" >&3
+		printf "Content-Type: application/json\r\nContent-Length: %d\r\n\r\n%s" ${#body} "$body" >&3; cat <&3 >/dev/null'
+}
+
+assert_folder_and_records() { # FOLDER
+	program 0 create
+	assert_json "$(cat "$(backup_path)/manifest.json")" \
+		'.stores[] | select(.name == "chromadb") | [.data_folder, .fingerprint]' "[\"$1\",{\"records\":{\"memories\":0}}]"
+}
+
+@test "ChromaDB is copied from where it writes, not from where an older version has left its data" {
+	run_chroma_in /data /chroma/chroma -v /data -e PERSIST_DIRECTORY=/chroma/chroma
+	assert_folder_and_records /data
+}
+
+@test "ChromaDB is copied from where it writes, also if that is a folder that nothing tells of" {
+	run_chroma_in /srv/inside /data -v /srv
+	assert_folder_and_records /srv/inside
+}

@@ -566,12 +566,12 @@ backup_is_not_called_bad() {
 	program 0 verify latest --drill
 }
 
-@test "a database of ChromaDB in another folder is not taken because the first was not heard of" {
+@test "a database of ChromaDB in another folder is not taken because it was not heard which one is open" {
 	docker exec --user 0 "$(container chromadb)" sh -c 'mkdir -p /data && touch /data/chroma.sqlite3'
-	faulty answer:1 /archive create --only chromadb # that is asked again
+	faulty answer:1 /exec create --only chromadb # that is asked again
 	[[ $result -eq 3 || $result -eq 0 ]] || fail "exit status $result" "$errors"
 	forget_new_backups
-	faulty answer:1+ /archive create --only chromadb
+	faulty answer:1+ /exec create --only chromadb
 	docker exec --user 0 "$(container chromadb)" rm -r /data
 	[[ $result -eq 1 ]] || fail "exit status $result" "$errors"
 	assert_contains "$errors" 'the connection to Docker broke'

@@ -23,6 +23,9 @@ static const struct http_reply *odd; /* come before those; may be NULL */
 static struct http_reply once[2];    /* before all of them, once */
 static const char *const *pages;     /* of records, one after the other; then there are none */
 static bool without_bash;
+static const char *open_files;     /* of the server's processes, as a shell lists them; NULL: there is no shell */
+static unsigned looks;             /* at those */
+static const char *const *folders; /* that hold a database */
 
 static const char *reply_to(const char *path)
 {
@@ -41,6 +44,11 @@ static const char *reply_to(const char *path)
 /* bash -c SCRIPT PORT [PATH ..]: without a path it is either talked with, or only looks whether somebody listens. */
 static const char *run_bash(const struct exec_request *request, int *ret_exit_code)
 {
+	if (strcmp(request->arguments[0], "sh") == 0) {
+		looks++;
+		*ret_exit_code = open_files != NULL ? 0 : 127;
+		return open_files != NULL ? open_files : "";
+	}
 	assert_string_equal(request->arguments[0], "bash");
 	*ret_exit_code = without_bash ? 127 : 0;
 	if (without_bash) {
@@ -65,7 +73,11 @@ static enum status path_stat_of(struct runtime *self, const struct container *in
 	(void)self;
 	(void)in;
 	*ret_stat = (struct path_stat){0};
-	bool there = strncmp(path, destination, strlen(destination)) == 0;
+	bool there = false;
+	for (size_t i = 0; folders[i] != NULL; i++) {
+		size_t length = strlen(folders[i]);
+		there = there || (strncmp(path, folders[i], length) == 0 && strcmp(path + length, "/chroma.sqlite3") == 0);
+	}
 	return there ? STATUS_OK : error_set(error, STATUS_NOT_FOUND, "there is no %s", path);
 }
 
@@ -96,11 +108,14 @@ static enum status tell_start(struct runtime *self, const struct container *in, 
 static const struct runtime_ops engine = {SERVER_PROGRAMS, .archive_stat = path_stat_of, .stop = stop_it,
 										  .last_start = tell_start};
 
-static struct store *open_in(const char *folder, const struct container *in, const struct http_reply *replies)
+#define LISTED(files) files "whisperbackup:end\n"
+#define OPEN_FILE     "lrwx------ 1 root root 64 Jan  1 00:00 26 -> "
+#define FOLDERS(...)  ((const char *const[]){__VA_ARGS__, NULL})
+
+static void start(const char *folder, const struct http_reply *replies)
 {
 	static const char *const no_pages[] = {NULL};
-	struct error error;
-	struct store *store = NULL;
+	static const char *const in_volume[] = {destination, NULL};
 	runtime = (struct runtime){.ops = &engine};
 	server.run = run_bash;
 	server.line = answer_line;
@@ -108,41 +123,152 @@ static struct store *open_in(const char *folder, const struct container *in, con
 	pages = no_pages;
 	once[0].part = NULL;
 	without_bash = false;
-	stops = 0;
+	open_files = LISTED(OPEN_FILE "/var/lib/data/chroma.sqlite3\n");
+	folders = in_volume;
+	stops = looks = 0;
 	snprintf(volume, sizeof volume, "%s", folder);
-	assert_ok(store_chromadb.open(&runtime, in, &store, &error), &error);
-	return store;
 }
 
 static struct store *chroma(void **state, const struct http_reply *replies)
 {
-	return open_in(*state, &container, replies);
+	struct error error;
+	struct store *store = NULL;
+	start(*state, replies);
+	assert_ok(store_chromadb.open(&runtime, &container, &store, &error), &error);
+	return store;
 }
 
 /* --- its folder --------------------------------------------------------------------------------------------------- */
 
+/* Of a server with this word behind its command's option (NULL: none), and this environment variable. */
+static enum status find_folder(const char *word, const char *variable, char folder[256], struct error *error)
+{
+	char *command[] = {strdup("run"), strdup("--path"), word != NULL ? strdup(word) : NULL, NULL};
+	char *environment[] = {variable != NULL ? strdup(variable) : NULL, NULL};
+	struct container in = container;
+	struct store *store = NULL;
+	in.command = command;
+	in.environment = environment;
+	enum status status = store_chromadb.open(&runtime, &in, &store, error);
+	snprintf(folder, 256, "%s", store != NULL ? store->data_folder : "");
+	store_free(store);
+	free(command[0]);
+	free(command[1]);
+	free(command[2]);
+	free(environment[0]);
+	return status;
+}
+
+static void assert_folder(const char *word, const char *variable, const char *expected)
+{
+	struct error error;
+	char folder[256];
+	assert_ok(find_folder(word, variable, folder, &error), &error);
+	assert_string_equal(folder, expected);
+}
+
+static void assert_no_folder(enum status expected, const char *message)
+{
+	struct error error;
+	char folder[256];
+	assert_status(expected, find_folder(NULL, NULL, folder, &error), &error);
+	assert_string_equal(error.message, message);
+}
+
 static void the_folder_of_its_command_is_taken_without_slashes_at_its_end(void **state)
 {
-	char program[] = "run";
-	char option[] = "--path";
-	char value[] = "/var/lib/data/inside//";
-	char *command[] = {program, option, value, NULL};
-	struct container with_path = container;
-	with_path.command = command;
-	struct store *store = open_in(*state, &with_path, NULL);
-	assert_string_equal(store->data_folder, "/var/lib/data/inside");
-	store_free(store);
+	start(*state, NULL);
+	open_files = LISTED("");
+	folders = FOLDERS("/elsewhere/inside");
+	assert_folder("/elsewhere/inside//", NULL, "/elsewhere/inside");
 }
 
 static void the_folder_of_its_environment_is_taken(void **state)
 {
-	char variable[] = "PERSIST_DIRECTORY=/var/lib/data/set";
-	char *environment[] = {variable, NULL};
-	struct container with_variable = container;
-	with_variable.environment = environment;
-	struct store *store = open_in(*state, &with_variable, NULL);
-	assert_string_equal(store->data_folder, "/var/lib/data/set");
+	start(*state, NULL);
+	open_files = LISTED("");
+	folders = FOLDERS("/elsewhere/set");
+	assert_folder(NULL, "PERSIST_DIRECTORY=/elsewhere/set", "/elsewhere/set");
+}
+
+static void the_folder_of_the_database_that_is_open_is_taken(void **state)
+{
+	start(*state, NULL);
+	folders = FOLDERS("/data", "/chroma/chroma", "/srv/inside");
+	open_files = LISTED(OPEN_FILE "/dev/null\n" OPEN_FILE "/srv/inside/chroma.sqlite3\n" OPEN_FILE
+								  "/srv/inside/chroma.sqlite3\n" OPEN_FILE "/data/not-chroma.sqlite3\n");
+	assert_folder("/data", "PERSIST_DIRECTORY=/chroma/chroma", "/srv/inside");
+	assert_int_equal(looks, 1);
+}
+
+static void one_that_has_nothing_open_is_asked_something_and_looked_at_again(void **state)
+{
+	start(*state, NULL);
+	open_files = LISTED("");
+	assert_folder(NULL, NULL, destination);
+	assert_int_equal(looks, 2);
+}
+
+static void of_several_databases_the_one_in_its_commands_folder_is_taken(void **state)
+{
+	start(*state, NULL);
+	folders = FOLDERS("/data", "/chroma/chroma");
+	open_files = NULL;
+	assert_folder("/chroma/chroma", NULL, "/chroma/chroma");
+}
+
+static void of_several_databases_none_is_guessed(void **state)
+{
+	start(*state, NULL);
+	folders = FOLDERS("/data", "/chroma/chroma");
+	open_files = NULL;
+	assert_no_folder(STATUS_UNAVAILABLE, "container  has a chroma.sqlite3 in several folders, and it cannot be told "
+										 "which one Chroma writes to: /data, /chroma/chroma");
+}
+
+static void of_several_databases_that_are_open_none_is_guessed(void **state)
+{
+	start(*state, NULL);
+	open_files = LISTED(OPEN_FILE "/one/chroma.sqlite3\n" OPEN_FILE "/other/chroma.sqlite3\n");
+	assert_no_folder(STATUS_UNAVAILABLE, "container  has a chroma.sqlite3 in several folders, and it cannot be told "
+										 "which one Chroma writes to: /one, /other");
+}
+
+static void one_volume_at_two_places_is_one_database(void **state)
+{
+	struct error error;
+	struct store *store = NULL;
+	char at_data[] = "/data";
+	start(*state, NULL);
+	open_files = LISTED("");
+	struct mount twice[] = {mounts[0], mounts[0]};
+	struct container in = container;
+	twice[1].destination = at_data;
+	in.mounts = twice;
+	in.mount_count = 2;
+	folders = FOLDERS("/data", "/var/lib/data");
+	assert_ok(store_chromadb.open(&runtime, &in, &store, &error), &error);
+	assert_string_equal(store->data_folder, "/data");
 	store_free(store);
+}
+
+static void a_database_that_was_removed_while_it_is_open_is_refused(void **state)
+{
+	static const char message[] =
+		"the chroma.sqlite3 that Chroma has open in container  was removed from /data, or replaced";
+	start(*state, NULL);
+	folders = FOLDERS("/data");
+	open_files = LISTED(OPEN_FILE "/data/chroma.sqlite3 (deleted)\n");
+	assert_no_folder(STATUS_UNAVAILABLE, message);
+	open_files = LISTED(OPEN_FILE "/data/chroma.sqlite3 (deleted)\n" OPEN_FILE "/data/chroma.sqlite3\n");
+	assert_no_folder(STATUS_UNAVAILABLE, message);
+}
+
+static void a_list_of_open_files_that_has_not_come_whole_is_a_failure(void **state)
+{
+	start(*state, NULL);
+	open_files = OPEN_FILE "/da";
+	assert_no_folder(STATUS_FAILED, "the list of the open files in container  has not come whole");
 }
 
 static void a_memory_that_makes_no_sense_is_not_taken_up(void **state)
@@ -499,6 +625,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		scratch_test(the_folder_of_its_command_is_taken_without_slashes_at_its_end),
 		scratch_test(the_folder_of_its_environment_is_taken),
+		scratch_test(the_folder_of_the_database_that_is_open_is_taken),
+		scratch_test(one_that_has_nothing_open_is_asked_something_and_looked_at_again),
+		scratch_test(of_several_databases_the_one_in_its_commands_folder_is_taken),
+		scratch_test(of_several_databases_none_is_guessed),
+		scratch_test(of_several_databases_that_are_open_none_is_guessed),
+		scratch_test(one_volume_at_two_places_is_one_database),
+		scratch_test(a_database_that_was_removed_while_it_is_open_is_refused),
+		scratch_test(a_list_of_open_files_that_has_not_come_whole_is_a_failure),
 		scratch_test(a_memory_that_makes_no_sense_is_not_taken_up),
 		scratch_test(one_that_lists_its_collections_is_well),
 		scratch_test(one_that_wants_a_token_is_well),

@@ -7,7 +7,7 @@
 #include "snapshot/folder_copy.h"
 #include "stores/chromadb/archive.h"
 #include "stores/chromadb/counts.h"
-#include "stores/chromadb/database.h"
+#include "stores/chromadb/folder.h"
 #include "stores/chromadb/read_all.h"
 #include "stores/chromadb/rest.h"
 #include "stores/container_http.h"
@@ -35,82 +35,6 @@ struct chromadb {
 	struct folder_copy *copy; /* while a backup is made */
 	char *path;               /* of the artefact, then */
 };
-
-static bool is_argument(const struct container *container, const char *option, const char **ret_value)
-{
-	for (size_t i = 0; container->command[i] != NULL; i++) {
-		if (strcmp(container->command[i], option) == 0 && container->command[i + 1] != NULL) {
-			*ret_value = container->command[i + 1];
-			return true;
-		}
-	}
-	return false;
-}
-
-/* No answer is a failure: the database of another folder might be an old one. What the engine says twice is believed:
- * also of a file in the place of the folder it says that it has failed. */
-static enum status look_for_database(struct runtime *runtime, const struct container *container, const char *folder,
-									 bool *ret_there, struct error *error)
-{
-	char path[512];
-	struct path_stat attributes;
-	snprintf(path, sizeof path, "%s/" CHROMADB_DATABASE, folder);
-	enum status status = runtime_archive_stat(runtime, container, path, &attributes, error);
-	if (status != STATUS_OK && error->on_the_way) {
-		status = runtime_archive_stat(runtime, container, path, &attributes, error);
-	}
-	*ret_there = status == STATUS_OK;
-	bool unknown = status == STATUS_UNAVAILABLE || status == STATUS_INTERRUPTED || status == STATUS_NO_MEMORY;
-	return unknown ? status : STATUS_OK;
-}
-
-/*
- * Where the data is: as the command or the environment says, else where the images of 1.x (/data) and before
- * (/chroma/chroma) keep it, else any mount; the first of these that holds the database.
- */
-static enum status find_folder(struct store *store, struct error *error)
-{
-	enum { CANDIDATES = 32 };
-	const struct container *container = store->container;
-	const char *candidates[CANDIDATES];
-	size_t count = 0;
-	const char *value = NULL;
-	if (is_argument(container, "--path", &value)) {
-		candidates[count++] = value;
-	}
-	static const char *const variables[] = {"PERSIST_DIRECTORY", "CHROMA_PERSIST_PATH", "CHROMA_PERSIST_DIRECTORY"};
-	for (size_t i = 0; i < sizeof variables / sizeof variables[0]; i++) {
-		value = container_environment(container, variables[i]);
-		if (value != NULL) {
-			candidates[count++] = value;
-		}
-	}
-	candidates[count++] = "/data";
-	candidates[count++] = "/chroma/chroma";
-	for (size_t i = 0; i < container->mount_count && count < CANDIDATES; i++) {
-		candidates[count++] = container->mounts[i].destination;
-	}
-	for (size_t i = 0; i < count; i++) {
-		size_t length = strlen(candidates[i]);
-		bool there = false;
-		if (candidates[i][0] == '/' && length > 1 && length < sizeof store->data_folder) {
-			enum status status = look_for_database(store->runtime, container, candidates[i], &there, error);
-			if (status != STATUS_OK) {
-				return status;
-			}
-		}
-		if (there) {
-			strcpy(store->data_folder, candidates[i]);
-			while (store->data_folder[strlen(store->data_folder) - 1] == '/') {
-				store->data_folder[strlen(store->data_folder) - 1] = '\0';
-			}
-			return STATUS_OK;
-		}
-	}
-	(void)error_set(error, STATUS_UNAVAILABLE, "no " CHROMADB_DATABASE " in container %s", container->name);
-	return error_hint(error,
-					  "set the container's environment variable PERSIST_DIRECTORY to the folder that Chroma writes to");
-}
 
 static enum status get(struct chromadb *self, const char *path, int *ret_code, struct buffer *body, struct error *error)
 {
@@ -273,8 +197,11 @@ static struct chromadb *make(struct runtime *runtime, const struct container *co
 	self->segments = (struct buffer)BUFFER_INIT(SEGMENTS_LIMIT);
 	self->rest = (struct chromadb_rest)CHROMADB_REST_INIT;
 	self->port = DEFAULT_PORT;
-	const char *port = container_environment(container, "CHROMA_PORT");
-	if (is_argument(container, "--port", &port) || port != NULL) {
+	const char *port = chromadb_argument(container, "--port");
+	if (port == NULL) {
+		port = container_environment(container, "CHROMA_PORT");
+	}
+	if (port != NULL) {
 		self->port = (unsigned)atoi(port);
 	}
 	return self;
@@ -307,7 +234,7 @@ static enum status chromadb_open(struct runtime *runtime, const struct container
 		return error_memory(error);
 	}
 	struct store *store = &self->volume.store;
-	enum status status = find_folder(store, error);
+	enum status status = chromadb_folder_find(runtime, container, self->port, store->data_folder, error);
 	if (status == STATUS_OK) {
 		status = runtime_host_folder(runtime, container, store->data_folder, &self->host_folder, error);
 	}
