@@ -177,3 +177,27 @@ assert_folder_and_records() { # FOLDER
 	run_chroma_in /srv/inside /data -v /srv
 	assert_folder_and_records /srv/inside
 }
+
+run_neo4j() { # OPTION.. of docker run
+	run_service neo4j neo4j -v /data -e NEO4J_AUTH=neo4j/whisperengine "$@"
+	wait_until docker exec "$id" bash -c 'exec 3<>/dev/tcp/127.0.0.1/7474' 2>/dev/null
+	wait_until docker exec "$id" cypher-shell -u neo4j -p whisperengine 'RETURN 1'
+}
+
+@test "Neo4j that keeps its transaction logs outside of its data is refused, whatever lies there" {
+	run_neo4j -e NEO4J_server_directories_transaction_logs_root=/var/lib/neo4j/moved
+	docker exec "$id" sh -c 'mkdir -p /data/transactions/neo4j && echo old >/data/transactions/neo4j/neostore.transaction.db.0'
+	program 1 create
+	assert_contains "$errors" 'Neo4j keeps its transaction logs in /var/lib/neo4j/moved, outside of its data folder /data'
+	assert_equal "$(backup_count)" 0
+	assert_nothing_partial
+}
+
+@test "Neo4j that keeps its data elsewhere is refused, although an older one has left some" {
+	run_neo4j -e NEO4J_server_directories_data=elsewhere
+	docker exec "$id" mkdir -p /data/databases /data/transactions
+	program 1 create
+	assert_contains "$errors" 'Neo4j keeps its data in /var/lib/neo4j/elsewhere, and not in /data'
+	assert_equal "$(backup_count)" 0
+	assert_nothing_partial
+}

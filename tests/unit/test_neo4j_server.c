@@ -15,7 +15,12 @@
 /* The rows with the names that there are, which come last. */
 #define NAMES(at, labels, after, types) "{\"row\":[" at ",[" labels "]]},{\"row\":[" after ",[" types "]]}"
 
+#define SETTINGS(data, logs)                                                                                           \
+	ROWS("{\"row\":[\"server.directories.data\",\"" data "\"]},"                                                       \
+		 "{\"row\":[\"server.directories.transaction.logs.root\",\"" logs "\"]}")
+
 static const struct http_reply usual[] = {
+	{"SHOW SETTINGS", 200, SETTINGS("/var/lib/neo4j/data", "/var/lib/neo4j/data/transactions")},
 	{"SHOW DATABASES", 200, ROWS("{\"row\":[\"system\"]},{\"row\":[\"neo4j\"]}")},
 	{"SHOW HOME DATABASE", 200, ROWS("{\"row\":[\"neo4j\",\"online\",\"online\",\"\"]}")},
 	{"MATCH (n)", 200, ROWS("{\"row\":[3]}")},
@@ -27,6 +32,7 @@ static const struct http_reply usual[] = {
 
 static const struct http_reply *odd; /* come before those; may be NULL */
 static const char *shell_says;       /* cypher-shell */
+static const char *real_paths;       /* of the folders; NULL: they cannot be told */
 static int shell_exit_code;
 static const char *shell_says_of_system; /* the database of that name; NULL: the same */
 static int shell_calls;
@@ -44,6 +50,10 @@ static const char *run_program(const struct exec_request *request, int *ret_exit
 		}
 		*ret_exit_code = shell_exit_code;
 		return shell_says;
+	}
+	if (strcmp(request->arguments[0], "sh") == 0) {
+		*ret_exit_code = real_paths != NULL ? 0 : 1;
+		return real_paths != NULL ? real_paths : "";
 	}
 	assert_string_equal(request->arguments[0], "bash");
 	*ret_exit_code = bash_exit_code;
@@ -67,6 +77,8 @@ static const char *answer_line(const char *line)
 	return text;
 }
 
+#define REAL_PATHS(ours, data, logs) ours "\n" data "\n" logs "\nwhisperbackup:end\n"
+
 static bool has_databases;
 
 static enum status path_stat_of(struct runtime *self, const struct container *in, const char *path,
@@ -87,6 +99,7 @@ static void make_server(void **state, const struct http_reply *replies)
 	server.line = answer_line;
 	odd = replies;
 	shell_says = "1\n1\n";
+	real_paths = REAL_PATHS("/var/lib/data", "/var/lib/data", "/var/lib/data/transactions");
 	is_silent = false;
 	version_reply = "";
 	shell_says_of_system = NULL;
@@ -432,6 +445,8 @@ static struct store *prepared(void **state, const struct http_reply *replies)
 	make_folder(volume);
 	write_file(at(volume, "file"), "data");
 	assert_ok(store_neo4j.prepare(store, at(*state, "artefact"), &progress_kept, &error), &error);
+	uint64_t bytes = 0;
+	assert_ok(store_neo4j.catch_up(store, &progress_kept, &bytes, &error), &error);
 	return store;
 }
 
@@ -561,6 +576,59 @@ static void one_whose_labels_cannot_be_learned_again_is_saved_with_a_warning(voi
 	assert_saved_without_counts(state, store);
 }
 
+/* Before a backup, and before a restore touches anything. */
+static void assert_refused(void **state, const char *paths, const char *message)
+{
+	struct error error;
+	const struct artefact artefact = {0};
+	struct store *store = neo4j(state, NULL);
+	real_paths = paths;
+	assert_status(STATUS_UNAVAILABLE, store_neo4j.prepare(store, at(*state, "artefact"), &progress_kept, &error),
+				  &error);
+	assert_string_equal(error.message, message);
+	assert_status(STATUS_UNAVAILABLE, store_neo4j.stage(store, "/nonexistent", &artefact, NULL, &error), &error);
+	assert_string_equal(error.message, message);
+	assert_false(exists(at(*state, "artefact")));
+	store_free(store);
+}
+
+static void one_that_keeps_its_data_elsewhere_is_refused(void **state)
+{
+	assert_refused(state, REAL_PATHS("/var/lib/data", "/srv", "/srv/transactions"),
+				   "Neo4j keeps its data in /srv, and not in /var/lib/data");
+}
+
+static void one_that_keeps_its_logs_elsewhere_is_refused(void **state)
+{
+	assert_refused(state, REAL_PATHS("/var/lib/data", "/var/lib/data", "/var/lib/database"),
+				   "Neo4j keeps its transaction logs in /var/lib/database, outside of its data folder /var/lib/data");
+}
+
+static void one_that_does_not_tell_its_folders_is_saved(void **state)
+{
+	static const struct http_reply none[][2] = {
+		{{"SHOW SETTINGS", 200, "{\"errors\":[{\"message\":\"Invalid input 'SETTINGS'\"}]}"}},
+		{{"SHOW SETTINGS", 200, ROWS("")}},
+	};
+	for (size_t i = 0; i < sizeof none / sizeof none[0]; i++) {
+		store_free(prepared(state, none[i]));
+		shell_ok("rm -r '%s' '%s/artefact'", volume, (const char *)*state);
+	}
+}
+
+static void one_whose_folders_have_no_real_paths_is_saved(void **state)
+{
+	struct error error;
+	struct store *store = neo4j(state, NULL);
+	if (geteuid() != 0) {
+		skip();
+	}
+	real_paths = NULL;
+	make_folder(volume);
+	assert_ok(store_neo4j.prepare(store, at(*state, "artefact"), &progress_kept, &error), &error);
+	store_free(store);
+}
+
 static void a_memory_that_makes_no_sense_is_not_taken_up(void **state)
 {
 	struct error error;
@@ -638,6 +706,10 @@ int main(void)
 		scratch_test(a_label_that_is_gone_by_the_moment_leaves_the_others_counted),
 		scratch_test(labels_are_learned_again_when_the_copy_catches_up),
 		scratch_test(one_whose_labels_cannot_be_learned_again_is_saved_with_a_warning),
+		scratch_test(one_that_keeps_its_data_elsewhere_is_refused),
+		scratch_test(one_that_keeps_its_logs_elsewhere_is_refused),
+		scratch_test(one_that_does_not_tell_its_folders_is_saved),
+		scratch_test(one_whose_folders_have_no_real_paths_is_saved),
 		scratch_test(a_memory_that_makes_no_sense_is_not_taken_up),
 		scratch_test(a_data_folder_whose_path_is_too_long_is_damage),
 		scratch_test(an_interrupt_while_it_is_counted_ends_the_backup),

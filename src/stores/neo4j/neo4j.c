@@ -9,6 +9,7 @@
 #include "snapshot/folder_copy.h"
 #include "stores/container_http.h"
 #include "stores/neo4j/counts.h"
+#include "stores/neo4j/folders.h"
 #include "stores/neo4j/server.h"
 #include "stores/rehearsal.h"
 #include "stores/store_table.h"
@@ -171,6 +172,9 @@ static enum status neo4j_prepare(struct store *store, const char *path, struct p
 	struct neo4j *self = (struct neo4j *)store;
 	uint64_t bytes = 0;
 	enum status status = prepare_counts(self, progress, error);
+	if (status == STATUS_OK && self->counts != NULL) { /* one that refuses the password is not asked again */
+		status = neo4j_folders_check(store, error);
+	}
 	if (status != STATUS_OK) {
 		return status;
 	}
@@ -321,7 +325,10 @@ static enum status neo4j_check(struct source *file, struct progress *progress, s
 static enum status neo4j_stage(struct store *store, const char *path, const struct artefact *artefact,
 							   struct progress *progress, struct error *error)
 {
-	return volume_store_stage_archive((struct volume_store *)store, path, artefact->folder, progress, error);
+	enum status status = neo4j_folders_check(store, error);
+	return status == STATUS_OK
+			   ? volume_store_stage_archive((struct volume_store *)store, path, artefact->folder, progress, error)
+			   : status;
 }
 
 /* Whether a property is there is known without reading it; whether it is null is not. */
