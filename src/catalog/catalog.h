@@ -50,6 +50,7 @@ struct backup {
 	bool manifest_damaged;  /* not one store, but the whole cannot be trusted */
 	bool manifest_doubtful; /* it, or SHA256SUMS, has changed since it was written; what it names may still be good */
 	bool unreadable;        /* something of it could not be read just now, which may pass */
+	bool before_restore;    /* a restore made it of what it was about to replace */
 	uint64_t size;          /* bytes of all files in the folder */
 	char problem[512];      /* what is damaged, first of all; else what is unreadable */
 	struct backup_store stores[STORE_COUNT]; /* in the order of store_table */
