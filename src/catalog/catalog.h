@@ -56,7 +56,6 @@ struct backup {
 	struct backup_store stores[STORE_COUNT]; /* in the order of store_table */
 	json_t *manifest;                        /* NULL in a legacy backup */
 	const char *project;          /* whose data it holds, if that is known, else NULL; lent by the manifest */
-	bool before_restore;          /* a restore made it of what it was about to replace */
 	struct verification verified; /* what has been found out about it since it was made */
 };
 
