@@ -19,6 +19,7 @@
 enum {
 	MANIFEST_LIMIT = 16 << 20, /* bytes */
 	MOST_VALUES = 200000,      /* 50 MiB of memory at most */
+	ZONES_APART = 26 * 3600,   /* seconds between the clocks of any two zones: UTC-12 to UTC+14 */
 };
 
 const char *backup_status_name(enum backup_status status)
@@ -348,6 +349,18 @@ static time_t moment_of(const struct backup *backup)
 	return timestamp_moment_near(backup->timestamp, timegm(&calendar));
 }
 
+time_t backup_began(const struct backup *backup)
+{
+	struct tm calendar = {0};
+	const char *started = json_string_value(json_object_get(backup->manifest, "started"));
+	if (started == NULL || strptime(started, "%Y-%m-%dT%H:%M:%S", &calendar) == NULL) {
+		return backup->moment;
+	}
+	time_t moment = timegm(&calendar);
+	time_t apart = moment > backup->moment ? moment - backup->moment : backup->moment - moment;
+	return apart <= ZONES_APART ? moment : backup->moment;
+}
+
 enum status backup_read(const char *folder, const char *timestamp, struct backup **ret_backup, struct error *error)
 {
 	CLEANUP(cleanup_backup) struct backup *backup = calloc(1, sizeof *backup);
@@ -391,7 +404,8 @@ enum status backup_read(const char *folder, const char *timestamp, struct backup
 	return STATUS_OK;
 }
 
-/* What has no checksum can only be looked through. */
+/* What has no checksum can only be looked through. It may be good in a form of its own, such as a dump of one database:
+ * that is no damage. */
 static enum status check_structure(struct backup *backup, struct backup_store *store, size_t index, const char *path,
 								   struct progress *progress, struct error *error)
 {
@@ -400,11 +414,10 @@ static enum status check_structure(struct backup *backup, struct backup_store *s
 	if (status == STATUS_OK || status == STATUS_INTERRUPTED || status == STATUS_NO_MEMORY) {
 		return status;
 	}
+	store->unlike = true;
 	store->unreadable = reading.unreadable && status != STATUS_NOT_FOUND;
 	backup->unreadable = backup->unreadable || store->unreadable;
-	char problem[sizeof backup->problem];
-	snprintf(problem, sizeof problem, "%s: %.400s", store->file, error->message);
-	damaged(backup, store, "%s", problem);
+	text_copy_line(store->reason, sizeof store->reason, error->message);
 	return STATUS_OK;
 }
 
@@ -432,7 +445,7 @@ enum status backup_check(struct backup *backup, struct progress *progress, struc
 	for (size_t i = 0; i < STORE_COUNT; i++) {
 		struct backup_store *store = &backup->stores[i];
 		CLEANUP(cleanup_free) char *path = NULL;
-		if (store->status != STORE_OK || store->damaged) {
+		if (store->status != STORE_OK || store->damaged || store->unlike) {
 			continue;
 		}
 		progress_step(progress, store->file, store->size);

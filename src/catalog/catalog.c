@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <fts.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
@@ -80,26 +81,38 @@ enum status catalog_list(const char *folder, struct backup_list *ret_list, struc
 	return STATUS_OK;
 }
 
-/* Of two backups the one that is more likely meant by "latest" has the higher rank; 0: never. */
-static unsigned rank(const struct backup *backup, const char *project, time_t now)
+/* What speaks against its being meant by "latest", the strongest first. */
+enum { OF_A_RESTORE = 1U << 4, OF_ANOTHER = 1U << 3, OF_THE_FUTURE = 1U << 2, BAD = 1U << 1 };
+
+static unsigned doubts(const struct backup *backup, const char *project, time_t now)
 {
-	if (backup->status == BACKUP_DAMAGED) {
-		return 0;
-	}
 	const bool of_another = project != NULL && backup->project != NULL && strcmp(backup->project, project) != 0;
-	return 1U | (of_another ? 0 : 1U << 4) | (backup->moment > now ? 0 : 1U << 3) |
-		   (verification_is_bad(&backup->verified) ? 0 : 1U << 2) | (backup->before_restore ? 0 : 1U << 1);
+	return (backup->before_restore ? OF_A_RESTORE : 0U) | (of_another ? OF_ANOTHER : 0U) |
+		   (backup_began(backup) > now ? OF_THE_FUTURE : 0U) | (verification_is_bad(&backup->verified) ? BAD : 0U);
+}
+
+const char *catalog_passed_over(const struct backup *backup, const char *project)
+{
+	const unsigned against = doubts(backup, project, time(NULL));
+	return backup->status == BACKUP_DAMAGED ? "damaged"
+		   : (against & OF_A_RESTORE) != 0  ? "what a restore has kept of the state before"
+		   : (against & OF_ANOTHER) != 0    ? "another project's"
+		   : (against & OF_THE_FUTURE) != 0 ? "dated in the future"
+		   : (against & BAD) != 0           ? "known to be bad"
+											: NULL;
 }
 
 size_t catalog_latest(const struct backup_list *list, const char *project)
 {
 	const time_t now = time(NULL);
 	size_t latest = SIZE_MAX;
-	unsigned highest = 0;
+	unsigned least = UINT_MAX;
 	for (size_t i = list->count; i > 0; i--) {
-		const unsigned own = rank(list->items[i - 1], project, now);
-		latest = own > highest ? i - 1 : latest;
-		highest = own > highest ? own : highest;
+		const unsigned against = doubts(list->items[i - 1], project, now);
+		if (list->items[i - 1]->status != BACKUP_DAMAGED && against < least) {
+			latest = i - 1;
+			least = against;
+		}
 	}
 	return latest;
 }

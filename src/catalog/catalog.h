@@ -33,11 +33,12 @@ enum store_status { STORE_ABSENT, STORE_OK, STORE_SKIPPED, STORE_FAILED };
 /* One store in one backup. */
 struct backup_store {
 	enum store_status status;
-	bool damaged;                  /* its file is not what the manifest says, or the manifest makes no sense of it */
-	bool unreadable;               /* damaged only so far as its file could not be looked at or read just now */
-	bool remains;                  /* whatever is known of it, a file of it is there that is not empty */
-	char file[64];                 /* name in the backup's folder */
-	uint64_t size;                 /* bytes */
+	bool damaged;    /* its file is not what the manifest says, or the manifest makes no sense of it */
+	bool unreadable; /* damaged only so far as its file could not be looked at or read just now */
+	bool remains;    /* whatever is known of it, a file of it is there that is not empty */
+	bool unlike;     /* it has no checksum, and backup_check has found that no restore takes it as it is */
+	char file[64];   /* name in the backup's folder */
+	uint64_t size;   /* bytes */
 	char sha256[DIGEST_TEXT_SIZE]; /* empty in a legacy backup */
 	char reason[512];              /* why it was skipped or has failed, or what is damaged */
 };
@@ -75,11 +76,17 @@ enum status backup_fingerprint(const struct backup *backup, size_t store, struct
 							   struct error *error) MUST_CHECK;
 
 /*
- * Reads the files of a backup whole, as nothing else here does, and compares them with their checksums; those that have
- * none have to be of the right structure. What is not or cannot be read is noted as damage, which is no failure;
- * STATUS_INTERRUPTED and STATUS_NO_MEMORY are.
+ * Reads the files of a backup whole, as nothing else here does, and compares them with their checksums. What differs or
+ * cannot be read is noted as damage; what has no checksum and is not of the structure that a restore takes, as
+ * `unlike`. Neither is a failure; STATUS_INTERRUPTED and STATUS_NO_MEMORY are.
  */
 enum status backup_check(struct backup *backup, struct progress *progress, struct error *error) MUST_CHECK;
+
+/*
+ * When it began. Its name says so in local time; but where TZ was another when it was made, as in a run of cron's, that
+ * means another moment here. The manifest has it in UTC, unless somebody has given the folder another name since.
+ */
+time_t backup_began(const struct backup *backup);
 
 void backup_free(struct backup *backup);
 CLEANUP_DEFINE(backup, struct backup, backup_free)
@@ -89,11 +96,14 @@ void backup_list_free(struct backup_list *list);
 enum status catalog_list(const char *folder, struct backup_list *ret_list, struct error *error) MUST_CHECK;
 
 /*
- * Which of a list is "latest": the newest that is not damaged. One that another project has made (`project` NULL: any
- * will do), that is dated in the future, that verify or a drill has spoken against, or that a restore has made of what
- * it was about to replace, is it only if there is no other. SIZE_MAX: there is none.
+ * Which of a list is "latest": the newest that is not damaged. One that a restore has made of what it was about to
+ * replace, that another project has made (`project` NULL: any will do), that is dated in the future, or that verify or
+ * a drill has spoken against, is it only if there is no other. SIZE_MAX: there is none.
  */
 size_t catalog_latest(const struct backup_list *list, const char *project);
+
+/* Why a backup is passed over for "latest", in words behind "is"; NULL: it need not be. */
+const char *catalog_passed_over(const struct backup *backup, const char *project);
 
 /*
  * The backup that `text` names: a timestamp, a backup folder's name, or "latest" (catalog_latest). STATUS_USAGE for

@@ -34,7 +34,11 @@ static bool holds(const struct backup *backup, size_t store)
 		   !is_blamed(&backup->verified.read, store) && !is_blamed(&backup->verified.drill, store);
 }
 
-/* One bit for each store whose data is in it, one more for a legacy backup; 0 for one that no rule may count. */
+/* Besides one bit for each store. */
+enum { LEGACY = 1U << STORE_COUNT, SAFETY = 1U << (STORE_COUNT + 1), GROUPS = 1U << (STORE_COUNT + 2) };
+
+/* One bit for each store whose data is in it, others for a legacy backup and for what a restore has kept; 0 for one
+ * that no rule may count. */
 static unsigned group_of(const struct backup *backup)
 {
 	unsigned stores = 0;
@@ -44,7 +48,7 @@ static unsigned group_of(const struct backup *backup)
 	if (is_bad(backup) || stores == 0) {
 		return 0;
 	}
-	return stores | (backup->status == BACKUP_LEGACY ? 1U << STORE_COUNT : 0);
+	return stores | (backup->status == BACKUP_LEGACY ? LEGACY : 0) | (backup->before_restore ? SAFETY : 0);
 }
 
 /* --- whose it is -------------------------------------------------------------------------------------------------- */
@@ -98,7 +102,7 @@ static void add_group(struct retention_decision *decision, unsigned group)
 	if (group == all) {
 		return;
 	}
-	add(decision, " (%s", (group & ~all) != 0 ? "legacy" : "");
+	add(decision, " (%s", (group & LEGACY) != 0 ? "legacy" : (group & SAFETY) != 0 ? "made before a restore" : "");
 	for (size_t s = 0, named = 0; (group & all) != all && s < STORE_COUNT; s++) {
 		if ((group & 1U << s) != 0) {
 			const char *before = (group & ~all) != 0 ? ", only " : "only ";
@@ -150,7 +154,7 @@ static void keep_periods(const struct part *part, enum rule rule, int most, unsi
 static void keep_by_rules(const struct part *part, const struct retention_policy *policy)
 {
 	const int most[RULE_COUNT] = {policy->last, policy->daily, policy->weekly, policy->monthly};
-	for (unsigned group = 1; group < 1U << (STORE_COUNT + 1); group++) {
+	for (unsigned group = 1; group < GROUPS; group++) {
 		for (enum rule rule = LAST; rule < RULE_COUNT; rule++) {
 			keep_periods(part, rule, most[rule], group);
 		}
@@ -178,7 +182,8 @@ static void keep_young(const struct part *part, int days)
 
 /* The last of their kind in a part, as indexes; NONE where there is none. */
 struct last_ones {
-	size_t complete;
+	size_t complete;                 /* one that a restore has kept, only if there is no other */
+	size_t any_complete;             /* whoever has made it */
 	size_t known[1U << STORE_COUNT]; /* known to be good, for each choice of stores that it may hold */
 	size_t good[STORE_COUNT];        /* of each store, in a backup that is not bad */
 	size_t checked[STORE_COUNT];     /* of each store, with a checksum */
@@ -192,7 +197,7 @@ static void note_copies(const struct backup *backup, size_t index, struct last_o
 {
 	for (size_t s = 0; s < STORE_COUNT; s++) {
 		if (holds(backup, s)) {
-			last->good[s] = !is_bad(backup) ? index : last->good[s];
+			last->good[s] = !is_bad(backup) && !backup->stores[s].unlike ? index : last->good[s];
 			last->checked[s] = !is_bad(backup) && is_checked(backup) ? index : last->checked[s];
 			last->rest[s] = index;
 		}
@@ -209,12 +214,15 @@ static struct last_ones find_last_ones(const struct part *part)
 		if (!counts(part, i)) {
 			continue;
 		}
-		last.complete = backup->status == BACKUP_COMPLETE && !is_bad(backup) ? i : last.complete;
+		const bool complete = backup->status == BACKUP_COMPLETE && !is_bad(backup);
+		last.complete = complete && !backup->before_restore ? i : last.complete;
+		last.any_complete = complete ? i : last.any_complete;
 		if (is_checked(backup) && verification_is_good(&backup->verified)) {
-			last.known[group_of(backup)] = i;
+			last.known[group_of(backup) & ~SAFETY] = i;
 		}
 		note_copies(backup, i, &last);
 	}
+	last.complete = last.complete != NONE ? last.complete : last.any_complete;
 	for (size_t s = 0; s < STORE_COUNT; s++) {
 		last.remains[s] = last.rest[s] == NONE ? last.remains[s] : NONE;
 		last.rest[s] = last.good[s] == NONE ? last.rest[s] : NONE;
@@ -342,13 +350,14 @@ static void decide_part(const struct part *part, const struct retention_policy *
 	add_project(part);
 }
 
-/* The project of all good ones whose project is known; NULL if there are several, or none. */
+/* The project of all whose project is known; NULL if there are several, or none. Not of what turns out to be bad later:
+ * it would be another one then. */
 static const char *only_project(const struct backup_list *list, time_t now)
 {
 	const char *only = NULL;
 	for (size_t i = 0; i < list->count; i++) {
 		const char *project = list->items[i]->project;
-		if (project == NULL || is_bad(list->items[i]) || list->items[i]->moment > now) {
+		if (project == NULL || list->items[i]->manifest_doubtful || list->items[i]->moment > now) {
 			continue;
 		}
 		if (only != NULL && strcmp(project, only) != 0) {

@@ -9,8 +9,9 @@
  *   weekly    the same of weeks, which begin on Monday (ISO 8601)
  *   monthly   the same of months
  *
- * All but `days` count backups that hold the same stores together, legacy ones apart: a night without Neo4j does not
- * take a complete backup's place, what has no checksums does not take that of what has, and a stack that only ever has
+ * All but `days` count backups that hold the same stores together, legacy ones apart, and so what a restore has kept of
+ * the state before: a night without Neo4j does not take a complete backup's place, what has no checksums does not take
+ * that of what has, and a stack that only ever has
  * two of the stores is served like any other. A bad backup, or one that holds no store's data, has no place in any of
  * them; only its age can keep it. Bad is what is damaged, and what verify or a drill has spoken against.
  *
@@ -19,7 +20,7 @@
  *
  * Whatever the rules say, these stay:
  *
- *   - the newest complete backup;
+ *   - the newest complete backup; one that a restore has kept of the state before, only if there is no other;
  *   - the newest backup that is known to be good: verify has read it, and nothing speaks against it. One of fewer
  * stores stays too, unless a newer one that is known to be good holds these and more;
  *   - of each store the newest good copy, and the newest one that has a checksum. Copies in bad backups do not count,

@@ -113,11 +113,25 @@ static void tell_kept(struct cleanup *work, const struct backup *backup, const s
 								json_pack("{s:s, s:s}", "timestamp", backup->timestamp, "why", decision->why));
 }
 
+static const struct backup_store *first_unlike(const struct backup *backup)
+{
+	for (size_t s = 0; s < STORE_COUNT; s++) {
+		if (backup->stores[s].unlike) {
+			return &backup->stores[s];
+		}
+	}
+	return NULL;
+}
+
 static enum status check_one(struct cleanup *work, struct backup *backup, struct error *error)
 {
 	display_begin(&work->display, backup->timestamp);
 	enum status status = backup_check(backup, &work->display.progress, error);
-	if (status == STATUS_OK && backup->status == BACKUP_DAMAGED) {
+	const struct backup_store *unlike = first_unlike(backup);
+	if (status == STATUS_OK && unlike != NULL) {
+		display_end(&work->display, MARK_WARNING, "is not of the form that a restore takes: %s: %s", unlike->file,
+					unlike->reason);
+	} else if (status == STATUS_OK && backup->status == BACKUP_DAMAGED) {
 		display_end(&work->display, MARK_WARNING, "is damaged: %s", backup->problem);
 	} else if (status == STATUS_OK) {
 		display_end(&work->display, MARK_DONE, "is whole: older ones may go");

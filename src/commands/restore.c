@@ -132,16 +132,42 @@ static bool is_of_another_project(const struct restore_work *work)
 	return work->backup->project != NULL && strcmp(work->backup->project, work->session.project) != 0;
 }
 
+/* "latest" is what most likely is meant, and not always the newest: that is said. */
+static enum status tell_passed_over(struct restore_work *work, struct error *error)
+{
+	CLEANUP(backup_list_free) struct backup_list list = {0};
+	enum status status = catalog_list(work->session.backup_folder, &list, error);
+	for (size_t i = list.count; status == STATUS_OK && i > 0; i--) {
+		const struct backup *newer = list.items[i - 1];
+		const char *reason = catalog_passed_over(newer, work->session.project);
+		if (strcmp(newer->timestamp, work->backup->timestamp) == 0) {
+			break;
+		}
+		if (reason != NULL) {
+			display_line(&work->display, MARK_WARNING, "%s is newer, but %s", newer->timestamp, reason);
+		}
+	}
+	return status;
+}
+
 /* Only the engine knows for sure which project this is. Another's data is restored if it was named, or is all there is.
  */
-static enum status prefer_own(struct restore_work *work, const char *name, struct error *error)
+static enum status settle_which(struct restore_work *work, const char *name, struct error *error)
 {
 	char project[PROJECT_SHOWN_SIZE];
-	enum status status = find_backup(work, name, error);
+	const bool latest = strcmp(name, "latest") == 0;
+	enum status status = latest ? find_backup(work, name, error) : STATUS_OK;
+	if (status == STATUS_OK && latest) {
+		status = tell_passed_over(work, error);
+	}
 	if (status == STATUS_OK && is_of_another_project(work)) {
 		text_copy_line(project, sizeof project, work->backup->project);
 		display_line(&work->display, MARK_WARNING, "%s holds the data of the project %s, and this is %s",
 					 work->backup->timestamp, project, work->session.project);
+	}
+	if (status == STATUS_OK && latest && work->backup->before_restore) {
+		display_line(&work->display, MARK_WARNING, "%s is what a restore has kept of the state before",
+					 work->backup->timestamp);
 	}
 	return status;
 }
@@ -168,8 +194,8 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 	if (status == STATUS_OK) {
 		status = session_connect(&work.session, error);
 	}
-	if (status == STATUS_OK && is_of_another_project(&work)) {
-		status = prefer_own(&work, invocation->arguments[0], error);
+	if (status == STATUS_OK) {
+		status = settle_which(&work, invocation->arguments[0], error);
 	}
 	if (status == STATUS_OK) {
 		status = session_lock(&work.session, &work.lock, error);

@@ -37,6 +37,8 @@ struct work {
 	struct backup_list before; /* what was there when it began */
 	struct error unlisted;     /* why that is not known */
 	struct last_run run;
+	bool decided; /* whether old backups are removed in this run */
+	bool removes;
 	bool has_log;
 	char remarks[400]; /* what the summary says besides, each behind "; " */
 };
@@ -125,34 +127,56 @@ static bool is_next_run(const struct session *session, time_t moment)
 	if (job->command == NULL || cron_parse(job->schedule, &cron, &ignored) != STATUS_OK) {
 		return false;
 	}
-	time_t due = job->persistent ? cron_next_timer(&cron, moment) : cron_next(&cron, moment);
+	time_t due = cron_next_here(&cron, job->persistent, moment);
 	return due != (time_t)-1 && time(NULL) < due + DAY_SECONDS;
 }
 
 /*
- * Whether old backups are removed in this run. Ages count from now. If the newest backup that was there is itself older
- * than backups are kept, the clock may have jumped ahead, and all would go at once; or the machine was off for long,
- * and all may be wanted. Two days are no long time whatever is kept: else daily backups that are kept for one or none
- * would never be removed. Nor would monthly ones that are kept for 30, so the time between two runs of the schedule is
- * none either.
+ * Ages count from now. If the newest backup that was there is itself older than backups are kept, the clock may have
+ * jumped ahead, and all would go at once; or the machine was off for long, and all may be wanted. Two days are no long
+ * time whatever is kept: else daily backups that are kept for one or none would never be removed. Nor would monthly
+ * ones that are kept for 30, so the time between two runs of the schedule is none either.
  */
-static bool removes(struct work *work)
+static bool is_recent(const struct work *work, time_t last, time_t now)
 {
-	if (work->days == NULL) {
+	const int days = atoi(work->days);
+	return last == 0 || last >= timestamp_days_before(now, days > LEAST_LONG_DAYS ? days : LEAST_LONG_DAYS) ||
+		   is_next_run(&work->session, last);
+}
+
+/* From then on nothing is removed for two days: by then runs agree on the clock. A clock that was set back since was
+ * wrong before. */
+static bool keeps(struct work *work)
+{
+	time_t *since = &work->run.kept_since;
+	const time_t now = time(NULL);
+	const time_t last = newest_moment(&work->before);
+	const bool long_pause = !is_recent(work, last, now);
+	*since = *since > now ? 0 : *since;
+	if (*since != 0 && now - *since >= LEAST_LONG_DAYS * DAY_SECONDS) {
+		*since = 0;
 		return false;
 	}
-	int days = atoi(work->days);
-	time_t now = time(NULL);
-	time_t last = newest_moment(&work->before);
-	if (last == 0 || last >= timestamp_days_before(now, days > LEAST_LONG_DAYS ? days : LEAST_LONG_DAYS) ||
-		is_next_run(&work->session, last)) {
-		return true;
+	if (long_pause) {
+		int age = (int)((now - last) / DAY_SECONDS);
+		*since = *since != 0 ? *since : now;
+		log_line("the last backup before this one is %d days old: the clock may be wrong, so nothing is removed now",
+				 age);
+		remark(work, "nothing was removed: the last backup before this one is %d days old", age);
+	} else if (*since != 0) {
+		log_line("the clock may have been wrong less than two days ago: nothing is removed now");
+		remark(work, "nothing was removed: the clock may have been wrong less than two days ago");
 	}
-	int age = (int)((now - last) / DAY_SECONDS);
-	log_line("the last backup before this one is %d days old: the clock may be wrong, so nothing is removed this time",
-			 age);
-	remark(work, "nothing was removed: the last backup before this one is %d days old", age);
-	return false;
+	return *since != 0;
+}
+
+static bool removes(struct work *work)
+{
+	if (work->days != NULL && !work->decided) {
+		work->decided = true;
+		work->removes = !keeps(work);
+	}
+	return work->removes;
 }
 
 static enum exit_code clean_up(const struct work *work, struct error *error)
@@ -299,7 +323,10 @@ enum status schedule_run(const struct invocation *invocation, enum exit_code *re
 		return status;
 	}
 	write_to_log(&work, &scheduler);
-	*run = (struct last_run){.started = time(NULL), .process = getpid()};
+	struct last_run previous = {0};
+	struct error ignored_error;
+	(void)!run_log_read_last(session->backup_folder, &previous, &ignored_error);
+	*run = (struct last_run){.started = time(NULL), .process = getpid(), .kept_since = previous.kept_since};
 	double began = clock_seconds();
 	log_line("scheduled backup of %s", session->project_folder_shown);
 	write_note(session, run);

@@ -18,7 +18,6 @@ enum {
 	NEXT_RUNS = 3,
 	LATE_SECONDS = 600,     /* after which a run that has not begun is missed */
 	MOST_MISSED_RUNS = 100, /* that are counted */
-	ZONES_APART = 26 * 3600 /* seconds between the clocks of any two zones: UTC-12 to UTC+14 */
 };
 
 static bool complain(const char *format, ...) PRINTF_LIKE(1, 2);
@@ -144,22 +143,6 @@ static bool print_last_run(const struct session *session, const struct job *job,
 		   wrong;
 }
 
-/*
- * When it began. Its name says so in local time; but where TZ was another when it was made, as in a run of cron's, that
- * means another moment here. The manifest has it in UTC, unless somebody has given the folder another name since.
- */
-static time_t began(const struct backup *backup)
-{
-	struct tm calendar = {0};
-	const char *started = json_string_value(json_object_get(backup->manifest, "started"));
-	if (started == NULL || strptime(started, "%Y-%m-%dT%H:%M:%S", &calendar) == NULL) {
-		return backup->moment;
-	}
-	time_t moment = timegm(&calendar);
-	time_t apart = moment > backup->moment ? moment - backup->moment : backup->moment - moment;
-	return apart <= ZONES_APART ? moment : backup->moment;
-}
-
 /* The newest of each kind; NULL if there is none. Lent. */
 struct newest {
 	const struct backup *future;   /* its date has yet to come, so it is not known when it was made */
@@ -171,7 +154,7 @@ struct newest {
 
 static void note_newest(const struct backup *backup, const struct backup **newest)
 {
-	*newest = *newest == NULL || began(backup) >= began(*newest) ? backup : *newest;
+	*newest = *newest == NULL || backup_began(backup) >= backup_began(*newest) ? backup : *newest;
 }
 
 static struct newest find_newest(const struct backup_list *list, time_t now)
@@ -184,7 +167,7 @@ static struct newest find_newest(const struct backup_list *list, time_t now)
 		if (drill->when != 0 && (newest.drilled == NULL || drill->when > newest.drilled->verified.drill.when)) {
 			newest.drilled = backup;
 		}
-		if (began(backup) > now) {
+		if (backup_began(backup) > now) {
 			note_newest(backup, &newest.future);
 			continue;
 		}
@@ -221,9 +204,9 @@ static bool judge_newest(const struct newest *newest, const struct last_run *las
 	if (newest->complete == NULL) {
 		wrong = complain("there is no complete backup yet: %s create", command_program());
 		print_missing_stores(newest->any);
-	} else if (ended_well && began(newest->complete) < last->started) {
+	} else if (ended_well && backup_began(newest->complete) < last->started) {
 		wrong = complain("the last run made no complete backup: the newest complete one is of %s, %s",
-						 newest->complete->timestamp, units_age(difftime(now, began(newest->complete)), age));
+						 newest->complete->timestamp, units_age(difftime(now, backup_began(newest->complete)), age));
 		print_missing_stores(newest->any);
 	}
 	bool drilled_badly = newest->drilled != NULL && !newest->drilled->verified.drill.good;
@@ -251,7 +234,8 @@ static enum status print_newest(const struct session *session, const struct last
 	}
 	struct newest newest = find_newest(&list, now);
 	if (newest.good != NULL) {
-		printf("  newest good  %s, %s\n", newest.good->timestamp, units_age(difftime(now, began(newest.good)), age));
+		printf("  newest good  %s, %s\n", newest.good->timestamp,
+			   units_age(difftime(now, backup_began(newest.good)), age));
 	} else {
 		puts("  newest good  none");
 	}

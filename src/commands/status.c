@@ -18,7 +18,7 @@ static const struct backup *last_good(const struct session *session, const struc
 	for (size_t i = list->count; i > 0; i--) {
 		const struct backup *backup = list->items[i - 1];
 		const bool own = backup->project == NULL || strcmp(backup->project, session->project) == 0;
-		if (own && backup->moment <= now && backup->status != BACKUP_DAMAGED &&
+		if (own && backup_began(backup) <= now && backup->status != BACKUP_DAMAGED &&
 			!verification_is_bad(&backup->verified) && backup->stores[store].status == STORE_OK) {
 			return backup;
 		}

@@ -45,7 +45,7 @@ static size_t newest_of(const struct work *work)
 		const struct backup *backup = work->list.items[i - 1];
 		const bool own = work->session.project == NULL || backup->project == NULL ||
 						 strcmp(backup->project, work->session.project) == 0;
-		if (own && backup->moment <= now) {
+		if (own && backup_began(backup) <= now) {
 			return i - 1;
 		}
 	}
@@ -205,11 +205,11 @@ static enum status run(const struct invocation *invocation, enum exit_code *ret_
 	if (status == STATUS_OK) {
 		status = session_guard(&work.session, error);
 	}
+	if (status == STATUS_OK && work.drill) { /* the engine knows for sure which project this is */
+		status = session_connect(&work.session, error);
+	}
 	if (status == STATUS_OK) {
 		status = choose(invocation, &work, error);
-	}
-	if (status == STATUS_OK && work.drill) {
-		status = session_connect(&work.session, error);
 	}
 	if (status == STATUS_OK) {
 		status = catalog_lock_verify(work.session.backup_folder, &work.lock, error);

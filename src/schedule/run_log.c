@@ -61,9 +61,9 @@ enum status run_log_write_last(const char *folder, const struct last_run *run, s
 	struct last_run copy = *run;
 	text_make_line(copy.summary);
 	CLEANUP(cleanup_json)
-	json_t *json = json_pack("{s:I, s:I, s:i, s:i, s:s}", "started", (json_int_t)run->started, "finished",
-							 (json_int_t)run->finished, "process", run->process, "exit_code", run->exit_code, "summary",
-							 copy.summary);
+	json_t *json = json_pack("{s:I, s:I, s:i, s:i, s:I, s:s}", "started", (json_int_t)run->started, "finished",
+							 (json_int_t)run->finished, "process", run->process, "exit_code", run->exit_code,
+							 "kept_since", (json_int_t)run->kept_since, "summary", copy.summary);
 	CLEANUP(cleanup_free) char *text = json_text_write(json, JSON_COMPACT);
 	CLEANUP(cleanup_free) char *path = NULL;
 	CLEANUP(cleanup_free) char *new_path = NULL;
@@ -118,15 +118,19 @@ enum status run_log_read_last(const char *folder, struct last_run *ret_run, stru
 	json_int_t finished = 0;
 	json_int_t process = 0;
 	json_int_t exit_code = 0;
+	json_int_t kept_since = 0; /* earlier versions have none */
 	const char *summary = NULL;
-	if (json_unpack(json, "{s:I, s:I, s:I, s:I, s:s}", "started", &started, "finished", &finished, "process", &process,
-					"exit_code", &exit_code, "summary", &summary) != 0 ||
-		!is_moment(started) || !is_moment(finished) || process < 0 || process > INT_MAX || exit_code < 0 ||
-		exit_code > MOST_EXIT_CODE) {
+	if (json_unpack(json, "{s:I, s:I, s:I, s:I, s?I, s:s}", "started", &started, "finished", &finished, "process",
+					&process, "exit_code", &exit_code, "kept_since", &kept_since, "summary", &summary) != 0 ||
+		!is_moment(started) || !is_moment(finished) || !is_moment(kept_since) || process < 0 || process > INT_MAX ||
+		exit_code < 0 || exit_code > MOST_EXIT_CODE) {
 		return error_set(error, STATUS_FAILED, "%s is damaged", path);
 	}
-	struct last_run run = {
-		.started = (time_t)started, .finished = (time_t)finished, .process = (int)process, .exit_code = (int)exit_code};
+	struct last_run run = {.started = (time_t)started,
+						   .finished = (time_t)finished,
+						   .process = (int)process,
+						   .exit_code = (int)exit_code,
+						   .kept_since = (time_t)kept_since};
 	snprintf(run.summary, sizeof run.summary, "%s", summary);
 	text_make_line(run.summary);
 	*ret_run = run;

@@ -27,6 +27,7 @@ struct last_run {
 	time_t finished;   /* 0: it runs, or it was killed */
 	int process;       /* its process number */
 	int exit_code;     /* once it has finished */
+	time_t kept_since; /* when runs began to remove nothing because the clock may be wrong; 0: they remove */
 	char summary[512]; /* one line */
 };
 

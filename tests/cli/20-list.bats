@@ -340,6 +340,23 @@ assert_latest() { # TIMESTAMP
 	assert_latest 20240911_000000
 }
 
+@test "latest is no backup of the future because it was made in another zone" {
+	make_backup 20240912_143022
+	local fresh
+	fresh=$(days_ago 0)
+	make_backup "$fresh"
+	change_manifest "$fresh" ".started = \"$(date -u +%Y-%m-%dT%H:%M:%S).000Z\""
+	TZ=PDT7 assert_latest "$fresh"
+}
+
+@test "latest is what another project has made, rather than what a restore has kept" {
+	make_backup 20240911_000000
+	change_manifest 20240911_000000 '.project = "other"'
+	make_backup 20240912_000000
+	change_manifest 20240912_000000 '.before_restore_of = "20240911_000000"'
+	COMPOSE_PROJECT_NAME=project assert_latest 20240911_000000
+}
+
 @test "latest is this project's own backup, if there is one" {
 	make_backup 20240912_000000
 	change_manifest 20240912_000000 '.project = "other"'

@@ -164,6 +164,16 @@ flip_a_bit() { # TIMESTAMP FILE
 	assert_contains "$errors" "$age_31 is older, but the newest complete backup, of the project project: it stays"
 }
 
+@test "legacy backups in a form of their own are kept by the rules" {
+	local day
+	for day in 1 10 29 31 100; do
+		make_legacy_backup "$(days_ago "$day")"
+	done
+	program 0 cleanup --keep-daily 3
+	assert_equal "$(backup_folders | wc -l)" 3
+	assert_contains "$errors" 'is not of the form that a restore takes: postgresql_backup.sql: '
+}
+
 @test "a legacy backup is looked through before others go for it" {
 	local store
 	for store in "$age_100" "$age_31"; do
@@ -174,7 +184,7 @@ flip_a_bit() { # TIMESTAMP FILE
 		truncate -s 10 "$backups/whisperengine_backup_$age_31/$(artefact_of "$store")"
 	done
 	program 0 cleanup
-	assert_contains "$errors" "$age_31 is damaged"
+	assert_contains "$errors" "$age_31 is not of the form that a restore takes"
 	assert_left "$age_100"
 }
 

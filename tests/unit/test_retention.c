@@ -535,6 +535,29 @@ static void a_known_good_one_of_fewer_stores_goes_for_a_newer_one_of_more(void *
 	assert_kept("20240102_120000 20240103_120000 ");
 }
 
+/* --- what a restore has kept ----------------------------------------------------------------------------------------
+ */
+
+static void what_a_restore_has_kept_takes_no_place(void **state)
+{
+	(void)state;
+	complete("20240101_120000");
+	complete("20240102_120000")->before_restore = true;
+	decide("20240930_120000", KEEP(.last = 1));
+	assert_kept("20240101_120000 20240102_120000 ");
+	assert_decision(0, RETENTION_KEEP, "last 1 of 1");
+	assert_decision(1, RETENTION_KEEP, "last 1 of 1 (made before a restore)");
+}
+
+static void what_a_restore_has_kept_is_the_newest_complete_one_if_there_is_no_other(void **state)
+{
+	(void)state;
+	complete("20240101_120000")->before_restore = true;
+	add("20240102_120000", BACKUP_PARTIAL, ALL & ~REDIS);
+	decide("20240930_120000", DAYS(7));
+	assert_decision(0, RETENTION_KEEP_SAFE, "the newest complete backup");
+}
+
 /* --- several projects --------------------------------------------------------------------------------------------- */
 
 static void each_projects_backups_are_judged_as_if_they_were_alone(void **state)
@@ -565,6 +588,16 @@ static void backups_of_an_unknown_project_go_with_those_of_the_only_one(void **s
 	complete("20240102_120000")->project = "one";
 	decide("20240930_120000", DAYS(7));
 	assert_kept("20240102_120000 ");
+}
+
+static void a_project_whose_backups_are_all_bad_is_one_all_the_same(void **state)
+{
+	(void)state;
+	complete("20240101_120000");
+	add("20240102_120000", BACKUP_DAMAGED, ALL & ~REDIS)->project = "one";
+	complete("20240103_120000")->project = "other";
+	decide("20240930_120000", DAYS(7));
+	assert_kept("20240101_120000 20240102_120000 20240103_120000 ");
 }
 
 static void backups_of_an_unknown_project_are_one_of_their_own_among_several(void **state)
@@ -702,6 +735,9 @@ int main(void)
 		list_test(of_what_verify_has_found_bad_the_good_part_stays_if_there_is_no_other),
 		list_test(the_newest_that_is_known_to_be_good_stays_in_a_stack_of_one_store),
 		list_test(a_known_good_one_of_fewer_stores_goes_for_a_newer_one_of_more),
+		list_test(what_a_restore_has_kept_takes_no_place),
+		list_test(what_a_restore_has_kept_is_the_newest_complete_one_if_there_is_no_other),
+		list_test(a_project_whose_backups_are_all_bad_is_one_all_the_same),
 		list_test(each_projects_backups_are_judged_as_if_they_were_alone),
 		list_test(each_project_has_its_own_number),
 		list_test(backups_of_an_unknown_project_go_with_those_of_the_only_one),

@@ -179,10 +179,10 @@ static void if_the_last_backup_is_older_than_the_days_nothing_is_removed(void **
 	assert_noted(*state, EXIT_DONE, "done; " FORTY_DAYS);
 	assert_contains(at(*state, RUN_LOG_NAME),
 					"the last backup before this one is 40 days old: the clock may be wrong, so "
-					"nothing is removed this time");
+					"nothing is removed now");
 }
 
-static void the_next_run_removes_again(void **state)
+static void after_two_days_runs_remove_again(void **state)
 {
 	backup_of(*state, 42);
 	backup_of(*state, 41);
@@ -190,7 +190,37 @@ static void the_next_run_removes_again(void **state)
 	assert_int_equal(run(*state, "30", false), EXIT_DONE);
 	now += DAY;
 	assert_int_equal(run(*state, "30", false), EXIT_DONE);
-	assert_int_equal(count_backups(*state), 2);
+	assert_int_equal(count_backups(*state), 5);
+	assert_noted(*state, EXIT_DONE, "done; nothing was removed: the clock may have been wrong less than two days ago");
+	now += DAY;
+	assert_int_equal(run(*state, "30", false), EXIT_DONE);
+	assert_int_equal(count_backups(*state), 3);
+	assert_noted(*state, EXIT_DONE, "done");
+}
+
+static void a_clock_that_is_set_back_again_removes_as_always(void **state)
+{
+	backup_of(*state, 40);
+	backup_of(*state, 1);
+	now += (time_t)73 * 365 * DAY;
+	assert_int_equal(run(*state, "30", false), EXIT_DONE);
+	assert_int_equal(count_backups(*state), 3);
+	now -= (time_t)73 * 365 * DAY;
+	assert_int_equal(run(*state, "30", false), EXIT_DONE);
+	assert_int_equal(count_backups(*state), 3); /* that of today instead of that of 40 days ago */
+	assert_noted(*state, EXIT_DONE, "done");
+}
+
+static void a_full_disk_keeps_backups_from_being_made_for_two_days_at_most(void **state)
+{
+	backup_of(*state, 41);
+	backup_of(*state, 40);
+	tries_without_room = 1;
+	assert_int_equal(run(*state, "30", false), EXIT_FAILED);
+	now += 2 * DAY;
+	tries_without_room = 1;
+	assert_int_equal(run(*state, "30", false), EXIT_DONE);
+	assert_int_equal(count_backups(*state), 1);
 	assert_noted(*state, EXIT_DONE, "done");
 }
 
@@ -333,7 +363,9 @@ int main(void)
 		scheduled_test(without_days_nothing_is_removed_for_want_of_room),
 		scheduled_test(where_there_is_no_room_what_is_older_goes_first),
 		scheduled_test(if_the_last_backup_is_older_than_the_days_nothing_is_removed),
-		scheduled_test(the_next_run_removes_again),
+		scheduled_test(after_two_days_runs_remove_again),
+		scheduled_test(a_clock_that_is_set_back_again_removes_as_always),
+		scheduled_test(a_full_disk_keeps_backups_from_being_made_for_two_days_at_most),
 		scheduled_test(a_clock_of_2099_removes_nothing),
 		scheduled_test(what_is_dated_in_the_future_is_not_the_last_backup),
 		scheduled_test(where_there_is_no_room_nothing_goes_after_a_long_pause),
