@@ -592,6 +592,23 @@ static void assert_refused(void **state, const char *paths, const char *message)
 	store_free(store);
 }
 
+/* A restore asks it to count first. */
+static void one_that_has_refused_the_password_is_not_asked_for_its_folders(void **state)
+{
+	struct error error;
+	const struct artefact artefact = {0};
+	struct fingerprint fingerprint = {0};
+	struct store *store = neo4j(state, REPLIES({"", 401, REFUSAL}));
+	assert_ok(store_neo4j.count(store, NULL, &fingerprint, &error), &error);
+	fingerprint_free(&fingerprint);
+	odd = NULL;
+	real_paths = REAL_PATHS("/var/lib/data", "/srv", "/srv/transactions");
+	enum status status = store_neo4j.stage(store, at(*state, "nonexistent"), &artefact, NULL, &error);
+	assert_int_not_equal(status, STATUS_OK);
+	assert_null(strstr(error.message, "Neo4j keeps its data"));
+	store_free(store);
+}
+
 static void one_that_keeps_its_data_elsewhere_is_refused(void **state)
 {
 	assert_refused(state, REAL_PATHS("/var/lib/data", "/srv", "/srv/transactions"),
@@ -706,6 +723,7 @@ int main(void)
 		scratch_test(a_label_that_is_gone_by_the_moment_leaves_the_others_counted),
 		scratch_test(labels_are_learned_again_when_the_copy_catches_up),
 		scratch_test(one_whose_labels_cannot_be_learned_again_is_saved_with_a_warning),
+		scratch_test(one_that_has_refused_the_password_is_not_asked_for_its_folders),
 		scratch_test(one_that_keeps_its_data_elsewhere_is_refused),
 		scratch_test(one_that_keeps_its_logs_elsewhere_is_refused),
 		scratch_test(one_that_does_not_tell_its_folders_is_saved),

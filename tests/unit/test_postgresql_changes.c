@@ -4,7 +4,7 @@
 #include "stores/postgresql/moment_changes.h"
 
 static const char suspect_words[] = "WHERE ended HAVING";
-static const char compare_words[] = "NOT IN (SELECT kind, key, content";
+static const char compare_words[] = "NOT EXISTS (SELECT FROM";
 static const char back_words[] = "USING (key)";
 static const char list[] = "WITH held (kind, key, name, content) AS (VALUES ('type', '1', 'public.mood', '2'))";
 

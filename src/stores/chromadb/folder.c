@@ -113,8 +113,10 @@ static enum status look_what_is_held(struct runtime *runtime, const struct conta
 	buffer_trim(&reply);
 	const char *end = strstr(buffer_text(&reply), HELD_END);
 	if (end == NULL) { /* the engine can lose the end of what a program says */
-		return error_set(error, STATUS_FAILED, "the list of the open files in container %s has not come whole",
-						 container->name);
+		(void)error_set(error, STATUS_FAILED, "the list of the open files in container %s has not come whole",
+						container->name);
+		error->on_the_way = true;
+		return error->status;
 	}
 	for (const char *line = buffer_text(&reply); line < end;) {
 		size_t length = strcspn(line, "\n");
@@ -122,6 +124,14 @@ static enum status look_what_is_held(struct runtime *runtime, const struct conta
 		line += length + 1;
 	}
 	return STATUS_OK;
+}
+
+/* If an answer is lost on its way. */
+static enum status look_twice(struct runtime *runtime, const struct container *container, struct held *held,
+							  struct error *error)
+{
+	enum status status = look_what_is_held(runtime, container, held, error);
+	return status != STATUS_OK && error->on_the_way ? look_what_is_held(runtime, container, held, error) : status;
 }
 
 /* A server may close what nobody has asked for in a while. */
@@ -143,15 +153,12 @@ static enum status wake(struct runtime *runtime, const struct container *contain
 static enum status find_held(struct runtime *runtime, const struct container *container, unsigned port,
 							 struct held *held, struct error *error)
 {
-	enum status status = look_what_is_held(runtime, container, held, error);
-	if (status != STATUS_OK && error->on_the_way) {
-		status = look_what_is_held(runtime, container, held, error);
-	}
+	enum status status = look_twice(runtime, container, held, error);
 	if (status != STATUS_OK || held->folders.count + held->removed.count > 0) {
 		return status;
 	}
 	status = wake(runtime, container, port, error);
-	return status == STATUS_OK ? look_what_is_held(runtime, container, held, error) : status;
+	return status == STATUS_OK ? look_twice(runtime, container, held, error) : status;
 }
 
 /* --- where it may be ---------------------------------------------------------------------------------------------- */

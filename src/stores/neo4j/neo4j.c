@@ -29,6 +29,7 @@ struct neo4j {
 	struct folder_copy *copy;    /* while a backup is made */
 	struct neo4j_counts *counts; /* the same; NULL if the server does not let itself be counted */
 	bool counts_failed;          /* in the moment */
+	bool refused;                /* the password, when it was asked before: three times, and Neo4j locks the name out */
 };
 
 static enum status neo4j_count(struct store *store, const struct fingerprint *places,
@@ -56,6 +57,7 @@ static enum status neo4j_count(struct store *store, const struct fingerprint *pl
 		(void)!neo4j_server_ask(store, "RETURN 1", &refused, &reply, &ignored);
 		status = refused ? STATUS_OK : error_prefix(error, "Neo4j cannot be counted");
 	}
+	((struct neo4j *)store)->refused = refused;
 	neo4j_counts_free(counts);
 	return status;
 }
@@ -325,7 +327,8 @@ static enum status neo4j_check(struct source *file, struct progress *progress, s
 static enum status neo4j_stage(struct store *store, const char *path, const struct artefact *artefact,
 							   struct progress *progress, struct error *error)
 {
-	enum status status = neo4j_folders_check(store, error);
+	const bool refused = ((struct neo4j *)store)->refused;
+	enum status status = refused ? STATUS_OK : neo4j_folders_check(store, error);
 	return status == STATUS_OK
 			   ? volume_store_stage_archive((struct volume_store *)store, path, artefact->folder, progress, error)
 			   : status;

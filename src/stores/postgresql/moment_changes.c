@@ -172,15 +172,18 @@ static enum status compare_sql(const struct buffer *suspects, struct buffer *sql
 {
 	enum status status = buffer_append(sql, suspects->data, suspects->length, error);
 	if (status == STATUS_OK) {
-		status = buffer_append_text(
-			sql,
-			" SELECT kind || ' ' || name FROM held WHERE (kind, key, content) NOT IN (SELECT kind, key, content FROM\n",
-			error);
+		status =
+			buffer_append_text(sql, " SELECT kind || ' ' || name FROM held WHERE NOT EXISTS (SELECT FROM\n", error);
 	}
 	if (status == STATUS_OK) {
 		status = append_objects(sql, error);
 	}
-	return status == STATUS_OK ? buffer_append_text(sql, ") ORDER BY 1 LIMIT 1;\n", error) : status;
+	return status == STATUS_OK
+			   ? buffer_append_text(sql,
+									"WHERE o.kind = held.kind AND o.key = held.key AND o.content = held.content)\n"
+									"ORDER BY 1 LIMIT 1;\n",
+									error)
+			   : status;
 }
 
 enum status moment_changes_compare(struct postgresql *server, const struct moment_database *database,

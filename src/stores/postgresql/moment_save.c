@@ -198,10 +198,10 @@ static enum status dump_and_count(struct postgresql *server, struct moment_datab
 		status = lost_or(moment_changes_suspect(database->session, &suspects, error), database, error);
 	}
 	if (status == STATUS_OK) {
-		status = moment_changes_compare(server, database, &suspects, error);
-	}
-	if (status == STATUS_OK) {
 		status = lost_or(count_and_end(database, sink->progress, fingerprint, error), database, error);
+	}
+	if (status == STATUS_OK) { /* in a session of its own, which nobody who waits for the other one keeps waiting */
+		status = moment_changes_compare(server, database, &suspects, error);
 	}
 	psql_session_free(MOVE(database->session));
 	return status;

@@ -235,6 +235,22 @@ static enum status note_named_views(struct postgresql *server, unsigned number, 
 												 : status;
 }
 
+/* The data is whole without it. */
+static enum status look_for_named_views(struct postgresql *server, const struct dump_database *database,
+										unsigned number, const char *shadow, struct progress *progress,
+										struct error *error)
+{
+	enum status status = note_named_views(server, number, shadow, error);
+	if (status == STATUS_OK || status == STATUS_INTERRUPTED || status == STATUS_NO_MEMORY || error->on_the_way) {
+		return status;
+	}
+	progress_warn(progress,
+				  "which materialized views of the database %s ask for the database's name, and so hold another one, "
+				  "cannot be told: %s",
+				  database->name, error->message);
+	return STATUS_OK;
+}
+
 enum status restore_load(struct postgresql *server, const char *path, const struct dump_database *database,
 						 unsigned number, struct progress *progress, struct error *error)
 {
@@ -245,7 +261,7 @@ enum status restore_load(struct postgresql *server, const char *path, const stru
 		status = fill(server, path, database, shadow, progress, error);
 	}
 	if (status == STATUS_OK) {
-		status = note_named_views(server, number, shadow, error);
+		status = look_for_named_views(server, database, number, shadow, progress, error);
 	}
 	if (status != STATUS_OK) {
 		return error_prefix(error, "cannot load the database %s", database->name);

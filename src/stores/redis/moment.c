@@ -52,7 +52,7 @@ struct redis_moment {
 	bool temporary_is_ours;
 	struct held dump;
 	struct fingerprint keys;
-	bool had_keys; /* just before the moment */
+	bool had_keys; /* just before the moment and just after it */
 };
 
 static void let_go(struct held *held)
@@ -299,7 +299,7 @@ static enum status count(struct redis_moment *moment, const struct buffer *befor
 	if (status == STATUS_OK) {
 		status = redis_keyspace_read(after, &moment->keys, &known, error);
 	}
-	moment->had_keys = fingerprint_sum(&earlier, "keys", NULL) > 0;
+	moment->had_keys = fingerprint_sum(&earlier, "keys", NULL) > 0 && fingerprint_sum(&moment->keys, "keys", NULL) > 0;
 	moment->keys.known = known;
 	moment->keys.exact = known && fingerprint_is_same(&earlier, &moment->keys);
 	return status;
