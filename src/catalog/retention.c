@@ -296,7 +296,9 @@ static void keep_last_ones(const struct part *part)
 		if (decision->verdict == RETENTION_REMOVE) {
 			keep_copies(decision, i, last.checked, "the newest backup with a checksum of ");
 		}
-		keep_copies(decision, i, last.rest, "though damaged, the only one with ");
+		keep_copies(decision, i, last.rest,
+					is_bad(part->list->items[i]) ? "though damaged, the only one with "
+												 : "though not as a restore takes it, the only one with ");
 		keep_copies(decision, i, last.remains, "though damaged, all that is left of ");
 	}
 }

@@ -631,6 +631,15 @@ static void a_legacy_backup_of_one_store_says_so(void **state)
 	assert_decision(0, RETENTION_KEEP, "last 1 of 1 (legacy, only redis)");
 }
 
+static void a_legacy_backup_of_another_form_is_not_called_damaged(void **state)
+{
+	(void)state;
+	add("20240101_120000", BACKUP_LEGACY, REDIS)->stores[1].unlike = true;
+	decide("20240930_120000", DAYS(7));
+	assert_kept("20240101_120000 ");
+	assert_decision(0, RETENTION_KEEP_SAFE, "though not as a restore takes it, the only one with redis");
+}
+
 static void legacy_backups_follow_the_same_rules(void **state)
 {
 	(void)state;
@@ -744,6 +753,7 @@ int main(void)
 		list_test(backups_of_an_unknown_project_are_one_of_their_own_among_several),
 		list_test(a_legacy_backup_takes_no_checked_ones_place),
 		list_test(a_legacy_backup_of_one_store_says_so),
+		list_test(a_legacy_backup_of_another_form_is_not_called_damaged),
 		list_test(legacy_backups_follow_the_same_rules),
 		list_test(of_legacy_backups_alone_the_newest_stays),
 		list_test(a_legacy_backup_does_not_make_the_last_checked_copy_removable),
