@@ -23,9 +23,10 @@ static const struct http_reply *odd; /* come before those; may be NULL */
 static struct http_reply once[2];    /* before all of them, once */
 static const char *const *pages;     /* of records, one after the other; then there are none */
 static bool without_bash;
-static const char *open_files;     /* of the server's processes, as a shell lists them; NULL: there is no shell */
-static unsigned looks;             /* at those */
-static const char *const *folders; /* that hold a database */
+static const char *open_files;      /* of the server's processes, as a shell lists them; NULL: there is no shell */
+static const char *open_files_once; /* the first time, if not NULL */
+static unsigned looks;              /* at those */
+static const char *const *folders;  /* that hold a database */
 
 static const char *reply_to(const char *path)
 {
@@ -46,8 +47,10 @@ static const char *run_bash(const struct exec_request *request, int *ret_exit_co
 {
 	if (strcmp(request->arguments[0], "sh") == 0) {
 		looks++;
-		*ret_exit_code = open_files != NULL ? 0 : 127;
-		return open_files != NULL ? open_files : "";
+		const char *files = open_files_once != NULL ? open_files_once : open_files;
+		open_files_once = NULL;
+		*ret_exit_code = files != NULL ? 0 : 127;
+		return files != NULL ? files : "";
 	}
 	assert_string_equal(request->arguments[0], "bash");
 	*ret_exit_code = without_bash ? 127 : 0;
@@ -124,6 +127,7 @@ static void start(const char *folder, const struct http_reply *replies)
 	once[0].part = NULL;
 	without_bash = false;
 	open_files = LISTED(OPEN_FILE "/var/lib/data/chroma.sqlite3\n");
+	open_files_once = NULL;
 	folders = in_volume;
 	stops = looks = 0;
 	snprintf(volume, sizeof volume, "%s", folder);
@@ -269,6 +273,16 @@ static void a_list_of_open_files_that_has_not_come_whole_is_a_failure(void **sta
 	start(*state, NULL);
 	open_files = OPEN_FILE "/da";
 	assert_no_folder(STATUS_FAILED, "the list of the open files in container  has not come whole");
+}
+
+static void a_list_of_open_files_that_has_not_come_whole_is_asked_for_once_more(void **state)
+{
+	start(*state, NULL);
+	folders = FOLDERS("/data");
+	open_files_once = OPEN_FILE "/da";
+	open_files = LISTED(OPEN_FILE "/srv/inside/chroma.sqlite3\n");
+	assert_folder(NULL, NULL, "/srv/inside");
+	assert_int_equal(looks, 2);
 }
 
 static void a_memory_that_makes_no_sense_is_not_taken_up(void **state)
@@ -633,6 +647,7 @@ int main(void)
 		scratch_test(one_volume_at_two_places_is_one_database),
 		scratch_test(a_database_that_was_removed_while_it_is_open_is_refused),
 		scratch_test(a_list_of_open_files_that_has_not_come_whole_is_a_failure),
+		scratch_test(a_list_of_open_files_that_has_not_come_whole_is_asked_for_once_more),
 		scratch_test(a_memory_that_makes_no_sense_is_not_taken_up),
 		scratch_test(one_that_lists_its_collections_is_well),
 		scratch_test(one_that_wants_a_token_is_well),

@@ -155,6 +155,35 @@ static void statistics_that_cannot_be_made_are_warned_of(void **state)
 										"container stack_postgres_1: it is too late");
 }
 
+static enum status load_with_named_views(struct server *server, struct line views, struct error *error)
+{
+	struct dump_database database = {.name = "postgres"};
+	server->lines[0] = (struct line){.asked = "SELECT count(*) FROM pg_database WHERE datallowconn", .rows = "0|"};
+	views.asked = "WITH RECURSIVE named";
+	server->lines[1] = views;
+	return restore_load(&server->postgresql, "/dev/null", &database, 1, &server->progress, error);
+}
+
+static void views_that_cannot_be_looked_through_are_warned_of(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	struct line views = {.errors = "psql:<stdin>:9: ERROR:  no such thing\n"};
+	assert_ok(load_with_named_views(server, views, &error), &error);
+	assert_string_equal(server->warned,
+						"which materialized views of the database postgres ask for the database's name, and so hold "
+						"another one, cannot be told: psql in container stack_postgres_1: no such thing");
+}
+
+static void an_interrupt_while_views_are_looked_through_ends_the_load(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	assert_status(STATUS_INTERRUPTED, load_with_named_views(server, (struct line){.interrupted = true}, &error),
+				  &error);
+	assert_string_equal(server->warned, "");
+}
+
 /* What became of it the next step asks the server. */
 static void a_commit_that_is_not_answered_is_given_up(void **state)
 {
@@ -770,6 +799,8 @@ int main(void)
 		server_test(a_database_is_not_made_like_one_of_which_not_all_came),
 		server_test(an_interrupt_while_statistics_are_made_ends_the_load),
 		server_test(statistics_that_cannot_be_made_are_warned_of),
+		server_test(views_that_cannot_be_looked_through_are_warned_of),
+		server_test(an_interrupt_while_views_are_looked_through_ends_the_load),
 		server_test(a_commit_that_is_not_answered_is_given_up),
 		server_test(a_view_that_asks_for_its_database_is_filled_once_more),
 		server_test(a_view_that_cannot_be_filled_once_more_is_warned_of),
