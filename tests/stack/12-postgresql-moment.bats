@@ -230,6 +230,22 @@ refused_for_change() { # WHAT STATEMENT..: done between the moment and the dump 
 	quietly "$WHISPERBACKUP" restore latest --yes --no-safety-backup --only postgresql
 }
 
+@test "what somebody changes who has waited for the dump to end is no change under it" {
+	close_gate
+	start_program create --only postgresql
+	wait_at_gate
+	psql_run $late -c 'GRANT SELECT ON grows TO PUBLIC'
+	in_background $late -c BEGIN -c "CREATE OR REPLACE FUNCTION twice(n integer) RETURNS integer LANGUAGE sql AS 'SELECT n + n'" \
+		-c 'ALTER TYPE mood RENAME VALUE '"'sad' TO 'blue'" -c 'ALTER TABLE grows ADD COLUMN later integer' -c 'COMMIT'
+	wait_until waits_for_table grows
+	open_gate
+	ends_with 0
+	wait_until answers $late "EXISTS (SELECT FROM pg_attribute WHERE attrelid = 'grows'::regclass AND attname = 'later')"
+	assert_no_sessions
+	quietly "$WHISPERBACKUP" restore latest --yes --no-safety-backup --only postgresql
+	answers $late "'sad'::mood IS NOT NULL" || fail 'it was changed'
+}
+
 @test "a sequence that is set back after the moment is told of, whichever way it runs" {
 	psql_run $late -c "SELECT setval('down', -800)"
 	close_gate

@@ -205,12 +205,13 @@ static enum status look_for_changes(struct error *error)
 	CLEANUP(buffer_free) struct buffer suspects = BUFFER_INIT(MOMENT_CHANGES_LIMIT);
 	buffer_free(&postgresql->heard);
 	enum status status = psql_session_open(&postgresql->postgresql, "shop", &session, error);
+	database.session = session;
 	if (status == STATUS_OK) {
 		status = moment_changes_suspect(session, &suspects, error);
 	}
 	bool right = suspects.length > 0;
 	if (status == STATUS_OK) {
-		status = moment_changes_compare(&postgresql->postgresql, &database, &suspects, error);
+		status = moment_changes_compare(&database, &suspects, error);
 		right = right && status == STATUS_FAILED && strstr(error->message, "type public.mood") != NULL;
 		status = right ? STATUS_OK : status;
 	}

@@ -4,7 +4,7 @@
 #include "stores/postgresql/moment_changes.h"
 
 static const char suspect_words[] = "WHERE ended HAVING";
-static const char compare_words[] = "NOT EXISTS (SELECT FROM";
+static const char compare_words[] = "FROM held WHERE NOT EXISTS (SELECT FROM";
 static const char back_words[] = "USING (key)";
 static const char list[] = "WITH held (kind, key, name, content) AS (VALUES ('type', '1', 'public.mood', '2'))";
 
@@ -31,7 +31,7 @@ static enum status look(struct server *server, const char *suspected, struct lin
 	server->lines[0] = (struct line){.asked = suspect_words, .rows = suspected};
 	server->lines[1] = compared;
 	enum status status = moment_changes_suspect(database.session, &suspects, error);
-	return status == STATUS_OK ? moment_changes_compare(&server->postgresql, &database, &suspects, error) : status;
+	return status == STATUS_OK ? moment_changes_compare(&database, &suspects, error) : status;
 }
 
 static void nobody_is_asked_where_nothing_is_suspected(void **state)
@@ -49,7 +49,9 @@ static void what_is_suspected_and_is_as_it_was_is_no_change(void **state)
 	char suspected[256];
 	snprintf(suspected, sizeof suspected, "%s|", list);
 	assert_ok(look(server, suspected, (struct line){.asked = compare_words, .rows = ""}, &error), &error);
-	assert_non_null(strstr(buffer_text(&server->heard), "'public.mood', '2')) SELECT kind"));
+	const char *anew = strstr(buffer_text(&server->heard), "ROLLBACK\\; BEGIN ISOLATION LEVEL REPEATABLE READ");
+	assert_non_null(anew);
+	assert_non_null(strstr(anew, "'public.mood', '2')) SELECT kind"));
 }
 
 static void what_has_changed_is_named(void **state)
@@ -71,11 +73,15 @@ static void a_comparison_that_was_not_answered_is_no_proof(void **state)
 	struct error error;
 	assert_status(STATUS_UNAVAILABLE,
 				  look(server, "WITH|", (struct line){.asked = compare_words, .lost = true}, &error), &error);
-	assert_status(STATUS_FAILED,
-				  look(server, "WITH|",
-					   (struct line){.asked = compare_words, .errors = "psql:<stdin>:1: ERROR:  it is too late\n"},
-					   &error),
-				  &error);
+}
+
+static void a_comparison_that_was_refused_is_no_proof(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	const struct line refused = {.asked = compare_words, .errors = "psql:<stdin>:1: ERROR:  it is too late\n"};
+	assert_status(STATUS_FAILED, look(server, "WITH|", refused, &error), &error);
+	assert_string_equal(error.message, "psql in container stack_postgres_1: it is too late");
 }
 
 static void a_sequence_that_was_set_back_is_told_of(void **state)
@@ -110,6 +116,7 @@ int main(void)
 		server_test(what_is_suspected_and_is_as_it_was_is_no_change),
 		server_test(what_has_changed_is_named),
 		server_test(a_comparison_that_was_not_answered_is_no_proof),
+		server_test(a_comparison_that_was_refused_is_no_proof),
 		server_test(a_sequence_that_was_set_back_is_told_of),
 		server_test(a_list_of_sequences_has_to_make_sense),
 	};

@@ -170,9 +170,30 @@ static void views_that_cannot_be_looked_through_are_warned_of(void **state)
 	struct error error;
 	struct line views = {.errors = "psql:<stdin>:9: ERROR:  no such thing\n"};
 	assert_ok(load_with_named_views(server, views, &error), &error);
-	assert_string_equal(server->warned,
-						"which materialized views of the database postgres ask for the database's name, and so hold "
-						"another one, cannot be told: psql in container stack_postgres_1: no such thing");
+	assert_string_equal(
+		server->warned,
+		"which materialized views of the database postgres ask for the database's name, and so hold "
+		"another one until they are refreshed, cannot be told: psql in container stack_postgres_1: no such thing");
+}
+
+/* So that it is loaded alone, as all that needs more locks than there are. */
+static void a_lack_of_locks_while_views_are_looked_through_ends_the_load(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	struct line views = {.errors = "psql:<stdin>:9: ERROR:  out of shared memory\n"
+								   "HINT:  You might need to increase max_locks_per_transaction.\n"};
+	assert_status(STATUS_FAILED, load_with_named_views(server, views, &error), &error);
+	assert_true(psql_is_short_of_locks(&error));
+	assert_string_equal(server->warned, "");
+}
+
+static void a_server_that_is_gone_while_views_are_looked_through_ends_the_load(void **state)
+{
+	struct server *server = *state;
+	struct error error;
+	assert_status(STATUS_UNAVAILABLE, load_with_named_views(server, (struct line){.lost = true}, &error), &error);
+	assert_string_equal(server->warned, "");
 }
 
 static void an_interrupt_while_views_are_looked_through_ends_the_load(void **state)
@@ -800,6 +821,8 @@ int main(void)
 		server_test(an_interrupt_while_statistics_are_made_ends_the_load),
 		server_test(statistics_that_cannot_be_made_are_warned_of),
 		server_test(views_that_cannot_be_looked_through_are_warned_of),
+		server_test(a_lack_of_locks_while_views_are_looked_through_ends_the_load),
+		server_test(a_server_that_is_gone_while_views_are_looked_through_ends_the_load),
 		server_test(an_interrupt_while_views_are_looked_through_ends_the_load),
 		server_test(a_commit_that_is_not_answered_is_given_up),
 		server_test(a_view_that_asks_for_its_database_is_filled_once_more),

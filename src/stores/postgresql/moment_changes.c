@@ -1,6 +1,6 @@
 #include "stores/postgresql/moment_changes.h"
 
-enum { SQL_LIMIT = MOMENT_CHANGES_LIMIT + (64 << 10), NAMES_LIMIT = 64 << 10 };
+enum { SQL_LIMIT = MOMENT_CHANGES_LIMIT + (64 << 10) };
 
 /* --- sequences ---------------------------------------------------------------------------------------------------- */
 
@@ -186,20 +186,27 @@ static enum status compare_sql(const struct buffer *suspects, struct buffer *sql
 			   : status;
 }
 
-enum status moment_changes_compare(struct postgresql *server, const struct moment_database *database,
-								   const struct buffer *suspects, struct error *error)
+/*
+ * All in one message to the server: who has waited for the moment to end has no time to change anything in between.
+ * (Another session could not be asked before that end: it may have to wait behind who waits for this one.)
+ */
+static const char look_anew[] = "ROLLBACK\\; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY\\; SELECT 1;";
+
+enum status moment_changes_compare(struct moment_database *database, const struct buffer *suspects, struct error *error)
 {
 	if (suspects->length == 0) {
 		return STATUS_OK;
 	}
 	CLEANUP(buffer_free) struct buffer sql = BUFFER_INIT(SQL_LIMIT);
-	CLEANUP(buffer_free) struct buffer rows = BUFFER_INIT(NAMES_LIMIT);
 	enum status status = compare_sql(suspects, &sql, error);
 	if (status == STATUS_OK) {
-		status = psql_query(server, database->name, buffer_text(&sql), &rows, error);
+		status = psql_session_run(database->session, look_anew, error);
+	}
+	if (status == STATUS_OK) {
+		status = psql_session_run(database->session, buffer_text(&sql), error);
 	}
 	size_t at = 0;
-	const char *changed = status == STATUS_OK ? psql_next(&rows, &at) : NULL;
+	const char *changed = status == STATUS_OK ? psql_next(psql_session_rows(database->session), &at) : NULL;
 	if (changed == NULL) {
 		return status;
 	}

@@ -24,12 +24,13 @@ enum status moment_changes_warn(struct moment_database *database, struct progres
 /*
  * Whether what pg_dump does not read from the snapshot is still as that has it, in two steps. `suspect` asks the
  * session that holds it for what somebody may have changed, and leaves `suspects` empty if there is nothing; `compare`
- * looks at these in a session of its own. STATUS_FAILED, with a hint, if one of them has changed or is gone. What is
- * new since the snapshot, temporary, or only has another owner or other rights does not count.
+ * has it let go of the moment, and looks at these as they are then. STATUS_FAILED, with a hint, if one of them has
+ * changed or is gone. What is new since the snapshot, temporary, or only has another owner or other rights does not
+ * count.
  */
 enum status moment_changes_suspect(struct psql_session *session, struct buffer *suspects,
 								   struct error *error) MUST_CHECK;
-enum status moment_changes_compare(struct postgresql *server, const struct moment_database *database,
-								   const struct buffer *suspects, struct error *error) MUST_CHECK;
+enum status moment_changes_compare(struct moment_database *database, const struct buffer *suspects,
+								   struct error *error) MUST_CHECK;
 
 #endif

@@ -169,18 +169,15 @@ static enum status dump(struct postgresql *server, struct moment_database *datab
 	return error_prefix(error, "database %s", database->name);
 }
 
-/* What else has to be asked of the session that holds the moment; the last of it, since that ends the session. */
-static enum status count_and_end(struct moment_database *database, struct progress *progress,
-								 struct fingerprint *fingerprint, struct error *error)
+/* What else has to be asked of the session that holds the moment. */
+static enum status warn_and_count(struct moment_database *database, struct progress *progress,
+								  struct fingerprint *fingerprint, struct error *error)
 {
 	enum status status = moment_changes_warn(database, progress, error);
 	if (status == STATUS_OK) {
 		status = moment_extensions_warn(database, progress, error);
 	}
-	if (status == STATUS_OK) {
-		status = row_counts_add(database->session, database->name, fingerprint, error);
-	}
-	return status == STATUS_OK ? psql_session_end(database->session, error) : status;
+	return status == STATUS_OK ? row_counts_add(database->session, database->name, fingerprint, error) : status;
 }
 
 static enum status lost_or(enum status status, const struct moment_database *database, struct error *error)
@@ -198,10 +195,13 @@ static enum status dump_and_count(struct postgresql *server, struct moment_datab
 		status = lost_or(moment_changes_suspect(database->session, &suspects, error), database, error);
 	}
 	if (status == STATUS_OK) {
-		status = lost_or(count_and_end(database, sink->progress, fingerprint, error), database, error);
+		status = lost_or(warn_and_count(database, sink->progress, fingerprint, error), database, error);
 	}
-	if (status == STATUS_OK) { /* in a session of its own, which nobody who waits for the other one keeps waiting */
-		status = moment_changes_compare(server, database, &suspects, error);
+	if (status == STATUS_OK) { /* it lets go of the moment */
+		status = moment_changes_compare(database, &suspects, error);
+	}
+	if (status == STATUS_OK) {
+		status = lost_or(psql_session_end(database->session, error), database, error);
 	}
 	psql_session_free(MOVE(database->session));
 	return status;

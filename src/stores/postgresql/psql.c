@@ -116,6 +116,8 @@ static bool is_full(const char *words)
 	return strstr(words, "No space left on device") != NULL;
 }
 
+#define LOCKS_SETTING "max_locks_per_transaction"
+
 static enum status failed(const struct postgresql *server, const char *program, int exit_code,
 						  const struct buffer *errors, struct error *error)
 {
@@ -132,8 +134,8 @@ static enum status failed(const struct postgresql *server, const char *program, 
 	if (is_full(buffer_text(errors))) {
 		return error_hint(error, "make room on the disk that PostgreSQL's data are on, and try again");
 	}
-	if (strstr(buffer_text(errors), "max_locks_per_transaction") != NULL) {
-		return error_hint(error, "raise max_locks_per_transaction of the server, restart it, and try again");
+	if (strstr(buffer_text(errors), LOCKS_SETTING) != NULL) {
+		return error_hint(error, "raise " LOCKS_SETTING " of the server, restart it, and try again");
 	}
 	/* Source: PostgreSQL 17, src/backend/storage/lmgr/proc.c, InitProcess. */
 	if (strstr(buffer_text(errors), "too many clients already") != NULL) {
@@ -141,6 +143,11 @@ static enum status failed(const struct postgresql *server, const char *program, 
 								 "of the server");
 	}
 	return status;
+}
+
+bool psql_is_short_of_locks(const struct error *error)
+{
+	return strstr(error->hint, LOCKS_SETTING) != NULL;
 }
 
 static enum status run(struct postgresql *server, const struct variables *variables, const char *const *arguments,

@@ -30,6 +30,9 @@ enum status psql_query(struct postgresql *server, const char *database, const ch
 /* The field at `*at`, which is moved on to the next; NULL behind the last. */
 const char *psql_next(const struct buffer *rows, size_t *at);
 
+/* Whether that is why a session failed: its hint names max_locks_per_transaction. */
+bool psql_is_short_of_locks(const struct error *error);
+
 /* Feeds a script to a session of its own, stopping at the first error. `transaction`: all of it or nothing.
  * STATUS_NO_SPACE if the server's disk is full. */
 enum status psql_load(struct postgresql *server, const char *database, bool transaction, struct source *sql,

@@ -216,11 +216,29 @@ static const char named_views[] =
 	"JOIN pg_class c ON c.oid = v.oid JOIN pg_namespace n ON n.oid = c.relnamespace\n"
 	"WHERE c.relkind = 'm' AND c.relispopulated ORDER BY v.depth, c.oid;\n";
 
-static enum status note_named_views(struct postgresql *server, unsigned number, const char *shadow, struct error *error)
+/* The data is whole without it. Where one load at a time would go well, or the server is gone, it is not for now. */
+static enum status look_for_named_views(struct postgresql *server, const struct dump_database *database,
+										const char *shadow, struct buffer *rows, struct progress *progress,
+										struct error *error)
+{
+	enum status status = psql_query(server, shadow, named_views, rows, error);
+	if (status != STATUS_FAILED || psql_is_short_of_locks(error)) {
+		return status;
+	}
+	progress_warn(progress,
+				  "which materialized views of the database %s ask for the database's name, and so hold another one "
+				  "until they are refreshed, cannot be told: %s",
+				  database->name, error->message);
+	buffer_clear(rows);
+	return STATUS_OK;
+}
+
+static enum status note_named_views(struct postgresql *server, const struct dump_database *database, unsigned number,
+									const char *shadow, struct progress *progress, struct error *error)
 {
 	CLEANUP(buffer_free) struct buffer rows = BUFFER_INIT(VIEWS_LIMIT);
 	CLEANUP(buffer_free) struct buffer sql = BUFFER_INIT(VIEWS_LIMIT);
-	enum status status = psql_query(server, shadow, named_views, &rows, error);
+	enum status status = look_for_named_views(server, database, shadow, &rows, progress, error);
 	const char *name = NULL;
 	for (size_t at = 0; status == STATUS_OK && (name = psql_next(&rows, &at)) != NULL;) {
 		status = buffer_printf(&sql, error, "INSERT INTO public.named_view (number, name) VALUES (%u, ", number);
@@ -235,22 +253,6 @@ static enum status note_named_views(struct postgresql *server, unsigned number, 
 												 : status;
 }
 
-/* The data is whole without it. */
-static enum status look_for_named_views(struct postgresql *server, const struct dump_database *database,
-										unsigned number, const char *shadow, struct progress *progress,
-										struct error *error)
-{
-	enum status status = note_named_views(server, number, shadow, error);
-	if (status == STATUS_OK || status == STATUS_INTERRUPTED || status == STATUS_NO_MEMORY || error->on_the_way) {
-		return status;
-	}
-	progress_warn(progress,
-				  "which materialized views of the database %s ask for the database's name, and so hold another one, "
-				  "cannot be told: %s",
-				  database->name, error->message);
-	return STATUS_OK;
-}
-
 enum status restore_load(struct postgresql *server, const char *path, const struct dump_database *database,
 						 unsigned number, struct progress *progress, struct error *error)
 {
@@ -261,7 +263,7 @@ enum status restore_load(struct postgresql *server, const char *path, const stru
 		status = fill(server, path, database, shadow, progress, error);
 	}
 	if (status == STATUS_OK) {
-		status = look_for_named_views(server, database, number, shadow, progress, error);
+		status = note_named_views(server, database, number, shadow, progress, error);
 	}
 	if (status != STATUS_OK) {
 		return error_prefix(error, "cannot load the database %s", database->name);

@@ -194,12 +194,6 @@ static enum status stage(struct postgresql *server, const char *path, size_t at_
 	return status == STATUS_OK ? stage_databases(server, path, &layout, at_once, progress, error) : status;
 }
 
-/* Each load keeps a lock of all that it makes, and the server has room for so many in all. */
-static bool is_short_of_locks(const struct error *error)
-{
-	return strstr(error->hint, "max_locks_per_transaction") != NULL;
-}
-
 enum status restore_stage(struct store *store, const char *path, const struct artefact *artefact,
 						  struct progress *progress, struct error *error)
 {
@@ -209,7 +203,8 @@ enum status restore_stage(struct store *store, const char *path, const struct ar
 	if (status == STATUS_OK) {
 		status = stage(server, path, LOADS_AT_ONCE, progress, error);
 	}
-	if (status != STATUS_OK && is_short_of_locks(error)) {
+	/* Each load keeps a lock of all that it makes, and the server has room for so many in all. */
+	if (status != STATUS_OK && psql_is_short_of_locks(error)) {
 		status = restore_finish_leftovers(server, progress, error);
 		if (status == STATUS_OK) {
 			status = stage(server, path, 1, progress, error);
