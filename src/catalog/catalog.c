@@ -37,12 +37,14 @@ static int is_backup_folder(const struct dirent *entry)
 		   timestamp_parse(entry->d_name, timestamp);
 }
 
-static int by_moment(const void *left, const void *right)
+static int by_beginning(const void *left, const void *right)
 {
 	const struct backup *one = *(struct backup *const *)left;
 	const struct backup *other = *(struct backup *const *)right;
-	if (one->moment != other->moment) {
-		return one->moment < other->moment ? -1 : 1;
+	const time_t one_began = backup_began(one);
+	const time_t other_began = backup_began(other);
+	if (one_began != other_began) {
+		return one_began < other_began ? -1 : 1;
 	}
 	return strcmp(one->timestamp, other->timestamp);
 }
@@ -76,7 +78,7 @@ enum status catalog_list(const char *folder, struct backup_list *ret_list, struc
 		backup_list_free(&list);
 		return status;
 	}
-	qsort(list.items, list.count, sizeof(struct backup *), by_moment);
+	qsort(list.items, list.count, sizeof(struct backup *), by_beginning);
 	*ret_list = list;
 	return STATUS_OK;
 }

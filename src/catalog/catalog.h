@@ -61,7 +61,7 @@ struct backup {
 };
 
 struct backup_list {
-	struct backup **items; /* oldest first, by their moments */
+	struct backup **items; /* oldest first, by when they began */
 	size_t count;
 };
 

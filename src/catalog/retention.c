@@ -186,20 +186,27 @@ struct last_ones {
 	size_t any_complete;             /* whoever has made it */
 	size_t known[1U << STORE_COUNT]; /* known to be good, for each choice of stores that it may hold */
 	size_t good[STORE_COUNT];        /* of each store, in a backup that is not bad */
+	size_t usual[STORE_COUNT];       /* the same, but for what a restore has kept */
 	size_t checked[STORE_COUNT];     /* of each store, with a checksum */
-	size_t rest[STORE_COUNT];        /* of each store without any good one, in a backup that is bad elsewhere */
-	size_t remains[STORE_COUNT];     /* of each store without any of these, whatever is left of it */
+	size_t rest[STORE_COUNT];    /* of each store without any good one: in a backup that is bad elsewhere, or unlike */
+	size_t remains[STORE_COUNT]; /* of each store without any of these, whatever is left of it */
 };
 
 #define NONE SIZE_MAX
 
-static void note_copies(const struct backup *backup, size_t index, struct last_ones *last)
+static void note_copies(const struct backup_list *list, size_t index, struct last_ones *last)
 {
+	const struct backup *backup = list->items[index];
 	for (size_t s = 0; s < STORE_COUNT; s++) {
+		const bool unlike = backup->stores[s].unlike;
 		if (holds(backup, s)) {
-			last->good[s] = !is_bad(backup) && !backup->stores[s].unlike ? index : last->good[s];
+			const bool good = !is_bad(backup) && !unlike;
+			last->good[s] = good ? index : last->good[s];
+			last->usual[s] = good && !backup->before_restore ? index : last->usual[s];
 			last->checked[s] = !is_bad(backup) && is_checked(backup) ? index : last->checked[s];
-			last->rest[s] = index;
+			if (last->rest[s] == NONE || !unlike || list->items[last->rest[s]]->stores[s].unlike) {
+				last->rest[s] = index;
+			}
 		}
 		last->remains[s] = backup->stores[s].remains ? index : last->remains[s];
 	}
@@ -220,7 +227,7 @@ static struct last_ones find_last_ones(const struct part *part)
 		if (is_checked(backup) && verification_is_good(&backup->verified)) {
 			last.known[group_of(backup) & ~SAFETY] = i;
 		}
-		note_copies(backup, i, &last);
+		note_copies(part->list, i, &last);
 	}
 	last.complete = last.complete != NONE ? last.complete : last.any_complete;
 	for (size_t s = 0; s < STORE_COUNT; s++) {
@@ -248,7 +255,7 @@ static bool is_last(const struct last_ones *last, size_t index)
 {
 	bool is_one = index == last->complete;
 	for (size_t s = 0; s < STORE_COUNT; s++) {
-		is_one = is_one || last->good[s] == index || last->checked[s] == index;
+		is_one = is_one || last->good[s] == index || last->usual[s] == index || last->checked[s] == index;
 	}
 	return is_one;
 }
@@ -293,6 +300,9 @@ static void keep_last_ones(const struct part *part)
 			continue;
 		}
 		keep_copies(decision, i, last.good, "the newest good backup of ");
+		if (decision->verdict == RETENTION_REMOVE) {
+			keep_copies(decision, i, last.usual, "the newest good backup, but for what a restore has kept, of ");
+		}
 		if (decision->verdict == RETENTION_REMOVE) {
 			keep_copies(decision, i, last.checked, "the newest backup with a checksum of ");
 		}

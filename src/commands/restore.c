@@ -169,6 +169,10 @@ static enum status settle_which(struct restore_work *work, const char *name, str
 		display_line(&work->display, MARK_WARNING, "%s is what a restore has kept of the state before",
 					 work->backup->timestamp);
 	}
+	if (status == STATUS_OK && verification_is_bad(&work->backup->verified)) {
+		display_line(&work->display, MARK_WARNING, "%s is known to be bad (%s show %s tells why)",
+					 work->backup->timestamp, command_program(), work->backup->timestamp);
+	}
 	return status;
 }
 

@@ -37,8 +37,9 @@ struct work {
 	struct backup_list before; /* what was there when it began */
 	struct error unlisted;     /* why that is not known */
 	struct last_run run;
-	bool decided; /* whether old backups are removed in this run */
-	bool removes;
+	time_t previous; /* when the run before this one began; 0 if there was none */
+	int pause_days;  /* the long time, if it was one, between the last backup and this run */
+	bool keeps_told; /* that nothing is removed */
 	bool has_log;
 	char remarks[400]; /* what the summary says besides, each behind "; " */
 };
@@ -110,8 +111,9 @@ static time_t newest_moment(const struct backup_list *list)
 {
 	time_t now = time(NULL);
 	time_t newest = 0;
-	for (size_t i = 0; i < list->count && list->items[i]->moment <= now; i++) {
-		newest = list->items[i]->moment;
+	for (size_t i = 0; i < list->count; i++) {
+		time_t began = backup_began(list->items[i]);
+		newest = began <= now && began > newest ? began : newest;
 	}
 	return newest;
 }
@@ -144,39 +146,53 @@ static bool is_recent(const struct work *work, time_t last, time_t now)
 		   is_next_run(&work->session, last);
 }
 
-/* From then on nothing is removed for two days: by then runs agree on the clock. A clock that was set back since was
- * wrong before. */
-static bool keeps(struct work *work)
+/*
+ * From a long pause on nothing is removed for two days: by then runs agree on the clock, if there were some. A clock
+ * that was set back since was wrong before.
+ */
+static void look_at_clock(struct work *work)
 {
 	time_t *since = &work->run.kept_since;
 	const time_t now = time(NULL);
 	const time_t last = newest_moment(&work->before);
-	const bool long_pause = !is_recent(work, last, now);
-	*since = *since > now ? 0 : *since;
-	if (*since != 0 && now - *since >= LEAST_LONG_DAYS * DAY_SECONDS) {
+	if (*since > now || (*since != 0 && !is_recent(work, work->previous, now))) {
 		*since = 0;
-		return false;
 	}
-	if (long_pause) {
-		int age = (int)((now - last) / DAY_SECONDS);
+	const bool over = *since != 0 && now - *since >= LEAST_LONG_DAYS * DAY_SECONDS;
+	if (over) {
+		*since = 0;
+	} else if (!is_recent(work, last, now)) {
+		work->pause_days = (int)((now - last) / DAY_SECONDS);
 		*since = *since != 0 ? *since : now;
+	}
+}
+
+static void tell_keeps(struct work *work)
+{
+	if (work->keeps_told) {
+		return;
+	}
+	work->keeps_told = true;
+	if (work->pause_days > 0) {
 		log_line("the last backup before this one is %d days old: the clock may be wrong, so nothing is removed now",
-				 age);
-		remark(work, "nothing was removed: the last backup before this one is %d days old", age);
-	} else if (*since != 0) {
+				 work->pause_days);
+		remark(work, "nothing was removed: the last backup before this one is %d days old", work->pause_days);
+	} else {
 		log_line("the clock may have been wrong less than two days ago: nothing is removed now");
 		remark(work, "nothing was removed: the clock may have been wrong less than two days ago");
 	}
-	return *since != 0;
 }
 
+/* Whether old backups may go in this run; where none does for the clock's sake, that is told. */
 static bool removes(struct work *work)
 {
-	if (work->days != NULL && !work->decided) {
-		work->decided = true;
-		work->removes = !keeps(work);
+	if (work->days == NULL) {
+		return false;
 	}
-	return work->removes;
+	if (work->run.kept_since != 0) {
+		tell_keeps(work);
+	}
+	return work->run.kept_since == 0;
 }
 
 static enum exit_code clean_up(const struct work *work, struct error *error)
@@ -327,12 +343,16 @@ enum status schedule_run(const struct invocation *invocation, enum exit_code *re
 	struct error ignored_error;
 	(void)!run_log_read_last(session->backup_folder, &previous, &ignored_error);
 	*run = (struct last_run){.started = time(NULL), .process = getpid(), .kept_since = previous.kept_since};
+	work.previous = previous.started;
 	double began = clock_seconds();
 	log_line("scheduled backup of %s", session->project_folder_shown);
-	write_note(session, run);
 	if (catalog_list(session->backup_folder, &work.before, &work.unlisted) == STATUS_OK) {
 		error_clear(&work.unlisted);
 	}
+	if (work.days != NULL) {
+		look_at_clock(&work); /* however this run ends, the next one knows */
+	}
+	write_note(session, run);
 	*ret_exit_code = back_up(&work);
 	if (*ret_exit_code == EXIT_DONE && invocation->options[OPTION_DRILL] != NULL) {
 		*ret_exit_code = drill(session, run);

@@ -28,7 +28,7 @@ static const struct backup *last_good(const struct session *session, const struc
 
 static double age_of(const struct backup *backup)
 {
-	return difftime(time(NULL), backup->moment);
+	return difftime(time(NULL), backup_began(backup));
 }
 
 static void print_backup(const struct backup *backup)

@@ -349,6 +349,15 @@ assert_latest() { # TIMESTAMP
 	TZ=PDT7 assert_latest "$fresh"
 }
 
+@test "latest is what was made last, in whatever zone it got its name" {
+	make_backup 20240912_120000
+	change_manifest 20240912_120000 '.started = "2024-09-12T12:00:00.000Z"'
+	make_backup 20240912_063000
+	change_manifest 20240912_063000 '.started = "2024-09-12T13:30:00.000Z"'
+	TZ=PDT7 assert_latest 20240912_063000
+	assert_latest 20240912_063000
+}
+
 @test "latest is what another project has made, rather than what a restore has kept" {
 	make_backup 20240911_000000
 	change_manifest 20240911_000000 '.project = "other"'

@@ -96,6 +96,29 @@ with_manifest() { # JQ-FILTER: the good backup with another manifest, as $bad
 	assert_contains "$errors" "Redis       $keys keys in 4 databases -> $kept keys in 4 databases"
 }
 
+found_bad() { # TIMESTAMP: by a drill
+	quietly "$WHISPERBACKUP" verify "$1"
+	jq '.drill = .read + {good: false, problem: "it did not come back"}' "$(backup_path "$1")/verified.json" >"$BATS_TEST_TMPDIR/verified"
+	cp "$BATS_TEST_TMPDIR/verified" "$(backup_path "$1")/verified.json"
+}
+
+@test "what latest passes over is told, and what speaks against the one that it means" {
+	with_manifest '.before_restore_of = "20240901_000000"'
+	run_expecting 2 "$WHISPERBACKUP" restore latest --only redis </dev/null
+	assert_contains "$errors" "$bad is newer, but what a restore has kept of the state before"
+	refute_contains "$errors" 'is known to be bad'
+	found_bad $good
+	run_expecting 2 "$WHISPERBACKUP" restore latest --only redis </dev/null
+	assert_contains "$errors" "$good is known to be bad (whisperbackup show $good tells why)"
+	rm -r "$(backup_path $good)/verified.json" "$(backup_path $bad)"
+	with_manifest '.project = "other"'
+	run_expecting 2 "$WHISPERBACKUP" restore latest --only redis </dev/null
+	assert_contains "$errors" "$bad is newer, but another project's"
+	refute_contains "$errors" 'holds the data of the project'
+	run_expecting 2 "$WHISPERBACKUP" restore $bad --only redis </dev/null
+	assert_contains "$errors" "$bad holds the data of the project other, and this is $COMPOSE_PROJECT_NAME"
+}
+
 # --- what was restored is counted -----------------------------------------------------------------------------------------
 
 @test "a store that does not hold what the backup holds is rolled back, and so are the others" {

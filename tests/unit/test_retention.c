@@ -558,6 +558,26 @@ static void what_a_restore_has_kept_is_the_newest_complete_one_if_there_is_no_ot
 	assert_decision(0, RETENTION_KEEP_SAFE, "the newest complete backup");
 }
 
+static void what_a_restore_has_kept_takes_no_place_of_a_partial_one(void **state)
+{
+	(void)state;
+	add("20240101_120000", BACKUP_PARTIAL, REDIS);
+	add("20240102_120000", BACKUP_PARTIAL, REDIS)->before_restore = true;
+	decide("20240930_120000", DAYS(7));
+	assert_kept("20240101_120000 20240102_120000 ");
+	assert_decision(0, RETENTION_KEEP_SAFE, "the newest good backup, but for what a restore has kept, of redis");
+}
+
+static void what_a_restore_has_kept_takes_no_place_of_a_legacy_one(void **state)
+{
+	(void)state;
+	add("20230101_120000", BACKUP_LEGACY, ALL);
+	add("20230102_120000", BACKUP_LEGACY, ALL);
+	complete("20240930_110000")->before_restore = true;
+	decide("20240930_120000", DAYS(7));
+	assert_kept("20230102_120000 20240930_110000 ");
+}
+
 /* --- several projects --------------------------------------------------------------------------------------------- */
 
 static void each_projects_backups_are_judged_as_if_they_were_alone(void **state)
@@ -638,6 +658,17 @@ static void a_legacy_backup_of_another_form_is_not_called_damaged(void **state)
 	decide("20240930_120000", DAYS(7));
 	assert_kept("20240101_120000 ");
 	assert_decision(0, RETENTION_KEEP_SAFE, "though not as a restore takes it, the only one with redis");
+}
+
+static void a_legacy_backup_of_another_form_takes_nothings_place(void **state)
+{
+	(void)state;
+	struct backup *damaged = add("20240101_120000", BACKUP_DAMAGED, ALL & ~REDIS);
+	damaged->stores[1].remains = false;
+	add("20240102_120000", BACKUP_LEGACY, ALL)->stores[0].unlike = true;
+	decide("20240930_120000", DAYS(7));
+	assert_kept("20240101_120000 20240102_120000 ");
+	assert_decision(0, RETENTION_KEEP_SAFE, "though damaged, the only one with postgresql");
 }
 
 static void legacy_backups_follow_the_same_rules(void **state)
@@ -746,6 +777,8 @@ int main(void)
 		list_test(a_known_good_one_of_fewer_stores_goes_for_a_newer_one_of_more),
 		list_test(what_a_restore_has_kept_takes_no_place),
 		list_test(what_a_restore_has_kept_is_the_newest_complete_one_if_there_is_no_other),
+		list_test(what_a_restore_has_kept_takes_no_place_of_a_partial_one),
+		list_test(what_a_restore_has_kept_takes_no_place_of_a_legacy_one),
 		list_test(a_project_whose_backups_are_all_bad_is_one_all_the_same),
 		list_test(each_projects_backups_are_judged_as_if_they_were_alone),
 		list_test(each_project_has_its_own_number),
@@ -754,6 +787,7 @@ int main(void)
 		list_test(a_legacy_backup_takes_no_checked_ones_place),
 		list_test(a_legacy_backup_of_one_store_says_so),
 		list_test(a_legacy_backup_of_another_form_is_not_called_damaged),
+		list_test(a_legacy_backup_of_another_form_takes_nothings_place),
 		list_test(legacy_backups_follow_the_same_rules),
 		list_test(of_legacy_backups_alone_the_newest_stays),
 		list_test(a_legacy_backup_does_not_make_the_last_checked_copy_removable),

@@ -211,6 +211,36 @@ static void a_clock_that_is_set_back_again_removes_as_always(void **state)
 	assert_noted(*state, EXIT_DONE, "done");
 }
 
+/* Here a machine is off for long, and its clock wrong when it comes back. */
+static void a_pause_after_a_pause_removes_nothing_either(void **state)
+{
+	backup_of(*state, 41);
+	backup_of(*state, 40);
+	assert_int_equal(run(*state, "30", false), EXIT_DONE);
+	now += (time_t)10 * 365 * DAY;
+	assert_int_equal(run(*state, "30", false), EXIT_DONE);
+	assert_int_equal(count_backups(*state), 4);
+	now += DAY;
+	assert_int_equal(run(*state, "30", false), EXIT_DONE);
+	assert_int_equal(count_backups(*state), 5);
+	now += DAY;
+	assert_int_equal(run(*state, "30", false), EXIT_DONE);
+	assert_int_equal(count_backups(*state), 3);
+}
+
+static void a_run_that_fails_in_part_knows_of_the_pause_too(void **state)
+{
+	backup_of(*state, 41);
+	backup_of(*state, 40);
+	created = EXIT_PARTIAL;
+	assert_int_equal(run(*state, "30", false), EXIT_PARTIAL);
+	assert_noted(*state, EXIT_PARTIAL, "partial: a store failed; older backups were kept");
+	now += DAY;
+	created = EXIT_DONE;
+	assert_int_equal(run(*state, "30", false), EXIT_DONE);
+	assert_int_equal(count_backups(*state), 4);
+}
+
 static void a_full_disk_keeps_backups_from_being_made_for_two_days_at_most(void **state)
 {
 	backup_of(*state, 41);
@@ -365,6 +395,8 @@ int main(void)
 		scheduled_test(if_the_last_backup_is_older_than_the_days_nothing_is_removed),
 		scheduled_test(after_two_days_runs_remove_again),
 		scheduled_test(a_clock_that_is_set_back_again_removes_as_always),
+		scheduled_test(a_pause_after_a_pause_removes_nothing_either),
+		scheduled_test(a_run_that_fails_in_part_knows_of_the_pause_too),
 		scheduled_test(a_full_disk_keeps_backups_from_being_made_for_two_days_at_most),
 		scheduled_test(a_clock_of_2099_removes_nothing),
 		scheduled_test(what_is_dated_in_the_future_is_not_the_last_backup),
