@@ -141,7 +141,7 @@ static void keep_periods(const struct part *part, enum rule rule, int most, unsi
 		if (!counts(part, i - 1) || group_of(backup) != group) {
 			continue;
 		}
-		long long period = rule == LAST ? 0 : period_of(rule, backup->moment);
+		long long period = rule == LAST ? 0 : period_of(rule, backup_began(backup));
 		if (rule == LAST || count == 0 || period != before) {
 			count++;
 			before = period;
@@ -188,15 +188,15 @@ struct last_ones {
 	size_t good[STORE_COUNT];        /* of each store, in a backup that is not bad */
 	size_t usual[STORE_COUNT];       /* the same, but for what a restore has kept */
 	size_t checked[STORE_COUNT];     /* of each store, with a checksum */
-	size_t rest[STORE_COUNT];    /* of each store without any good one: in a backup that is bad elsewhere, or unlike */
-	size_t remains[STORE_COUNT]; /* of each store without any of these, whatever is left of it */
+	size_t rest[STORE_COUNT];        /* of each store without any good one, in a backup that is bad elsewhere */
+	size_t unlike[STORE_COUNT];      /* likewise, of another form than a restore takes */
+	size_t remains[STORE_COUNT];     /* of each store without any of these, whatever is left of it */
 };
 
 #define NONE SIZE_MAX
 
-static void note_copies(const struct backup_list *list, size_t index, struct last_ones *last)
+static void note_copies(const struct backup *backup, size_t index, struct last_ones *last)
 {
-	const struct backup *backup = list->items[index];
 	for (size_t s = 0; s < STORE_COUNT; s++) {
 		const bool unlike = backup->stores[s].unlike;
 		if (holds(backup, s)) {
@@ -204,9 +204,8 @@ static void note_copies(const struct backup_list *list, size_t index, struct las
 			last->good[s] = good ? index : last->good[s];
 			last->usual[s] = good && !backup->before_restore ? index : last->usual[s];
 			last->checked[s] = !is_bad(backup) && is_checked(backup) ? index : last->checked[s];
-			if (last->rest[s] == NONE || !unlike || list->items[last->rest[s]]->stores[s].unlike) {
-				last->rest[s] = index;
-			}
+			last->rest[s] = !unlike ? index : last->rest[s];
+			last->unlike[s] = unlike ? index : last->unlike[s];
 		}
 		last->remains[s] = backup->stores[s].remains ? index : last->remains[s];
 	}
@@ -227,12 +226,13 @@ static struct last_ones find_last_ones(const struct part *part)
 		if (is_checked(backup) && verification_is_good(&backup->verified)) {
 			last.known[group_of(backup) & ~SAFETY] = i;
 		}
-		note_copies(part->list, i, &last);
+		note_copies(backup, i, &last);
 	}
 	last.complete = last.complete != NONE ? last.complete : last.any_complete;
 	for (size_t s = 0; s < STORE_COUNT; s++) {
-		last.remains[s] = last.rest[s] == NONE ? last.remains[s] : NONE;
+		last.remains[s] = last.rest[s] == NONE && last.unlike[s] == NONE ? last.remains[s] : NONE;
 		last.rest[s] = last.good[s] == NONE ? last.rest[s] : NONE;
+		last.unlike[s] = last.good[s] == NONE ? last.unlike[s] : NONE;
 	}
 	return last;
 }
@@ -306,9 +306,8 @@ static void keep_last_ones(const struct part *part)
 		if (decision->verdict == RETENTION_REMOVE) {
 			keep_copies(decision, i, last.checked, "the newest backup with a checksum of ");
 		}
-		keep_copies(decision, i, last.rest,
-					is_bad(part->list->items[i]) ? "though damaged, the only one with "
-												 : "though not as a restore takes it, the only one with ");
+		keep_copies(decision, i, last.rest, "though damaged, the only one with ");
+		keep_copies(decision, i, last.unlike, "though not as a restore takes it, the newest one with ");
 		keep_copies(decision, i, last.remains, "though damaged, all that is left of ");
 	}
 }

@@ -37,9 +37,9 @@ struct work {
 	struct backup_list before; /* what was there when it began */
 	struct error unlisted;     /* why that is not known */
 	struct last_run run;
-	time_t previous; /* when the run before this one began; 0 if there was none */
-	int pause_days;  /* the long time, if it was one, between the last backup and this run */
-	bool keeps_told; /* that nothing is removed */
+	bool decided; /* whether old backups are removed in this run */
+	bool removes;
+	int pause_days; /* the long time, if it was one, between the last backup and this run */
 	bool has_log;
 	char remarks[400]; /* what the summary says besides, each behind "; " */
 };
@@ -106,6 +106,15 @@ static void remark(struct work *work, const char *format, ...)
 	va_end(arguments);
 }
 
+/* A note that cannot be written is no reason to make no backup. */
+static void write_note(const struct session *session, const struct last_run *run)
+{
+	struct error error;
+	if (run_log_write_last(session->backup_folder, run, &error) != STATUS_OK) {
+		log_line("the status will not know of this: %s", error.message);
+	}
+}
+
 /* When the newest of them was made; 0 if there is none. What is dated in the future has a wrong date. */
 static time_t newest_moment(const struct backup_list *list)
 {
@@ -147,32 +156,28 @@ static bool is_recent(const struct work *work, time_t last, time_t now)
 }
 
 /*
- * From a long pause on nothing is removed for two days: by then runs agree on the clock, if there were some. A clock
- * that was set back since was wrong before.
+ * From the first backup after a long pause on nothing is removed for two days: by then runs agree on the clock. Where
+ * there is no room for one, from the first try on, or it would never work again. A clock that was set back since was
+ * wrong before.
  */
-static void look_at_clock(struct work *work)
+static bool keeps(struct work *work, bool no_room)
 {
 	time_t *since = &work->run.kept_since;
 	const time_t now = time(NULL);
 	const time_t last = newest_moment(&work->before);
-	if (*since > now || (*since != 0 && !is_recent(work, work->previous, now))) {
-		*since = 0;
-	}
+	*since = *since > now ? 0 : *since;
 	const bool over = *since != 0 && now - *since >= LEAST_LONG_DAYS * DAY_SECONDS;
-	if (over) {
-		*since = 0;
-	} else if (!is_recent(work, last, now)) {
+	if (!is_recent(work, last, now) && !(no_room && over)) {
+		*since = no_room && *since != 0 ? *since : now;
 		work->pause_days = (int)((now - last) / DAY_SECONDS);
-		*since = *since != 0 ? *since : now;
+	} else if (over) {
+		*since = 0;
 	}
+	return *since != 0;
 }
 
 static void tell_keeps(struct work *work)
 {
-	if (work->keeps_told) {
-		return;
-	}
-	work->keeps_told = true;
 	if (work->pause_days > 0) {
 		log_line("the last backup before this one is %d days old: the clock may be wrong, so nothing is removed now",
 				 work->pause_days);
@@ -183,16 +188,24 @@ static void tell_keeps(struct work *work)
 	}
 }
 
-/* Whether old backups may go in this run; where none does for the clock's sake, that is told. */
-static bool removes(struct work *work)
+/* Once something was saved, or there was no room for it. The next run has to know, even if this one is killed now. */
+static void decide(struct work *work, bool no_room)
 {
-	if (work->days == NULL) {
-		return false;
+	work->decided = true;
+	work->removes = !keeps(work, no_room);
+	write_note(&work->session, &work->run);
+}
+
+/* Whether old backups go in this run; if they stay for the clock's sake, that is told. */
+static bool removes(struct work *work, bool no_room)
+{
+	if (work->days != NULL && !work->decided) {
+		decide(work, no_room);
+		if (!work->removes) {
+			tell_keeps(work);
+		}
 	}
-	if (work->run.kept_since != 0) {
-		tell_keeps(work);
-	}
-	return work->run.kept_since == 0;
+	return work->removes;
 }
 
 static enum exit_code clean_up(const struct work *work, struct error *error)
@@ -216,20 +229,23 @@ static enum exit_code back_up(struct work *work)
 	struct error error = {0};
 	struct last_run *run = &work->run;
 	enum exit_code exit_code = run_command(&command_create, NULL, &error);
-	if (exit_code == EXIT_FAILED && error.status == STATUS_NO_SPACE && removes(work)) {
+	if (exit_code == EXIT_FAILED && error.status == STATUS_NO_SPACE && removes(work, true)) {
 		log_line("no room: old backups are removed first, then it is tried once more");
 		(void)clean_up(work, &error);
 		exit_code = run_command(&command_create, NULL, &error);
 	}
 	if (exit_code == EXIT_DONE) {
 		snprintf(run->summary, sizeof run->summary, "done");
-		exit_code = removes(work) ? clean_up(work, &error) : EXIT_DONE;
+		exit_code = removes(work, false) ? clean_up(work, &error) : EXIT_DONE;
 		if (exit_code != EXIT_DONE) {
 			snprintf(run->summary, sizeof run->summary, "backed up, but cleanup failed: %.400s", error.message);
 		}
 		return exit_code;
 	}
 	if (exit_code == EXIT_PARTIAL) {
+		if (work->days != NULL && !work->decided) {
+			decide(work, false);
+		}
 		snprintf(run->summary, sizeof run->summary, "partial: a store failed; older backups were kept");
 	} else {
 		snprintf(run->summary, sizeof run->summary, "failed: %.400s", error.message);
@@ -271,15 +287,6 @@ static enum exit_code drill(const struct session *session, struct last_run *run)
 		snprintf(run->summary, sizeof run->summary, "done, and drilled");
 	}
 	return exit_code;
-}
-
-/* A note that cannot be written is no reason to make no backup. */
-static void write_note(const struct session *session, const struct last_run *run)
-{
-	struct error error;
-	if (run_log_write_last(session->backup_folder, run, &error) != STATUS_OK) {
-		log_line("the status will not know of this: %s", error.message);
-	}
 }
 
 static enum status open_run(const struct invocation *invocation, struct session *session, int *lock,
@@ -343,16 +350,12 @@ enum status schedule_run(const struct invocation *invocation, enum exit_code *re
 	struct error ignored_error;
 	(void)!run_log_read_last(session->backup_folder, &previous, &ignored_error);
 	*run = (struct last_run){.started = time(NULL), .process = getpid(), .kept_since = previous.kept_since};
-	work.previous = previous.started;
 	double began = clock_seconds();
 	log_line("scheduled backup of %s", session->project_folder_shown);
+	write_note(session, run);
 	if (catalog_list(session->backup_folder, &work.before, &work.unlisted) == STATUS_OK) {
 		error_clear(&work.unlisted);
 	}
-	if (work.days != NULL) {
-		look_at_clock(&work); /* however this run ends, the next one knows */
-	}
-	write_note(session, run);
 	*ret_exit_code = back_up(&work);
 	if (*ret_exit_code == EXIT_DONE && invocation->options[OPTION_DRILL] != NULL) {
 		*ret_exit_code = drill(session, run);

@@ -54,6 +54,20 @@ assert_left() { # TIMESTAMP..: exactly these backups are left
 	assert_contains "$errors" '0 backups'
 }
 
+@test "what is kept for each day goes by when backups were made, in whatever zone they got their names" {
+	local day timestamp manifest
+	for day in 1 2 3 4; do # at 2 o'clock in UTC, and at 20 o'clock in a zone that is seven hours behind
+		for timestamp in "2024010${day}_020000 2024-01-0${day}T02:00:00Z" "2024010${day}_200000 2024-01-0$((day + 1))T03:00:00Z"; do
+			make_backup "${timestamp% *}"
+			manifest=$backups/whisperengine_backup_${timestamp% *}/manifest.json
+			jq --arg started "${timestamp#* }" '.started = $started' "$manifest" >"$BATS_TEST_TMPDIR/manifest"
+			cp "$BATS_TEST_TMPDIR/manifest" "$manifest"
+		done
+	done
+	TZ=PDT7 program 0 cleanup --keep-daily 3
+	assert_left 20240102_200000 20240103_200000 20240104_200000
+}
+
 @test "zero days removes all but the newest good backup" {
 	make_backup "$age_1"
 	make_backup "$age_10"

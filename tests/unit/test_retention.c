@@ -657,7 +657,7 @@ static void a_legacy_backup_of_another_form_is_not_called_damaged(void **state)
 	add("20240101_120000", BACKUP_LEGACY, REDIS)->stores[1].unlike = true;
 	decide("20240930_120000", DAYS(7));
 	assert_kept("20240101_120000 ");
-	assert_decision(0, RETENTION_KEEP_SAFE, "though not as a restore takes it, the only one with redis");
+	assert_decision(0, RETENTION_KEEP_SAFE, "though not as a restore takes it, the newest one with redis");
 }
 
 static void a_legacy_backup_of_another_form_takes_nothings_place(void **state)
@@ -669,6 +669,16 @@ static void a_legacy_backup_of_another_form_takes_nothings_place(void **state)
 	decide("20240930_120000", DAYS(7));
 	assert_kept("20240101_120000 20240102_120000 ");
 	assert_decision(0, RETENTION_KEEP_SAFE, "though damaged, the only one with postgresql");
+}
+
+static void a_damaged_backup_takes_not_the_place_of_one_of_another_form(void **state)
+{
+	(void)state;
+	add("20240101_120000", BACKUP_DAMAGED, REDIS)->stores[0].remains = false;
+	add("20240601_120000", BACKUP_LEGACY, REDIS)->stores[1].unlike = true;
+	decide("20240930_120000", DAYS(7));
+	assert_kept("20240101_120000 20240601_120000 ");
+	assert_decision(1, RETENTION_KEEP_SAFE, "though not as a restore takes it, the newest one with redis");
 }
 
 static void legacy_backups_follow_the_same_rules(void **state)
@@ -788,6 +798,7 @@ int main(void)
 		list_test(a_legacy_backup_of_one_store_says_so),
 		list_test(a_legacy_backup_of_another_form_is_not_called_damaged),
 		list_test(a_legacy_backup_of_another_form_takes_nothings_place),
+		list_test(a_damaged_backup_takes_not_the_place_of_one_of_another_form),
 		list_test(legacy_backups_follow_the_same_rules),
 		list_test(of_legacy_backups_alone_the_newest_stays),
 		list_test(a_legacy_backup_does_not_make_the_last_checked_copy_removable),

@@ -14,6 +14,7 @@ enum { DAY = 24 * 60 * 60 };
 
 static time_t now;
 static int tries_without_room; /* that many attempts at a backup fail */
+static bool fails;             /* each does, for another reason */
 static enum exit_code created;
 
 /* In the place of the C library's. */
@@ -32,6 +33,9 @@ static enum status create(const struct invocation *invocation, enum exit_code *r
 	if (tries_without_room > 0) {
 		tries_without_room--;
 		return error_set(error, STATUS_NO_SPACE, "there is no room");
+	}
+	if (fails) {
+		return error_set(error, STATUS_UNAVAILABLE, "the engine does not answer");
 	}
 	timestamp_of(now, timestamp);
 	make_complete(getenv("BACKUP_DIR"), timestamp);
@@ -57,6 +61,7 @@ static int setup(void **state)
 	now = 1790000000; /* in September of 2026 */
 	tries_without_room = 0;
 	created = EXIT_DONE;
+	fails = false;
 	setenv("TZ", "UTC", 1);
 	return scratch_setup(state) == 0 && setenv("BACKUP_DIR", *state, 1) == 0 ? 0 : -1;
 }
@@ -228,6 +233,36 @@ static void a_pause_after_a_pause_removes_nothing_either(void **state)
 	assert_int_equal(count_backups(*state), 3);
 }
 
+/* However many of them there were: the next good one is the first to know the time. */
+static void runs_that_fail_do_not_end_a_pause(void **state)
+{
+	backup_of(*state, 41);
+	backup_of(*state, 40);
+	fails = true;
+	for (int day = 0; day < 5; day++, now += DAY) {
+		assert_int_equal(run(*state, "30", false), EXIT_FAILED);
+	}
+	fails = false;
+	assert_int_equal(run(*state, "30", false), EXIT_DONE);
+	assert_int_equal(count_backups(*state), 3);
+	assert_noted(*state, EXIT_DONE, "done; nothing was removed: the last backup before this one is 45 days old");
+}
+
+/* It is on for a day in each week, and would never have room again. */
+static void where_there_is_no_room_backups_go_in_the_second_of_two_pauses(void **state)
+{
+	backup_of(*state, 21);
+	backup_of(*state, 14);
+	backup_of(*state, 7);
+	tries_without_room = 1;
+	assert_int_equal(run(*state, "3", false), EXIT_FAILED);
+	assert_int_equal(count_backups(*state), 3);
+	now += (time_t)7 * DAY;
+	tries_without_room = 1;
+	assert_int_equal(run(*state, "3", false), EXIT_DONE);
+	assert_int_equal(count_backups(*state), 1);
+}
+
 static void a_run_that_fails_in_part_knows_of_the_pause_too(void **state)
 {
 	backup_of(*state, 41);
@@ -396,6 +431,8 @@ int main(void)
 		scheduled_test(after_two_days_runs_remove_again),
 		scheduled_test(a_clock_that_is_set_back_again_removes_as_always),
 		scheduled_test(a_pause_after_a_pause_removes_nothing_either),
+		scheduled_test(runs_that_fail_do_not_end_a_pause),
+		scheduled_test(where_there_is_no_room_backups_go_in_the_second_of_two_pauses),
 		scheduled_test(a_run_that_fails_in_part_knows_of_the_pause_too),
 		scheduled_test(a_full_disk_keeps_backups_from_being_made_for_two_days_at_most),
 		scheduled_test(a_clock_of_2099_removes_nothing),
