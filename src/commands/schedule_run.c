@@ -127,7 +127,8 @@ static time_t newest_moment(const struct backup_list *list)
 	return newest;
 }
 
-/* Has the installed schedule no run between that moment and this one, which may be a day late? */
+/* Has the installed schedule no run between that moment and this one? It may be a day late, and where it makes up for
+ * one that was slept through, as late as the next one. */
 static bool is_next_run(const struct session *session, time_t moment)
 {
 	CLEANUP(installation_free) struct installation installation = {0};
@@ -138,8 +139,10 @@ static bool is_next_run(const struct session *session, time_t moment)
 	if (job->command == NULL || cron_parse(job->schedule, &cron, &ignored) != STATUS_OK) {
 		return false;
 	}
-	time_t due = cron_next_here(&cron, job->persistent, moment);
-	return due != (time_t)-1 && time(NULL) < due + DAY_SECONDS;
+	const time_t now = time(NULL);
+	const time_t due = cron_next_here(&cron, job->persistent, moment);
+	return due != (time_t)-1 &&
+		   (now < due + DAY_SECONDS || (job->persistent && now < cron_next_here(&cron, true, due)));
 }
 
 /*
@@ -167,8 +170,9 @@ static bool keeps(struct work *work, bool no_room)
 	const time_t last = newest_moment(&work->before);
 	*since = *since > now ? 0 : *since;
 	const bool over = *since != 0 && now - *since >= LEAST_LONG_DAYS * DAY_SECONDS;
-	if (!is_recent(work, last, now) && !(no_room && over)) {
-		*since = no_room && *since != 0 ? *since : now;
+	const bool tried = no_room && *since > last; /* since when there has been no room, and no backup */
+	if (!is_recent(work, last, now) && !(tried && over)) {
+		*since = tried ? *since : work->run.started; /* before a backup of this run, not after it */
 		work->pause_days = (int)((now - last) / DAY_SECONDS);
 	} else if (over) {
 		*since = 0;

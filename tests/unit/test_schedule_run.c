@@ -7,6 +7,7 @@
 #include "commands/schedule.h"
 #include "schedule/crontab.h"
 #include "schedule/run_log.h"
+#include "schedule/systemd.h"
 
 enum { DAY = 24 * 60 * 60 };
 
@@ -263,6 +264,22 @@ static void where_there_is_no_room_backups_go_in_the_second_of_two_pauses(void *
 	assert_int_equal(count_backups(*state), 1);
 }
 
+/* The two days were begun by a backup, and say nothing of this pause. */
+static void where_there_is_no_room_nothing_goes_in_the_first_try_after_another_pause(void **state)
+{
+	backup_of(*state, 41);
+	backup_of(*state, 40);
+	assert_int_equal(run(*state, "30", false), EXIT_DONE);
+	now += (time_t)400 * DAY;
+	tries_without_room = 1;
+	assert_int_equal(run(*state, "30", false), EXIT_FAILED);
+	assert_int_equal(count_backups(*state), 3);
+	now += (time_t)2 * DAY;
+	tries_without_room = 1;
+	assert_int_equal(run(*state, "30", false), EXIT_DONE);
+	assert_int_equal(count_backups(*state), 1);
+}
+
 static void a_run_that_fails_in_part_knows_of_the_pause_too(void **state)
 {
 	backup_of(*state, 41);
@@ -363,6 +380,41 @@ static void a_pause_that_the_schedule_makes_is_not_long(void **state)
 	assert_noted(*state, EXIT_DONE, "done");
 }
 
+/* A timer that makes up for the run which was slept through, not later than for the next one. */
+static void assert_pause_of_timer(void **state, int hours_late, unsigned left)
+{
+	struct error error;
+	char *real_folder = realpath(*state, NULL);
+	char *path = strdup(getenv("PATH"));
+	char *home = strdup(getenv("HOME"));
+	now = 1788660003; /* Sunday, 6 September 2026, 02:00:03 */
+	backup_of(*state, 7);
+	now += (time_t)hours_late * 60 * 60;
+	make_folder(at(*state, "bin"));
+	write_file(at(*state, "bin/systemctl"), "#!/bin/sh\nexit 0\n");
+	assert_int_equal(chmod(at(*state, "bin/systemctl"), 0755), 0);
+	setenv("PATH", at(*state, "bin"), 1);
+	setenv("HOME", *state, 1);
+	assert_ok(systemd_install(real_folder, "0 2 * * 0", "OnCalendar=Sun *-*-* 02:00:00\n", "x", now, &error), &error);
+	setenv("PATH", path, 1);
+	setenv("HOME", home, 1);
+	free(real_folder);
+	free(path);
+	free(home);
+	assert_int_equal(run(*state, "6", false), EXIT_DONE);
+	assert_int_equal(count_backups(*state), left);
+}
+
+static void a_run_that_is_made_up_for_ends_no_long_pause(void **state)
+{
+	assert_pause_of_timer(state, 30, 1);
+}
+
+static void a_pause_is_long_if_two_runs_were_slept_through(void **state)
+{
+	assert_pause_of_timer(state, 8 * 24, 2);
+}
+
 static void a_pause_is_long_if_the_schedule_had_a_run_within_it(void **state)
 {
 	now = 1788228003;
@@ -433,6 +485,7 @@ int main(void)
 		scheduled_test(a_pause_after_a_pause_removes_nothing_either),
 		scheduled_test(runs_that_fail_do_not_end_a_pause),
 		scheduled_test(where_there_is_no_room_backups_go_in_the_second_of_two_pauses),
+		scheduled_test(where_there_is_no_room_nothing_goes_in_the_first_try_after_another_pause),
 		scheduled_test(a_run_that_fails_in_part_knows_of_the_pause_too),
 		scheduled_test(a_full_disk_keeps_backups_from_being_made_for_two_days_at_most),
 		scheduled_test(a_clock_of_2099_removes_nothing),
@@ -441,6 +494,8 @@ int main(void)
 		scheduled_test(with_no_days_a_backup_of_yesterday_is_removed),
 		scheduled_test(with_no_days_nothing_is_removed_after_more_than_two_days),
 		scheduled_test(a_pause_that_the_schedule_makes_is_not_long),
+		scheduled_test(a_run_that_is_made_up_for_ends_no_long_pause),
+		scheduled_test(a_pause_is_long_if_two_runs_were_slept_through),
 		scheduled_test(a_pause_is_long_if_the_schedule_had_a_run_within_it),
 		scheduled_test(the_first_backup_of_all_is_just_done),
 		scheduled_test(a_drill_does_not_hide_that_nothing_was_removed),
